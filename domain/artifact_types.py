@@ -1,0 +1,173 @@
+"""The registry: everything the product knows about a kind of artifact, one entry each.
+
+To add a kind, add one member. Export walks and import rewrites the same reference paths; folders, ids, ranks,
+merge rules and the GraphQL enum are derived from here. The order of the members is the rank: what others need
+stands first (decisions section 4; installhub.md sections 3.2, 6.4, 6.5, 8.4; decisions R23).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class TypeEntry:
+    """What one kind of artifact looks like on the wire.
+
+    ``references`` are paths to strings that name another artifact; ``text_references`` are paths to free text in
+    which whole tokens name entity schemas. In a path, ``[]`` means every item of a list. ``merge_keys`` maps the
+    path of a list to the field by which its items are matched; it is empty where Merge is not offered.
+    ``credentials`` are paths whose values never leave a tenant (decisions R22).
+    """
+
+    wire: str
+    prefix: str
+    folder: str
+    package_type: str
+    references: tuple[str, ...] = ()
+    text_references: tuple[str, ...] = ()
+    merge_keys: tuple[tuple[str, str], ...] = ()
+    credentials: tuple[str, ...] = ()
+
+
+_FIELD_REFERENCES = ("fields[].dataSource.entityId", "validationRules[].ruleSetId")
+_LIBRARY_REFERENCES = ("fields[].fieldLibraryId", "fieldLibraries[]")
+
+
+class ArtifactType(Enum):
+    """The nine kinds of artifact, in rank order."""
+
+    ENTITY_SCHEMA = TypeEntry(
+        wire="EntitySchema",
+        prefix="ent",
+        folder="entities",
+        package_type="config-package",
+        merge_keys=(("fields", "fieldName"), ("indexes", "name")),
+    )
+    FIELD_LIBRARY = TypeEntry(
+        wire="FieldLibrary",
+        prefix="lib",
+        folder="libraries",
+        package_type="form-package",
+        references=_FIELD_REFERENCES,
+    )
+    RULE_SET = TypeEntry(
+        wire="RuleSet",
+        prefix="rule",
+        folder="rules",
+        package_type="config-package",
+        text_references=("rules[].condition",),
+        merge_keys=(("rules", "ruleId"),),
+    )
+    FORM_GROUP = TypeEntry(
+        wire="FormGroup",
+        prefix="fgroup",
+        folder="formgroups",
+        package_type="form-package",
+        references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES),
+    )
+    ATLAS_FORM = TypeEntry(
+        wire="AtlasForm",
+        prefix="form",
+        folder="forms",
+        package_type="form-package",
+        references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES, "formGroups[]"),
+    )
+    THREAD_DEFINITION = TypeEntry(
+        wire="ThreadDefinition",
+        prefix="thread",
+        folder="workflows",
+        package_type="workflow-package",
+        references=("nodes[].config.formId", "nodes[].config.ruleSetId", "nodes[].config.entityId"),
+    )
+    PROCESS_DEFINITION = TypeEntry(
+        wire="ProcessDefinition",
+        prefix="proc",
+        folder="workflows",
+        package_type="workflow-package",
+        references=(
+            "nodes[].config.threadId",
+            "nodes[].config.formId",
+            "nodes[].config.ruleSetId",
+            "nodes[].config.entityId",
+        ),
+    )
+    APP_DEFINITION = TypeEntry(
+        wire="AppDefinition",
+        prefix="app",
+        folder="apps",
+        package_type="app-package",
+        references=("widgets[].config.formId", "actions[].workflowId", "actions[].processId"),
+        merge_keys=(
+            ("pages", "pageId"),
+            ("panes", "paneId"),
+            ("widgets", "widgetId"),
+            ("actions", "actionId"),
+            ("variables", "name"),
+        ),
+    )
+    AGENT_DEFINITION = TypeEntry(
+        wire="AgentDefinition",
+        prefix="agent",
+        folder="agents",
+        package_type="agent-package",
+        references=(
+            "tools[].processId",
+            "tools[].workflowId",
+            "tools[].formId",
+            "tools[].ruleSetId",
+            "tools[].entityId",
+        ),
+        credentials=("llmConfig.credentialId", "tools[].credentialId"),
+    )
+
+    @property
+    def entry(self) -> TypeEntry:
+        """The registry's entry."""
+        return self.value
+
+    @property
+    def wire(self) -> str:
+        """The name as manifests and REST write it: ``AtlasForm``."""
+        return self.value.wire
+
+    @property
+    def rank(self) -> int:
+        """Place in the install order among equals: what is needed by others is smaller."""
+        return RANKS[self]
+
+    @property
+    def is_mergeable(self) -> bool:
+        """Whether Merge is offered (decisions R7)."""
+        return bool(self.value.merge_keys)
+
+    def file_of(self, artifact_id: str) -> str:
+        """The artifact's file inside a bundle: ``artifacts/forms/form-2005.json``."""
+        return f"artifacts/{self.value.folder}/{artifact_id}.json"
+
+
+RANKS: Mapping[ArtifactType, int] = {member: rank for rank, member in enumerate(ArtifactType)}
+BY_WIRE_NAME: Mapping[str, ArtifactType] = {member.wire: member for member in ArtifactType}
+FOLDERS = frozenset(member.value.folder for member in ArtifactType)
+PACKAGE_TYPES = tuple(sorted({member.value.package_type for member in ArtifactType}))
+
+_PREFIXES = "|".join(member.value.prefix for member in ArtifactType)
+#: an id that can stand for an artifact of ours: a registered prefix, a hyphen, letters, digits, hyphens (R23)
+LITERAL_ID = re.compile(rf"(?:{_PREFIXES})-[A-Za-z0-9-]+")
+#: the same as a whole token inside any bytes: what a *possible* reference looks like
+ID_TOKEN = re.compile(rb"(?<![A-Za-z0-9_-])(?:" + _PREFIXES.encode() + rb")-[A-Za-z0-9-]+(?![A-Za-z0-9_])")
+#: whole-token ids of entity schemas inside a rule's condition (installhub.md section 6.4)
+ENTITY_TOKEN = re.compile(rf"(?<![A-Za-z0-9_-]){ArtifactType.ENTITY_SCHEMA.value.prefix}-[A-Za-z0-9-]+(?![A-Za-z0-9_])")
+ID_LENGTH_MAX = 128
+
+
+def is_id_of(artifact_id: str, artifact_type: ArtifactType) -> bool:
+    """True for an id that artifacts of this kind may have in a tenant of ours."""
+    return (
+        len(artifact_id) <= ID_LENGTH_MAX
+        and artifact_id.startswith(artifact_type.value.prefix + "-")
+        and LITERAL_ID.fullmatch(artifact_id) is not None
+    )

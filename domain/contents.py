@@ -1,0 +1,277 @@
+"""One artifact's content: its references, its envelope, its hash, and writing it under other ids.
+
+The rules, in the order the code follows them (decisions R5, R6, R22, R23; installhub.md sections 7.3, 8.4):
+
+* A file is an envelope (``_type``, ``_version``, ``_exportedAt``, ``_schemaVersion``) around a definition with
+  ``id`` and ``name``. The content is the file without ``_exportedAt``, ``_schemaVersion`` and credentials; its
+  SHA-256 is the ``content_hash``.
+* A string at a registered path is a literal reference when it is a known id or has the form of one; anything
+  else there is dynamic. A whole token elsewhere that has the form of an id is a possible reference.
+* Ids are never searched and replaced. While the parsed value is at hand, the artifact's own id and its literal
+  references are put between NUL marks (foreign JSON holds no NUL), so the bytes become a template that can be
+  written under any ids without being parsed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain import strict_json
+from domain.artifact_types import ENTITY_TOKEN, ID_TOKEN, LITERAL_ID, ArtifactType
+from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, ReferenceKind, rfc3339
+
+SCHEMA_VERSION = "1.0"
+_MARK = "\0"
+_MARK_BYTES = b"\\u0000"
+_ESCAPED_MARK_BYTES = b"\\\\u0000"
+#: `_type` follows the two volatile lines in a sorted file, at the top level only
+_TYPE_LINE = b'\n  "_type": '
+_PREFIX_BYTES = tuple(f"{member.entry.prefix}-".encode() for member in ArtifactType)
+_WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+Trie = dict[str, tuple[bool, "Trie | None"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An artifact that can be written under any ids. ``template`` holds marks where ids stand.
+
+    ``credentials`` are the JSON pointers and values found at the type's credential paths; they are no longer in
+    the template. ``references`` name their targets by the ids of where the content came from.
+    """
+
+    artifact_type: ArtifactType
+    artifact_id: ArtifactId
+    name: str
+    version: str
+    status: ArtifactStatus
+    template: bytes
+    references: tuple[Reference, ...]
+    credentials: tuple[tuple[str, Any], ...] = ()
+
+
+def content_of(
+    tree: dict[str, Any],
+    *,
+    artifact_type: ArtifactType,
+    artifact_id: ArtifactId,
+    version: str,
+    known_ids: Collection[str] = (),
+) -> Content:
+    """Take a parsed artifact file apart. The tree is used up.
+
+    Raises :class:`strict_json.NotStrict` for a value that cannot be written.
+    """
+    tree.pop("_exportedAt", None)
+    tree.pop("_schemaVersion", None)
+    tree["_type"] = artifact_type.wire
+    tree["_version"] = version
+    credentials = _taken_out(tree, _CREDENTIALS[artifact_type])
+    references = [*_marked_references(tree, artifact_type, artifact_id, known_ids)]
+    tree["id"] = f"{_MARK}{artifact_id}{_MARK}"
+    template = strict_json.canonical(tree)
+    references += _possible_references(tree, template, artifact_id)
+    return Content(
+        artifact_type=artifact_type,
+        artifact_id=artifact_id,
+        name=str(tree["name"]),
+        version=version,
+        status=status_of(tree),
+        template=template,
+        references=tuple(references),
+        credentials=credentials,
+    )
+
+
+def status_of(tree: Mapping[str, Any]) -> ArtifactStatus:
+    """The status a definition states of itself; ``Published`` where it states none (R5)."""
+    stated = tree.get("status")
+    return _STATUSES.get(stated, ArtifactStatus.PUBLISHED) if isinstance(stated, str) else ArtifactStatus.PUBLISHED
+
+
+def written(template: bytes, remap: Mapping[str, str]) -> bytes:
+    """The content with every marked id replaced through the remap table.
+
+    Raises ``KeyError`` for a marked id that the table does not know: a source id never reaches a tenant.
+    """
+    if _ESCAPED_MARK_BYTES in template:
+        return _written_slowly(template, remap)
+    parts = template.split(_MARK_BYTES)
+    parts[1::2] = [remap[part.decode()].encode() for part in parts[1::2]]
+    return b"".join(parts)
+
+
+def _written_slowly(template: bytes, remap: Mapping[str, str]) -> bytes:
+    """For contents that spell a backslash before ``u0000`` in plain text: parse, replace, write."""
+    return strict_json.canonical(_replaced(strict_json.trusted(template), remap))
+
+
+def _replaced(value: Any, remap: Mapping[str, str]) -> Any:
+    if isinstance(value, str) and _MARK in value:
+        parts = value.split(_MARK)
+        parts[1::2] = [remap[part] for part in parts[1::2]]
+        return "".join(parts)
+    if isinstance(value, list):
+        return [_replaced(item, remap) for item in value]
+    if isinstance(value, dict):
+        return {key: _replaced(item, remap) for key, item in value.items()}
+    return value
+
+
+def content_hash(content: bytes) -> str:
+    """The hash by which two states of an artifact are compared (R6)."""
+    return HASH_PREFIX + hashlib.sha256(content).hexdigest()
+
+
+def file_of(content: bytes, written_at: datetime) -> bytes:
+    """The bundle file of a content: the two volatile envelope lines put in their sorted place (R6)."""
+    head, _, tail = content.partition(_TYPE_LINE)
+    stamp = f'\n  "_exportedAt": "{rfc3339(written_at)}",\n  "_schemaVersion": "{SCHEMA_VERSION}",'.encode()
+    return b"".join((head, stamp, _TYPE_LINE, tail))
+
+
+def with_values(file: bytes, values: Mapping[str, Any]) -> bytes:
+    """The file with values set at JSON pointers: how supplied credentials get into a tenant's own revision."""
+    tree = strict_json.trusted(file)
+    for pointer, value in values.items():
+        *parents, last = _steps(pointer)
+        place = tree
+        for step in parents:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        if isinstance(place, dict):
+            place[last] = value
+    return strict_json.canonical(tree)
+
+
+def value_at(tree: Any, pointer: str) -> Any:
+    """The value at a JSON pointer, or ``None``."""
+    for step in _steps(pointer):
+        if isinstance(tree, list):
+            tree = tree[int(step)] if step.isdecimal() and int(step) < len(tree) else None
+        else:
+            tree = tree.get(step) if isinstance(tree, dict) else None
+    return tree
+
+
+def without_credentials(file: bytes, artifact_type: ArtifactType) -> tuple[bytes, tuple[tuple[str, Any], ...]]:
+    """A file as it may leave its tenant, and what was taken out: pointers and values (R22)."""
+    trie = _CREDENTIALS[artifact_type]
+    if not trie:
+        return file, ()
+    tree = strict_json.trusted(file)
+    taken = _taken_out(tree, trie)
+    return (strict_json.canonical(tree), taken) if taken else (file, ())
+
+
+def credential_places(tree: Mapping[str, Any], artifact_type: ArtifactType) -> list[str]:
+    """JSON pointers of the registered credential places that hold a value."""
+    return [pointer for _, _, pointer in _places(dict(tree), _CREDENTIALS[artifact_type])]
+
+
+def _taken_out(tree: dict[str, Any], trie: Trie) -> tuple[tuple[str, Any], ...]:
+    taken = []
+    for place, key, pointer in list(_places(tree, trie)):
+        taken.append((pointer, place[key]))
+        del place[key]
+    return tuple(taken)
+
+
+def _marked_references(
+    tree: dict[str, Any], artifact_type: ArtifactType, artifact_id: ArtifactId, known_ids: Collection[str]
+) -> Iterator[Reference]:
+    for place, key, pointer in _places(tree, _REFERENCES[artifact_type]):
+        target = place[key]
+        if not isinstance(target, str) or not target:
+            continue
+        if target in known_ids or LITERAL_ID.fullmatch(target):
+            place[key] = f"{_MARK}{target}{_MARK}"
+            yield Reference(artifact_id, ArtifactId(target), pointer, ReferenceKind.LITERAL)
+        else:
+            yield Reference(artifact_id, ArtifactId(target[:_TARGET_LENGTH]), pointer, ReferenceKind.DYNAMIC)
+    for place, key, pointer in _places(tree, _TEXTS[artifact_type]):
+        text = place[key]
+        if isinstance(text, str):
+            targets = dict.fromkeys(ENTITY_TOKEN.findall(text))
+            place[key] = ENTITY_TOKEN.sub(rf"{_MARK}\g<0>{_MARK}", text) if targets else text
+            yield from (Reference(artifact_id, ArtifactId(t), pointer, ReferenceKind.LITERAL) for t in targets)
+
+
+def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) -> list[Reference]:
+    """Whole tokens elsewhere that look like ids. The tree is walked only where the bytes hold one."""
+    if not any(_unmarked_token(template, prefix) for prefix in _PREFIX_BYTES):
+        return []
+    return [
+        Reference(artifact_id, ArtifactId(token.decode()), pointer, ReferenceKind.POSSIBLE)
+        for pointer, text in _strings(tree)
+        for token in dict.fromkeys(ID_TOKEN.findall(text.replace(_MARK, "0").encode()))
+        if token.decode() != artifact_id
+    ]
+
+
+def _unmarked_token(template: bytes, prefix: bytes) -> bool:
+    """Whether the prefix begins a token. A marked id follows the mark's last zero, so it never does."""
+    at = template.find(prefix)
+    while at > 0 and template[at - 1] in _WORD_BYTES:
+        at = template.find(prefix, at + 1)
+    return at >= 0
+
+
+def _strings(tree: Any) -> Iterator[tuple[str, str]]:
+    """Every string value with its JSON pointer, without recursion."""
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, str):
+            yield pointer, value
+        elif isinstance(value, list):
+            waiting.extend((f"{pointer}/{index}", item) for index, item in enumerate(value))
+        elif isinstance(value, dict):
+            waiting.extend((f"{pointer}/{_escaped(key)}", item) for key, item in value.items())
+
+
+def _places(tree: dict[str, Any], trie: Trie, pointer: str = "") -> Iterator[tuple[Any, Any, str]]:
+    """Container, key and pointer of every value that stands at one of the trie's paths."""
+    for key, (is_list, below) in trie.items():
+        found = tree.get(key)
+        if is_list and isinstance(found, list):
+            for index, item in enumerate(found):
+                here = f"{pointer}/{key}/{index}"
+                if below is None:
+                    yield found, index, here
+                elif isinstance(item, dict):
+                    yield from _places(item, below, here)
+        elif not is_list and below is None and found is not None:
+            yield tree, key, f"{pointer}/{key}"
+        elif not is_list and below is not None and isinstance(found, dict):
+            yield from _places(found, below, f"{pointer}/{key}")
+
+
+def _trie(paths: tuple[str, ...]) -> Trie:
+    root: Trie = {}
+    for path in paths:
+        node = root
+        *parents, last = path.split(".")
+        for step in parents:
+            _, below = node.setdefault(step.removesuffix("[]"), (step.endswith("[]"), {}))
+            node = below if below is not None else {}
+        node[last.removesuffix("[]")] = (last.endswith("[]"), None)
+    return root
+
+
+def _steps(pointer: str) -> list[str]:
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+_TARGET_LENGTH = 128
+_STATUSES = {status.wire: status for status in ArtifactStatus}
+_REFERENCES = {member: _trie(member.entry.references) for member in ArtifactType}
+_TEXTS = {member: _trie(member.entry.text_references) for member in ArtifactType}
+_CREDENTIALS = {member: _trie(member.entry.credentials) for member in ArtifactType}
