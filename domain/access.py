@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Protocol
 
 from domain.errors import ErrorCode, refuse
 from domain.model import Actor, TenantId
@@ -30,10 +31,9 @@ class Right(Enum):
     ADMINISTER = (ADMIN,)
     MAKE_TENANTS = (PLATFORM,)
 
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The scopes of which any one is enough; the first is the one a refusal names."""
-        return self.value
+    def __init__(self, *scopes: str) -> None:
+        #: any one of them is enough; the first is the one a refusal names
+        self.scopes = scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +107,10 @@ def reach_of(caller: Caller, header: str | None = None) -> frozenset[TenantId] |
     if header is None:
         return caller.reach
     return frozenset({tenant_of(caller, header=header)})
+
+
+class Authenticator(Protocol):
+    """Turns the value of an Authorization header into a caller; the server has the real one."""
+
+    async def __call__(self, authorization: str | None) -> Caller:
+        """Raises a refusal ``invalid_token`` with its ``reason`` (decisions section 6, section 9.2)."""

@@ -19,7 +19,8 @@ class TypeEntry:
 
     ``references`` are paths to strings that name another artifact; ``text_references`` are paths to free text in
     which whole tokens name entity schemas. In a path, ``[]`` means every item of a list. ``merge_keys`` maps the
-    path of a list to the field by which its items are matched; it is empty where Merge is not offered.
+    path of a list to the field by which its items are matched (of several, the first that an item has); it is empty
+    where Merge is not offered.
     ``credentials`` are paths whose values never leave a tenant (decisions R22).
     """
 
@@ -29,7 +30,7 @@ class TypeEntry:
     package_type: str
     references: tuple[str, ...] = ()
     text_references: tuple[str, ...] = ()
-    merge_keys: tuple[tuple[str, str], ...] = ()
+    merge_keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
     credentials: tuple[str, ...] = ()
 
 
@@ -45,7 +46,7 @@ class ArtifactType(Enum):
         prefix="ent",
         folder="entities",
         package_type="config-package",
-        merge_keys=(("fields", "fieldName"), ("indexes", "name")),
+        merge_keys=(("fields", "fieldName"), ("indexes", ("name", "fields"))),
     )
     FIELD_LIBRARY = TypeEntry(
         wire="FieldLibrary",

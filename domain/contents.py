@@ -15,7 +15,8 @@ The rules, in the order the code follows them (decisions R5, R6, R22, R23; insta
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,15 +136,16 @@ def file_of(content: bytes, written_at: datetime) -> bytes:
 
 
 def with_values(file: bytes, values: Mapping[str, Any]) -> bytes:
-    """The file with values set at JSON pointers: how supplied credentials get into a tenant's own revision."""
+    """The file with values set at JSON pointers: how supplied credentials get into a tenant's own revision.
+
+    A pointer that leads nowhere is left out: a bundle's own statement of its bindings is foreign too.
+    """
     tree = strict_json.trusted(file)
     for pointer, value in values.items():
-        *parents, last = _steps(pointer)
-        place = tree
-        for step in parents:
-            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        parent, _, last = pointer.rpartition("/")
+        place = value_at(tree, parent)
         if isinstance(place, dict):
-            place[last] = value
+            place[_unescaped(last)] = value
     return strict_json.canonical(tree)
 
 
@@ -157,19 +159,33 @@ def value_at(tree: Any, pointer: str) -> Any:
     return tree
 
 
-def without_credentials(file: bytes, artifact_type: ArtifactType) -> tuple[bytes, tuple[tuple[str, Any], ...]]:
-    """A file as it may leave its tenant, and what was taken out: pointers and values (R22)."""
-    trie = _CREDENTIALS[artifact_type]
-    if not trie:
+def without_credentials(
+    file: bytes, artifact_type: ArtifactType, secrets: Iterable[str] = ()
+) -> tuple[bytes, tuple[str, ...]]:
+    """A file as it may leave its tenant, and the JSON pointers of what was taken out (R22).
+
+    Registered credential places always go; ``secrets`` are pointers of other values that must.
+    """
+    trie, others = _CREDENTIALS[artifact_type], list(secrets)
+    if not trie and not others:
         return file, ()
     tree = strict_json.trusted(file)
-    taken = _taken_out(tree, trie)
-    return (strict_json.canonical(tree), taken) if taken else (file, ())
+    taken = [pointer for pointer, _ in _taken_out(tree, trie)]
+    for pointer in others:
+        parent, _, last = pointer.rpartition("/")
+        place = value_at(tree, parent)
+        if isinstance(place, dict) and place.pop(_unescaped(last), None) is not None:
+            taken.append(pointer)
+        elif isinstance(place, list):
+            place[int(last)] = ""
+            taken.append(pointer)
+    return (strict_json.canonical(tree), tuple(taken)) if taken else (file, ())
 
 
-def credential_places(tree: Mapping[str, Any], artifact_type: ArtifactType) -> list[str]:
-    """JSON pointers of the registered credential places that hold a value."""
-    return [pointer for _, _, pointer in _places(dict(tree), _CREDENTIALS[artifact_type])]
+def is_registered_credential(pointer: str, artifact_type: ArtifactType) -> bool:
+    """Whether a JSON pointer stands at one of the type's credential paths."""
+    path = re.sub(r"/[0-9]+(?=/|$)", "[]", pointer).lstrip("/").replace("/", ".")
+    return path in artifact_type.entry.credentials
 
 
 def _taken_out(tree: dict[str, Any], trie: Trie) -> tuple[tuple[str, Any], ...]:
@@ -263,7 +279,11 @@ def _trie(paths: tuple[str, ...]) -> Trie:
 
 
 def _steps(pointer: str) -> list[str]:
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    return [_unescaped(step) for step in pointer.split("/")[1:]]
+
+
+def _unescaped(step: str) -> str:
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 def _escaped(key: str) -> str:

@@ -127,7 +127,7 @@ class ErrorCode(Enum):
     DRAFT_REPLACED = ("DraftReplaced", 200)
     MERGE_FALLBACK = ("MergeFallback", 200)
     AMBIGUOUS_MATCH = ("AmbiguousMatch", 200)
-    CYCLE_FOUND = ("CircularDependencyFound", 200)
+    CIRCULAR_DEPENDENCY_FOUND = ("CircularDependencyFound", 200)
 
     def __init__(self, wire: str, status: int, family: str = "") -> None:
         self.wire = wire
@@ -165,6 +165,17 @@ class Problem:
     where: str = ""
     artifact_id: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def problem_row(problem: Problem) -> dict[str, Any]:
+    """A problem as records keep it; :func:`problem_of` is the way back."""
+    row = {"code": problem.code.wire, "message": problem.message, "where": problem.where}
+    return row | {"artifactId": problem.artifact_id, "details": dict(problem.details)}
+
+
+def problem_of(row: Mapping[str, Any]) -> Problem:
+    """The problem that was recorded."""
+    return Problem(BY_WIRE[row["code"]], row["message"], row["where"], row["artifactId"], row["details"])
 
 
 class Refusal(Exception):  # noqa: N818 - the house's word: a request stops here, which is not an error of ours

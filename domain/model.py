@@ -262,6 +262,11 @@ class ArtifactHead:
     #: the revision that the last import put there; another one means: changed since
     imported_revision: int | None = None
 
+    @property
+    def is_there(self) -> bool:
+        """False once the artifact is deleted."""
+        return self.status is not ArtifactStatus.DELETED
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -365,6 +370,8 @@ class Manifest:
     description: str = ""
     author: str = ""
     tags: tuple[str, ...] = ()
+    readme_hash: str = ""
+    content_checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)

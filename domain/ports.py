@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.artifact_types import ArtifactType
+from domain.errors import Problem
 from domain.model import (
     ArtifactFilter,
     ArtifactHead,
@@ -47,7 +48,6 @@ from domain.model import (
     TenantPlan,
     TenantStatus,
 )
-from domain.errors import Problem
 
 T = TypeVar("T")
 
@@ -138,9 +138,7 @@ class ArtifactRows(Protocol):
     ) -> Slice[ArtifactHead]:
         """Non-deleted artifacts whose active revision refers to this one (literal or dynamic), in page order."""
 
-    async def references(
-        self, artifact_ids: Collection[str], *, with_possible: bool = False
-    ) -> list[Reference]:
+    async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
         """References of the active revisions of these artifacts, by artifact id, then pointer."""
 
     async def named(self, names: Collection[tuple[ArtifactType, str]]) -> list[ArtifactHead]:
@@ -218,6 +216,9 @@ class ImportRows(Protocol):
 
     async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
         """Back to QUEUED with these decisions added and a RESUMED event; False when it does not wait."""
+
+    async def expire(self, import_id: ImportId) -> bool:
+        """End a waiting import as EXPIRED with its final event; False when it does not wait."""
 
     async def events(self, import_id: ImportId, *, after: int, limit: int = 1000) -> list[ProgressEvent]:
         """The journal after a number, in order."""
@@ -439,3 +440,12 @@ class Clock(Protocol):
         """Aware, UTC."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that the domain is given from outside."""
+
+    store: Store
+    blobs: Blobs
+    bell: Bell
+    limiter: Limiter
+    clock: Clock

@@ -1,0 +1,70 @@
+# Everything here needs python3 (3.11 or newer) and make, nothing else. Two stamps in .venv remember what is installed;
+# each is renewed when its lock file changes. A .venv made by hand is taken as it is and completed.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet
+READY     := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+ENOUGH := import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test check bench cover lock schema clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+setup: $(READY) ## make .venv and install what the server runs on
+
+run: $(READY) ## start the demo: two tenants, one package, live progress
+	@$(PY) -m server demo
+
+test: $(READY_DEV) ## run all tests, on SQLite and on PostgreSQL
+	$(PY) -m pytest
+
+check: $(READY_DEV) ## lint, format, types, house rules and unit tests
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest --quiet $(wildcard tests/house tests/unit)
+
+bench: $(READY_DEV) ## run the workloads, each beside its limit; ARGS="..." is passed on
+	@$(PY) -m bench $(ARGS)
+
+cover: $(READY_DEV) ## run all tests and report branch coverage
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage report
+
+LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+lock: $(PY) ## compile requirements*.in into requirements*.txt; ARGS="--upgrade" for newer versions
+	$(PIP) install uv
+	$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
+	$(LOCK) $(ARGS) --constraints requirements.txt requirements-dev.in --output-file requirements-dev.txt
+
+schema: $(READY) ## print the GraphQL schema into schema/schema.graphql
+	$(PY) -m server print-schema > schema/.printed || { rm -f schema/.printed; exit 1; }
+	mv schema/.printed schema/schema.graphql
+
+clean: ## remove .venv and the tools' caches; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c '$(ENOUGH)'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements.txt | $(PY)
+	@$(PY) -c '$(ENOUGH)'
+	@$(PY) -m pip --version > /dev/null 2>&1 || $(PY) -m ensurepip
+	@echo "Installing what the server runs on into $(VENV) (about a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@touch $@
+
+$(READY_DEV): requirements-dev.txt $(READY)
+	@echo "Installing what checks and tests need"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,326 @@
+"""Saving, publishing, archiving and deleting artifacts, many at once, all or nothing (decisions R2, R5, R6).
+
+Every change is a new revision that is active at once. References are found here, when an artifact is saved, and
+kept as rows, so that exports, previews and "used by" never read contents.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+
+from domain import strict_json, versions
+from domain.access import Caller, Right, require
+from domain.artifact_types import ArtifactType, is_id_of
+from domain.bundle import NAME_LENGTH_MAX
+from domain.contents import content_hash, content_of, file_of, with_values, written
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.manifest_fields import is_artifact_name
+from domain.model import (
+    Actor,
+    ArtifactFilter,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    NewRevision,
+    Revision,
+    RevisionId,
+    TenantId,
+    name_key,
+)
+from domain.ports import NameTakenError, Ports, RevisionMovedError, Slice, TenantUnit
+from domain.tenancy import active_tenant
+
+CHANGES_MAX = 1000
+ARTIFACT_BYTES_MAX = 8 << 20
+_STATUS_BY_VERB = {
+    "publish": ArtifactStatus.PUBLISHED,
+    "archive": ArtifactStatus.ARCHIVED,
+    "remove": ArtifactStatus.DELETED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactDraft:
+    """One artifact to save. ``if_revision`` refuses when somebody saved in between; 0 means: must be new."""
+
+    artifact_type: ArtifactType
+    name: str
+    version: str
+    content: Mapping[str, Any]
+    artifact_id: str | None = None
+    if_revision: int | None = None
+    status: ArtifactStatus = ArtifactStatus.DRAFT
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactChanges:
+    """A batch: what to save, and ids to publish, archive or remove, in this order."""
+
+    tenant_id: TenantId
+    save: tuple[ArtifactDraft, ...] = ()
+    publish: tuple[str, ...] = ()
+    archive: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.save) + len(self.publish) + len(self.archive) + len(self.remove)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Revisions in the making; a later change of the same artifact stands on the earlier one."""
+
+    actor: Actor
+    at: datetime
+    heads: dict[str, ArtifactHead]
+    bodies: Mapping[str, bytes]
+    revisions: dict[str, NewRevision] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Authoring:
+    """What people do with the artifacts of a tenant."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._store = ports.store
+        self._clock = ports.clock
+
+    async def change(self, caller: Caller, changes: ArtifactChanges) -> list[ArtifactHead]:
+        """Make all changes, or none. Gives the artifacts as they are now, in the order they were named.
+
+        Raises refusals with every problem: ``ArtifactInvalid``, ``BadUserInput``, ``InvalidVersion``,
+        ``NotFound``, ``RevisionConflict``, ``ArtifactNameTaken``.
+        """
+        require(caller, Right.EDIT_ARTIFACTS)
+        return await self.apply(changes, caller.actor)
+
+    async def apply(self, changes: ArtifactChanges, actor: Actor) -> list[ArtifactHead]:
+        """The same for the host's own command line, which needs no token."""
+        refuse_if(_batch_problems(changes))
+        drafts = [replace(d, artifact_id=d.artifact_id or _new_id(d.artifact_type)) for d in changes.save]
+        named = [d.artifact_id or "" for d in drafts] + [*changes.publish, *changes.archive, *changes.remove]
+        async with self._store.platform_unit() as platform:
+            await active_tenant(platform.tenants, changes.tenant_id)
+            unit = platform.of(changes.tenant_id)
+            batch = await self._batch(unit, changes, named, actor)
+            for place, draft in enumerate(drafts):
+                _save(batch, place, draft)
+            for verb, status in _STATUS_BY_VERB.items():
+                for place, artifact_id in enumerate(getattr(changes, verb)):
+                    _set_status(batch, f"{verb}[{place}]", artifact_id, status)
+            refuse_if(batch.problems)
+            await _write(unit, batch)
+            heads = await unit.artifacts.heads(named)
+        return [heads[ArtifactId(artifact_id)] for artifact_id in dict.fromkeys(named)]
+
+    async def _batch(self, unit: TenantUnit, changes: ArtifactChanges, named: list[str], actor: Actor) -> _Batch:
+        heads = await unit.artifacts.heads(named)
+        kept = {*changes.publish, *changes.archive, *changes.remove}
+        needed = [head.revision_id for key, head in heads.items() if key in kept]
+        bodies: dict[str, bytes] = {}
+        for begin in range(0, len(needed), 50):
+            bodies |= await unit.artifacts.bodies(needed[begin : begin + 50])
+        return _Batch(actor, self._clock.now(), {str(key): head for key, head in heads.items()}, bodies)
+
+    async def heads(self, caller: Caller, tenant_id: TenantId, artifact_ids: list[str]) -> dict[str, ArtifactHead]:
+        """Artifacts by id; unknown ones are absent."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return {str(key): head for key, head in (await unit.artifacts.heads(artifact_ids)).items()}
+
+    async def page(
+        self, caller: Caller, tenant_id: TenantId, wanted: ArtifactFilter, *, first: int, after: tuple[str, str] | None
+    ) -> Slice[ArtifactHead]:
+        """A tenant's artifacts by name."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.artifacts.page(wanted, first=first, after=after)
+
+    async def used_by(
+        self, caller: Caller, tenant_id: TenantId, artifact_id: str, *, first: int, after: tuple[str, str] | None
+    ) -> Slice[ArtifactHead]:
+        """Artifacts that refer to this one."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.artifacts.used_by(artifact_id, first=first, after=after)
+
+    async def references(self, caller: Caller, tenant_id: TenantId, artifact_id: str) -> list[ArtifactHead]:
+        """Artifacts that this one refers to."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            found = await unit.artifacts.references([artifact_id])
+            heads = await unit.artifacts.heads({reference.target_id for reference in found})
+        return sorted((h for h in heads.values() if h.is_there), key=lambda h: (h.artifact_type.rank, h.artifact_id))
+
+    async def revisions(
+        self, caller: Caller, tenant_id: TenantId, artifact_id: str, *, first: int, before: int | None
+    ) -> Slice[Revision]:
+        """The history, newest first."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.artifacts.revisions(artifact_id, first=first, before=before)
+
+    async def contents(self, caller: Caller, tenant_id: TenantId, revision_ids: list[str]) -> dict[str, Any]:
+        """The JSON of revisions, by revision id."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            bodies = await unit.artifacts.bodies(revision_ids)
+        return {key: strict_json.trusted(body) for key, body in bodies.items()}
+
+
+def draft_of_file(raw: bytes) -> ArtifactDraft:
+    """An artifact from a file in the bundle's own form, to be published (``artifacts load``).
+
+    Raises a refusal that says what is wrong with the file.
+    """
+    try:
+        tree = strict_json.read(raw)
+    except strict_json.NotStrict as flaw:
+        raise refuse(ErrorCode.ARTIFACT_INVALID, f"{flaw.pointer}: {flaw.reason}") from flaw
+    if not isinstance(tree, dict):
+        raise refuse(ErrorCode.ARTIFACT_INVALID, "The file does not hold a JSON object.")
+    artifact_type = next((member for member in ArtifactType if member.wire == tree.get("_type")), None)
+    if artifact_type is None:
+        raise refuse(ErrorCode.UNKNOWN_ARTIFACT_TYPE, "_type names no artifact type.", "_type")
+    return ArtifactDraft(
+        artifact_type=artifact_type,
+        artifact_id=tree.get("id") if isinstance(tree.get("id"), str) else None,
+        name=str(tree.get("name", "")),
+        version=str(tree.get("_version", "")),
+        content=tree,
+        status=ArtifactStatus.PUBLISHED,
+    )
+
+
+def _new_id(artifact_type: ArtifactType) -> str:
+    return f"{artifact_type.entry.prefix}-{uuid_utils.uuid7()}"
+
+
+def _batch_problems(changes: ArtifactChanges) -> Iterator[Problem]:
+    if len(changes) > CHANGES_MAX:
+        text = f"One batch holds at most {CHANGES_MAX} changes."
+        yield Problem(ErrorCode.BAD_USER_INPUT, text, "save", details={"limit": CHANGES_MAX, "actual": len(changes)})
+    names = Counter((draft.artifact_type, name_key(draft.name)) for draft in changes.save)
+    ids = Counter(draft.artifact_id for draft in changes.save if draft.artifact_id)
+    for place, draft in enumerate(changes.save):
+        where = f"save[{place}]"
+        if names[draft.artifact_type, name_key(draft.name)] > 1:
+            text = f"{draft.name} stands twice in this batch."
+            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"{where}.name")
+        if draft.artifact_id and ids[draft.artifact_id] > 1:
+            text = f"{draft.artifact_id} stands twice in this batch."
+            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"{where}.artifactId")
+        yield from _draft_problems(draft, where)
+
+
+def _draft_problems(draft: ArtifactDraft, where: str) -> Iterator[Problem]:
+    if draft.artifact_id is not None and not is_id_of(draft.artifact_id, draft.artifact_type):
+        text = f"An id of this type is {draft.artifact_type.entry.prefix}- and letters, digits or hyphens."
+        yield Problem(ErrorCode.BAD_USER_INPUT, text, f"{where}.artifactId")
+    if not is_artifact_name(draft.name) or len(draft.name) > NAME_LENGTH_MAX:
+        text = f"A name is one line of 1 to {NAME_LENGTH_MAX} characters."
+        yield Problem(ErrorCode.BAD_USER_INPUT, text, f"{where}.name")
+    if not versions.is_semver(draft.version):
+        text = "version is not a semantic version such as 2.1.0."
+        yield Problem(ErrorCode.INVALID_VERSION, text, f"{where}.version")
+    if draft.status is ArtifactStatus.DELETED:
+        yield Problem(ErrorCode.BAD_USER_INPUT, "To delete an artifact, use remove.", f"{where}.status")
+
+
+def _save(batch: _Batch, place: int, draft: ArtifactDraft) -> None:
+    artifact_id = draft.artifact_id or ""
+    head = batch.heads.get(artifact_id)
+    where = f"save[{place}]"
+    current = head.revision if head and head.is_there else 0
+    if draft.if_revision is not None and draft.if_revision != current:
+        batch.problems.append(_moved(artifact_id, f"{where}.ifRevision", current))
+    if head is not None and head.artifact_type is not draft.artifact_type:
+        text = f"{artifact_id} is a {head.artifact_type.wire}."
+        batch.problems.append(Problem(ErrorCode.BAD_USER_INPUT, text, f"{where}.artifactType", artifact_id))
+    if head is not None and not head.is_there:
+        text = f"{artifact_id} was deleted; a deleted id is never used again."
+        batch.problems.append(Problem(ErrorCode.BAD_USER_INPUT, text, f"{where}.artifactId", artifact_id))
+    tree = {**draft.content, "name": draft.name, "status": draft.status.wire}
+    _add(batch, where, artifact_id, draft.artifact_type, draft.version, tree, head)
+
+
+def _set_status(batch: _Batch, where: str, artifact_id: str, status: ArtifactStatus) -> None:
+    saved = batch.revisions.get(artifact_id)
+    head = batch.heads.get(artifact_id)
+    known = saved or head
+    if known is None or (saved is None and head is not None and not head.is_there):
+        text = f"There is no artifact {artifact_id} in this tenant."
+        batch.problems.append(Problem(ErrorCode.NOT_FOUND, text, where, artifact_id, {"what": "artifact"}))
+        return
+    body = saved.body if saved else batch.bodies[known.revision_id]
+    tree = {**strict_json.trusted(body), "status": status.wire}
+    _add(batch, where, artifact_id, known.artifact_type, known.version, tree, head)
+
+
+def _add(
+    batch: _Batch,
+    where: str,
+    artifact_id: str,
+    artifact_type: ArtifactType,
+    version: str,
+    tree: dict[str, Any],
+    head: ArtifactHead | None,
+) -> None:
+    """Put the next revision of an artifact into the batch."""
+    try:
+        strict_json.demand_strict(tree)
+        content = content_of(
+            strict_json.trusted(strict_json.compact(tree)),
+            artifact_type=artifact_type,
+            artifact_id=ArtifactId(artifact_id),
+            version=version,
+        )
+    except strict_json.NotStrict as flaw:
+        text = f"{where}.content{flaw.pointer}: {flaw.reason}"
+        batch.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, f"{where}.content", artifact_id))
+        return
+    final = written(
+        content.template, {r.target_id: r.target_id for r in content.references} | {artifact_id: artifact_id}
+    )
+    file = file_of(final, batch.at)
+    body = with_values(file, dict(content.credentials)) if content.credentials else file
+    if len(body) > ARTIFACT_BYTES_MAX:
+        text = f"{where}.content is larger than {ARTIFACT_BYTES_MAX} bytes."
+        batch.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, f"{where}.content", artifact_id))
+        return
+    batch.revisions[artifact_id] = NewRevision(
+        revision_id=RevisionId(str(uuid_utils.uuid7())),
+        artifact_id=ArtifactId(artifact_id),
+        artifact_type=artifact_type,
+        number=head.revision + 1 if head else 1,
+        name=content.name,
+        version=version,
+        status=ArtifactStatus(tree["status"]),
+        content_hash=content_hash(final),
+        body=body,
+        written_at=batch.at,
+        written_by=batch.actor,
+        references=content.references,
+        origin=head.origin if head else None,
+    )
+
+
+async def _write(unit: TenantUnit, batch: _Batch) -> None:
+    try:
+        await unit.artifacts.write(list(batch.revisions.values()))
+    except NameTakenError as error:
+        text = f"Another artifact of this type is named {error.name}." if error.name else "The name is taken."
+        raise refuse(ErrorCode.ARTIFACT_NAME_TAKEN, text, "save") from error
+    except RevisionMovedError as error:
+        raise Refusal([_moved(error.artifact_id, "save", None)]) from error
+
+
+def _moved(artifact_id: str, where: str, current: int | None) -> Problem:
+    text = f"{artifact_id} was saved by somebody else in between."
+    return Problem(ErrorCode.REVISION_CONFLICT, text, where, artifact_id, {"currentRevision": current})

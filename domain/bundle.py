@@ -1,0 +1,338 @@
+"""A bundle's foreign bytes become a checked bundle, or all of its problems (decisions R9, R15, R23; section 4).
+
+Each artifact is read once: inflated, hashed, parsed strictly, its references found, scanned, and its canonical
+content appended to a spool that is private to the import. What stays in memory is one small head an artifact.
+Nothing is ever extracted to a path taken from the archive.
+
+The order of the checks: archive layout, manifest, number of artifacts, README, each artifact in install order,
+the bundle's checksum, references between artifacts. The layout, a missing manifest and too many artifacts end
+the reading; everything else is collected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from domain import graph, scanning, strict_json
+from domain.archive import Archive, ArchiveLimits, open_archive
+from domain.artifact_types import FOLDERS, ArtifactType
+from domain.contents import SCHEMA_VERSION, Content, content_of
+from domain.entry_names import MANIFEST, README
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.manifest import read_manifest
+from domain.model import (
+    HASH_PREFIX,
+    ArtifactEntry,
+    ArtifactId,
+    ArtifactStatus,
+    Manifest,
+    Reference,
+    ReferenceKind,
+    TenantId,
+)
+from domain.spool import Span, Spool
+
+NAME_LENGTH_MAX = 200
+_PROBLEMS_MAX = 200
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BundleLimits:
+    """What a tenant's plan lets in. ``plan`` is its name, for the refusal's text."""
+
+    archive: ArchiveLimits
+    artifacts_max: int
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleArtifact:
+    """The head of one checked artifact; ``span`` finds its content in the spool, ``hash`` is the manifest's.
+
+    ``credentials`` are the JSON pointers whose values the target supplies: those that the manifest lists as
+    bindings, and those where a foreign bundle carried a value, which is dropped (R22).
+    """
+
+    index: int
+    source_id: ArtifactId
+    artifact_type: ArtifactType
+    name: str
+    version: str
+    status: ArtifactStatus
+    references: tuple[Reference, ...]
+    credentials: tuple[str, ...]
+    hash: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBundle:
+    """A bundle whose bytes have been believed. Heads stand in install order; contents are read from the spool."""
+
+    manifest: Manifest
+    artifacts: tuple[BundleArtifact, ...]
+    warnings: tuple[Problem, ...]
+    findings: tuple[scanning.Finding, ...]
+    scan_ms: int
+    spool: Spool
+
+    def template(self, artifact: BundleArtifact) -> bytes:
+        """The artifact's content with marks where ids stand (see ``contents``)."""
+        return self.spool.read(artifact.span)
+
+    @property
+    def template_bytes(self) -> int:
+        """All contents together."""
+        return sum(artifact.span.length for artifact in self.artifacts)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been found so far."""
+
+    archive: Archive
+    manifest: Manifest
+    spool: Spool
+    is_own: bool
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    findings: list[scanning.Finding] = field(default_factory=list)
+    artifacts: list[BundleArtifact] = field(default_factory=list)
+    ids: frozenset[str] = frozenset()
+    bindings: dict[str, list[str]] = field(default_factory=dict)
+    scan_seconds: float = 0.0
+
+
+def read_bundle(
+    source: BinaryIO, spool: Spool, *, limits: BundleLimits, target: TenantId, told: Told = lambda _d, _t: None
+) -> CheckedBundle:
+    """Check a whole bundle, from its first byte to its last reference.
+
+    ``spool`` takes the contents; ``told`` hears how many artifacts are done, of how many.
+    Raises :class:`Refusal` with every problem found.
+    """
+    archive = open_archive(source, limits.archive, folders=FOLDERS)
+    manifest, warnings = _manifest(archive, limits)
+    reading = _Reading(archive, manifest, spool, is_own=manifest.tenant_id == target)
+    reading.ids = frozenset(manifest.install_order)
+    for binding in manifest.bindings:
+        reading.bindings.setdefault(binding.artifact_id, []).append(binding.path)
+    reading.problems += archive.problems
+    reading.warnings += warnings
+    _read_readme(reading)
+    digest = hashlib.sha256()
+    entries = {entry.artifact_id: (index, entry) for index, entry in enumerate(manifest.artifacts)}
+    for done, artifact_id in enumerate(manifest.install_order, start=1):
+        index, entry = entries[artifact_id]
+        raw = _hashed(reading, index, entry)
+        digest.update(raw)
+        _read_artifact(reading, index, entry, raw)
+        told(done, len(entries))
+    reading.problems += _checksum_problems(manifest, HASH_PREFIX + digest.hexdigest())
+    reading.problems += _reference_problems(reading)
+    refuse_if(reading.problems[:_PROBLEMS_MAX])
+    return CheckedBundle(
+        manifest=manifest,
+        artifacts=tuple(reading.artifacts),
+        warnings=tuple(reading.warnings[:_PROBLEMS_MAX]),
+        findings=tuple(reading.findings),
+        scan_ms=round(reading.scan_seconds * 1000),
+        spool=spool,
+    )
+
+
+def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Problem]]:
+    """The checked manifest and its warnings. Raises with what the archive's names got wrong as well."""
+    entry = archive.entries.get(MANIFEST)
+    if entry is None:
+        missing = Problem(ErrorCode.MANIFEST_MISSING, "manifest.json was not found at the root of the ZIP.", MANIFEST)
+        others = [problem for problem in archive.problems if problem.code is not ErrorCode.MANIFEST_MISSING]
+        raise Refusal([missing, *others])
+    files = [name for name in archive.entries if name.startswith("artifacts/")]
+    manifest, found = read_manifest(archive.read(entry), files=files)
+    declared = len(manifest.artifacts) if manifest else 0
+    if declared > limits.artifacts_max:
+        raise refuse(
+            ErrorCode.TOO_MANY_ARTIFACTS,
+            f"The package holds {declared} artifacts; the {limits.plan} plan allows {limits.artifacts_max}.",
+            "artifacts",
+            limit=limits.artifacts_max,
+            actual=declared,
+            plan=limits.plan,
+        )
+    warnings = [problem for problem in found if problem.code.is_warning]
+    if manifest is None or len(warnings) < len(found):
+        refuse_if([*archive.problems, *found])
+    if manifest is None:
+        raise refuse(ErrorCode.MANIFEST_INVALID, "The manifest cannot be read.", MANIFEST)
+    return manifest, warnings
+
+
+def _read_readme(reading: _Reading) -> None:
+    entry = reading.archive.entries.get(README)
+    if entry is None:
+        return
+    raw = reading.archive.read(entry)
+    actual = HASH_PREFIX + hashlib.sha256(raw).hexdigest()
+    if reading.manifest.readme_hash and actual != reading.manifest.readme_hash:
+        reading.problems.append(
+            Problem(
+                ErrorCode.CONTENT_CHECKSUM_MISMATCH,
+                "README.md is not the one the manifest was made for.",
+                README,
+                details={"expected": reading.manifest.readme_hash, "actual": actual},
+            )
+        )
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        reading.problems.append(Problem(ErrorCode.FORBIDDEN_CONTENT, "README.md is not UTF-8 text.", README))
+        return
+    reading.findings += scanning.scan_text(README, text)
+    reading.findings += scanning.scan_text("manifest.description", reading.manifest.description)
+
+
+def _hashed(reading: _Reading, index: int, entry: ArtifactEntry) -> bytes:
+    raw = reading.archive.read(reading.archive.entries[entry.file])
+    actual = HASH_PREFIX + hashlib.sha256(raw).hexdigest()
+    if actual != entry.hash:
+        reading.problems.append(
+            Problem(
+                ErrorCode.ARTIFACT_HASH_MISMATCH,
+                f"{entry.file} does not have the hash that the manifest states.",
+                f"artifacts[{index}].hash",
+                entry.artifact_id,
+                {"expected": entry.hash, "actual": actual},
+            )
+        )
+    return raw
+
+
+def _read_artifact(reading: _Reading, index: int, entry: ArtifactEntry, raw: bytes) -> None:
+    """Parse, compare with the manifest, scan and spool one artifact."""
+    try:
+        tree = strict_json.read(raw)
+        flaws = list(_flaws(tree, entry))
+        if flaws or not isinstance(tree, dict):
+            reading.problems += [Problem(ErrorCode.ARTIFACT_INVALID, t, entry.file, entry.artifact_id) for t in flaws]
+            return
+        if "_schemaVersion" not in tree:
+            text = f"{entry.file} states no _schemaVersion; {SCHEMA_VERSION} is assumed."
+            reading.warnings.append(Problem(ErrorCode.SCHEMA_VERSION_MISSING, text, entry.file, entry.artifact_id))
+        _scan(reading, entry, raw, tree)
+        content = content_of(
+            tree,
+            artifact_type=entry.artifact_type,
+            artifact_id=entry.artifact_id,
+            version=entry.version,
+            known_ids=reading.ids,
+        )
+    except strict_json.NotStrict as flaw:
+        text = f"{entry.file}{'#' if flaw.pointer else ''}{flaw.pointer}: {flaw.reason}"
+        reading.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, entry.file, entry.artifact_id))
+        return
+    _spool(reading, index, entry, content)
+
+
+def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
+    """Where an artifact's file and its row in the manifest disagree (security.md section 3.2)."""
+    if not isinstance(tree, dict):
+        yield f"{entry.file} does not hold a JSON object."
+        return
+    stated = {
+        "_type": entry.artifact_type.wire,
+        "_version": entry.version,
+        "id": entry.artifact_id,
+        "name": entry.name,
+    }
+    for key, expected in stated.items():
+        if tree.get(key) != expected:
+            yield f"{entry.file}: {key} is not {expected!r}, as the manifest states."
+    if tree.get("_schemaVersion", SCHEMA_VERSION) != SCHEMA_VERSION:
+        yield f"{entry.file}: _schemaVersion is not {SCHEMA_VERSION!r}."
+    if tree.get("status") == ArtifactStatus.DELETED.wire:
+        yield f"{entry.file}: a deleted artifact cannot be imported."
+    if len(entry.name) > NAME_LENGTH_MAX:
+        yield f"{entry.file}: the name is longer than {NAME_LENGTH_MAX} characters."
+
+
+def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes, tree: Any) -> None:
+    began = time.perf_counter()
+    reading.findings += scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, tree)
+    reading.scan_seconds += time.perf_counter() - began
+
+
+def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content) -> None:
+    found = [pointer for pointer, _ in content.credentials]
+    reading.artifacts.append(
+        BundleArtifact(
+            index=index,
+            source_id=content.artifact_id,
+            artifact_type=content.artifact_type,
+            name=content.name,
+            version=content.version,
+            status=content.status,
+            references=content.references,
+            credentials=tuple(dict.fromkeys([*reading.bindings.get(content.artifact_id, ()), *found])),
+            hash=entry.hash,
+            span=reading.spool.append(content.template),
+        )
+    )
+
+
+def _checksum_problems(manifest: Manifest, actual: str) -> Iterator[Problem]:
+    if actual != manifest.checksum:
+        yield Problem(
+            ErrorCode.BUNDLE_CHECKSUM_MISMATCH,
+            "The artifact files, in install order, do not have the checksum that the manifest states.",
+            "checksum",
+            details={"expected": manifest.checksum, "actual": actual},
+        )
+
+
+def _reference_problems(reading: _Reading) -> Iterator[Problem]:
+    """Literal references that leave the bundle, cycles, and an install order that puts a user before its need."""
+    places: dict[str, int] = {artifact.source_id: place for place, artifact in enumerate(reading.artifacts)}
+    edges: dict[str, list[str]] = {}
+    for artifact in reading.artifacts:
+        for reference in artifact.references:
+            if reference.kind is not ReferenceKind.LITERAL:
+                continue
+            if reference.target_id in reading.ids:
+                edges.setdefault(artifact.source_id, []).append(reference.target_id)
+            elif not reading.is_own:
+                yield Problem(
+                    ErrorCode.BROKEN_REFERENCE,
+                    f"{artifact.source_id}{reference.pointer} refers to {reference.target_id}, "
+                    "which is not in the package.",
+                    f"artifacts[{artifact.index}]{reference.pointer}",
+                    artifact.source_id,
+                )
+    if cycle := graph.find_cycle(list(places), edges):
+        text = "The package's artifacts refer to each other in a circle: " + " -> ".join(cycle) + "."
+        yield Problem(ErrorCode.CIRCULAR_DEPENDENCY, text, "artifacts", details={"cycle": cycle})
+        return
+    for source, targets in edges.items():
+        late = [target for target in targets if places.get(target, -1) > places[source]]
+        if late:
+            text = f"installOrder puts {source} before {late[0]}, which it needs."
+            yield Problem(ErrorCode.INSTALL_ORDER_INVALID, text, "installOrder", source)
+
+
+def dynamic_references(artifacts: tuple[BundleArtifact, ...]) -> Iterator[Problem]:
+    """Warnings for strings at reference paths that name no artifact: they stay as they are (R23)."""
+    for artifact in artifacts:
+        for reference in artifact.references:
+            if reference.kind is ReferenceKind.DYNAMIC:
+                yield Problem(
+                    ErrorCode.DYNAMIC_REFERENCE,
+                    f"{artifact.name}: the reference at {reference.pointer} is computed or unknown; it is not followed.",
+                    f"artifacts[{artifact.index}]{reference.pointer}",
+                    artifact.source_id,
+                )

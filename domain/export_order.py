@@ -1,0 +1,107 @@
+"""What a caller wants to export, what is wrong with the wish itself, and its line in the history (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+
+from domain import versions
+from domain.access import Caller
+from domain.artifact_types import PACKAGE_TYPES
+from domain.errors import ErrorCode, Problem
+from domain.manifest_fields import is_package_name, is_tags
+from domain.model import ArtifactHead, Package, PackageDependency, TenantId, name_key, rfc3339
+
+_DESCRIPTION_MAX = 500
+_AUTHOR_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """One wish to export. Values are as they were sent; :func:`order_problems` judges them."""
+
+    tenant_id: TenantId
+    package_name: str
+    package_type: str
+    version: str
+    artifact_ids: tuple[str, ...]
+    description: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
+    package_dependencies: tuple[PackageDependency, ...] = ()
+
+
+def order_problems(order: ExportOrder) -> Iterator[Problem]:
+    """What is wrong with the request itself (installhub.md sections 6.2 and 7.2; decisions section 9.4)."""
+    if not is_package_name(order.package_name):
+        text = "packageName has 1 to 100 printable characters and no slashes."
+        yield Problem(ErrorCode.INVALID_PACKAGE_NAME, text, "packageName")
+    if order.package_type not in PACKAGE_TYPES:
+        text = f"packageType is one of {', '.join(PACKAGE_TYPES)}."
+        yield Problem(ErrorCode.INVALID_PACKAGE_TYPE, text, "packageType")
+    if not versions.is_semver(order.version):
+        text = "version is not a semantic version such as 2.1.0."
+        yield Problem(ErrorCode.INVALID_VERSION, text, "version")
+    if len(order.description) > _DESCRIPTION_MAX:
+        text = f"description has at most {_DESCRIPTION_MAX} characters."
+        yield Problem(ErrorCode.BAD_USER_INPUT, text, "description")
+    if len(order.author) > _AUTHOR_MAX:
+        yield Problem(ErrorCode.BAD_USER_INPUT, f"author has at most {_AUTHOR_MAX} characters.", "author")
+    if not is_tags(order.tags):
+        text = "At most 10 tags, each of 1 to 30 lower-case letters, digits and hyphens."
+        yield Problem(ErrorCode.BAD_USER_INPUT, text, "tags")
+    yield from _dependency_problems(order)
+
+
+def _dependency_problems(order: ExportOrder) -> Iterator[Problem]:
+    for index, needed in enumerate(order.package_dependencies):
+        where = f"packageDependencies[{index}]"
+        if not is_package_name(needed.package_name) or name_key(needed.package_name) == name_key(order.package_name):
+            text = "packageName names another package, in 1 to 100 printable characters."
+            yield Problem(ErrorCode.INVALID_PACKAGE_NAME, text, f"{where}.packageName")
+        for field, version in (("minVersion", needed.min_version), ("maxVersion", needed.max_version)):
+            if version is not None and not versions.is_semver(version):
+                text = f"{field} is not a semantic version such as 2.1.0."
+                yield Problem(ErrorCode.INVALID_VERSION, text, f"{where}.{field}")
+
+
+def taken_problem(taken: Package, checksum: str | None = None) -> Problem:
+    """The name and version are taken; ``identical`` says whether by the very same contents (R14, section 9.2)."""
+    details: dict[str, Any] = {"existingPackageId": taken.package_id}
+    if checksum is not None:
+        details["identical"] = checksum == taken.checksum
+    text = f"{taken.name} {taken.version} was already exported from this tenant."
+    return Problem(ErrorCode.VERSION_CONFLICT, text, "version", details=details)
+
+
+def root_warnings(order: ExportOrder, roots: Sequence[ArtifactHead]) -> Iterator[Problem]:
+    """Roots of another kind than the package type says are worth a warning (decisions section 9.4)."""
+    for index, head in enumerate(roots):
+        if head.artifact_type.entry.package_type != order.package_type:
+            text = f"{head.name} is of type {head.artifact_type.wire}: unusual as a root of a package of type {order.package_type}."
+            yield Problem(ErrorCode.PACKAGE_TYPE_MISMATCH, text, f"artifactIds[{index}]", head.artifact_id)
+
+
+def export_record(
+    caller: Caller, order: ExportOrder, package: Package | None, failure: str, now: datetime
+) -> dict[str, Any]:
+    """A line of the export history, failed exports included (installhub.md section 6.8)."""
+    return {
+        "exportId": f"exp-{uuid_utils.uuid7()}",
+        "packageId": package.package_id if package else None,
+        "packageName": order.package_name,
+        "version": order.version,
+        "tenantId": order.tenant_id,
+        "exportedBy": caller.actor.label,
+        "exportedAt": rfc3339(now),
+        "artifactCount": package.artifact_count if package else 0,
+        "rootArtifactIds": list(order.artifact_ids),
+        "checksum": package.checksum if package else None,
+        "status": "Success" if package else "Failure",
+        "errorMessage": failure or None,
+        "bundleSize": package.size_bytes if package else 0,
+    }

@@ -1,0 +1,289 @@
+"""Taking artifacts out of a tenant: preview, export, and the bundles that were made (A2; installhub.md section 6).
+
+Everything wrong is found before anything is built. A bundle is streamed into the blob store while its artifacts
+are read a few at a time; the package's row is written last, so a failed export leaves nothing but its history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import uuid_utils
+
+from domain.access import Caller, Right, require
+from domain.bundle_writing import BundleWriter
+from domain.closure import Closure, closure
+from domain.contents import is_registered_credential, without_credentials
+from domain.entry_names import MANIFEST, README
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.export_order import ExportOrder, export_record, order_problems, root_warnings, taken_problem
+from domain.limits import Installation
+from domain.manifest_writing import manifest_bytes, manifest_of, readme_of
+from domain.model import (
+    HASH_PREFIX,
+    ArtifactEntry,
+    ArtifactHead,
+    Binding,
+    BlobKey,
+    Manifest,
+    Package,
+    PackageId,
+    PackageType,
+    TenantId,
+    name_key,
+    rfc3339,
+)
+from domain.ports import BlobWriter, ExportForm, Ports, VersionTakenError
+from domain.scanning import secret_paths
+from domain.tenancy import active_tenant
+
+_BODIES_AT_ONCE = 50
+_NO_BLOB = BlobKey("")
+_MINUTE, _HOUR = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished export and what is worth knowing about it."""
+
+    package: Package
+    warnings: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Build:
+    """A bundle in the making."""
+
+    order: ExportOrder
+    gathered: Closure
+    writer: BundleWriter
+    buffer: io.BytesIO
+    digest: Any = field(default_factory=hashlib.sha256)
+    entries: list[ArtifactEntry] = field(default_factory=list)
+    bindings: list[Binding] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+class Exporter:
+    """Previews and exports."""
+
+    def __init__(self, ports: Ports, installation: Installation) -> None:
+        self._store = ports.store
+        self._blobs = ports.blobs
+        self._limiter = ports.limiter
+        self._clock = ports.clock
+        self._limits = installation.limits
+
+    async def preview(self, caller: Caller, tenant_id: TenantId, artifact_ids: Sequence[str]) -> Closure:
+        """What an export would hold, why, and in which order. Creates nothing and is never rate-limited.
+
+        Raises a refusal with every absent, foreign or unfit artifact; a cycle is part of the answer (section 9.4).
+        """
+        require(caller, Right.EXPORT)
+        async with self._store.platform_view() as platform:
+            await active_tenant(platform.tenants, tenant_id)
+        refuse_if(self._root_problems(artifact_ids))
+        gathered = await closure(self._store, caller, tenant_id, artifact_ids, self._limits)
+        refuse_if(gathered.problems)
+        return gathered
+
+    async def export(self, caller: Caller, order: ExportOrder) -> Exported:
+        """Make a package. Refusals come with every problem; failed exports take no version (R14)."""
+        require(caller, Right.EXPORT)
+        await self._count(caller, order.tenant_id)
+        try:
+            return await self._export(caller, order)
+        except Refusal as refusal:
+            await self._record(caller, order, None, f"{refusal.code.wire}: {refusal.message}")
+            raise
+
+    async def _count(self, caller: Caller, tenant_id: TenantId) -> None:
+        """Ten a minute for a user, fifty an hour for a tenant; counted whether it succeeds or not (R36)."""
+        windows = [
+            (f"exports/user/{caller.issuer}/{caller.subject}", self._limits.exports_per_user_minute, _MINUTE),
+            (f"exports/tenant/{tenant_id}", self._limits.exports_per_tenant_hour, _HOUR),
+        ]
+        wait = await self._limiter.take(windows)
+        if wait:
+            names = f"{windows[0][1]} exports a minute for a user, {windows[1][1]} an hour for a tenant"
+            raise refuse(
+                ErrorCode.RATE_LIMIT_EXCEEDED, f"Too many exports. Wait {wait} s.", limit=names, retryAfter=wait
+            )
+
+    async def _export(self, caller: Caller, order: ExportOrder) -> Exported:
+        async with self._store.platform_view() as platform:
+            tenant = await active_tenant(platform.tenants, order.tenant_id)
+        problems = [*order_problems(order), *self._root_problems(order.artifact_ids)]
+        gathered = await closure(self._store, caller, order.tenant_id, order.artifact_ids, self._limits)
+        problems += gathered.problems
+        if gathered.cycle:
+            text = "The artifacts refer to each other in a circle: " + " -> ".join(gathered.cycle) + "."
+            problems.append(Problem(ErrorCode.CIRCULAR_DEPENDENCY, text, details={"cycle": gathered.cycle}))
+        async with self._store.view(order.tenant_id) as unit:
+            taken = await unit.packages.of_version(name_key(order.package_name), order.version)
+        if problems:
+            refuse_if([*problems, *([taken_problem(taken)] if taken else [])])
+        async with self._blobs.create() as blob:
+            build = await self._built(order, gathered, blob)
+            package = await self._closed(caller, build, blob, tenant.platform_version)
+            if taken:
+                raise Refusal([taken_problem(taken, package.checksum)])
+            package = replace(package, blob_key=await blob.finish())
+        await self._kept(caller, order, package)
+        return Exported(
+            package,
+            (
+                *root_warnings(order, [gathered.heads[root] for root in gathered.roots]),
+                *gathered.warnings,
+                *build.warnings,
+            ),
+        )
+
+    async def _built(self, order: ExportOrder, gathered: Closure, blob: BlobWriter) -> _Build:
+        buffer = io.BytesIO()
+        build = _Build(order, gathered, BundleWriter(buffer), buffer)
+        heads = [gathered.heads[key] for key in gathered.install_order]
+        async with self._store.view(order.tenant_id) as unit:
+            known = await unit.artifacts.export_forms([head.revision_id for head in heads])
+        made: dict[str, ExportForm] = {}
+        for begin in range(0, len(heads), _BODIES_AT_ONCE):
+            part = heads[begin : begin + _BODIES_AT_ONCE]
+            async with self._store.view(order.tenant_id) as unit:
+                bodies = await unit.artifacts.bodies([head.revision_id for head in part])
+            made |= await asyncio.to_thread(_add_part, build, part, bodies, known)
+            await blob.write(_drained(buffer))
+        if made:
+            async with self._store.unit(order.tenant_id) as unit:
+                await unit.artifacts.remember_export_forms(made)
+        return build
+
+    async def _closed(self, caller: Caller, build: _Build, blob: BlobWriter, platform_version: str) -> Package:
+        """README, manifest and directory, and the package they make."""
+        now, order = self._clock.now(), build.order
+        manifest = Manifest(
+            package_id=PackageId(f"pkg-{uuid_utils.uuid7()}"),
+            name=order.package_name,
+            package_type=PackageType(order.package_type),
+            version=order.version,
+            exported_at=rfc3339(now),
+            exported_by=caller.actor.label,
+            tenant_id=order.tenant_id,
+            platform_version=platform_version,
+            checksum=HASH_PREFIX + build.digest.hexdigest(),
+            artifacts=tuple(build.entries),
+            install_order=tuple(entry.artifact_id for entry in build.entries),
+            package_dependencies=order.package_dependencies,
+            bindings=tuple(build.bindings),
+            description=order.description,
+            author=order.author,
+            tags=order.tags,
+        )
+        readme = readme_of(manifest).encode()
+        manifest = replace(manifest, readme_hash=HASH_PREFIX + hashlib.sha256(readme).hexdigest())
+        tree = manifest_of(manifest, roots=build.gathered.roots)
+        build.writer.add(README, readme)
+        build.writer.add(MANIFEST, manifest_bytes(tree), is_stored=True)
+        build.writer.close()
+        await blob.write(_drained(build.buffer))
+        return _package(manifest, tree, build, caller, now, self._limits.bundle_days)
+
+    async def _kept(self, caller: Caller, order: ExportOrder, package: Package) -> None:
+        try:
+            async with self._store.unit(order.tenant_id) as unit:
+                await unit.packages.add(package)
+                await unit.packages.record_export(export_record(caller, order, package, "", self._clock.now()))
+        except VersionTakenError as error:
+            await self._blobs.delete(package.blob_key)
+            async with self._store.view(order.tenant_id) as unit:
+                taken = await unit.packages.of_version(name_key(order.package_name), order.version)
+            if taken is None:
+                raise
+            raise Refusal([taken_problem(taken, package.checksum)]) from error
+
+    async def _record(self, caller: Caller, order: ExportOrder, package: Package | None, failure: str) -> None:
+        async with self._store.unit(order.tenant_id) as unit:
+            await unit.packages.record_export(export_record(caller, order, package, failure, self._clock.now()))
+
+    def _root_problems(self, artifact_ids: Sequence[str]) -> list[Problem]:
+        if not artifact_ids:
+            return [Problem(ErrorCode.ARTIFACT_IDS_MISSING, "Name at least one artifact.", "artifactIds")]
+        if len(artifact_ids) > self._limits.export_roots:
+            text = f"{len(artifact_ids)} roots were named; {self._limits.export_roots} are allowed."
+            details = {"limit": self._limits.export_roots, "actual": len(artifact_ids)}
+            return [Problem(ErrorCode.TOO_MANY_ROOT_ARTIFACTS, text, "artifactIds", details=details)]
+        return []
+
+
+def _add_part(
+    build: _Build, heads: Sequence[ArtifactHead], bodies: dict[str, bytes], known: dict[str, ExportForm]
+) -> dict[str, ExportForm]:
+    """Append artifacts to the bundle; gives the export forms that were not known yet. Runs in a thread."""
+    made: dict[str, ExportForm] = {}
+    for head in heads:
+        form = known.get(head.revision_id)
+        body = bodies[head.revision_id]
+        if form is None or form.bindings:
+            body, form = _export_form(head, body)
+            made[head.revision_id] = form
+        _add_artifact(build, head, body, form)
+    return made
+
+
+def _export_form(head: ArtifactHead, body: bytes) -> tuple[bytes, ExportForm]:
+    secrets = dict(secret_paths(head.artifact_type.wire, None, raw=body))
+    body, taken = without_credentials(body, head.artifact_type, secrets)
+    bindings = tuple((pointer, secrets.get(pointer, "credential")) for pointer in taken)
+    return body, ExportForm(HASH_PREFIX + hashlib.sha256(body).hexdigest(), bindings)
+
+
+def _add_artifact(build: _Build, head: ArtifactHead, body: bytes, form: ExportForm) -> None:
+    file = head.artifact_type.file_of(head.artifact_id)
+    build.digest.update(body)
+    build.writer.add(file, body)
+    build.entries.append(
+        ArtifactEntry(head.artifact_type, head.artifact_id, head.name, head.version, file, form.file_hash)
+    )
+    for pointer, kind in form.bindings:
+        build.bindings.append(Binding(head.artifact_id, pointer, kind, f"{head.name}: {pointer.rpartition('/')[2]}"))
+        if not is_registered_credential(pointer, head.artifact_type):
+            text = f"A value that looks like a secret was left out of {head.artifact_id}{pointer}."
+            build.warnings.append(Problem(ErrorCode.CREDENTIAL_REMOVED, text, pointer, head.artifact_id))
+
+
+def _drained(buffer: io.BytesIO) -> bytes:
+    data = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return data
+
+
+def _package(
+    manifest: Manifest, tree: dict[str, Any], build: _Build, caller: Caller, now: datetime, bundle_days: int
+) -> Package:
+    return Package(
+        package_id=manifest.package_id,
+        tenant_id=TenantId(manifest.tenant_id),
+        name=manifest.name,
+        version=manifest.version,
+        package_type=manifest.package_type,
+        description=manifest.description,
+        author=manifest.author,
+        tags=manifest.tags,
+        checksum=manifest.checksum,
+        content_checksum=tree["contentChecksum"],
+        artifact_count=len(manifest.artifacts),
+        install_order=tuple(manifest.install_order),
+        manifest=tree,
+        blob_key=_NO_BLOB,
+        bundle_sha256=build.writer.sha256,
+        size_bytes=build.writer.size,
+        exported_at=now,
+        exported_by=caller.actor,
+        expires_at=now + timedelta(days=bundle_days),
+    )

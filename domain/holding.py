@@ -1,0 +1,125 @@
+"""From a plan's actions to revisions that can be held, in batches (pure; design: stack, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.contents import file_of, with_values, written
+from domain.model import (
+    Actor,
+    ArtifactId,
+    ImportId,
+    Manifest,
+    NewRevision,
+    Origin,
+    PlanAction,
+    Reference,
+    ReferenceKind,
+    name_key,
+)
+from domain.plan import Planned
+
+#: a transaction of an import holds at most this, so that neighbours and watchers never wait long
+BATCH_REVISIONS = 50
+BATCH_BYTES = 4 << 20
+
+
+@dataclass(slots=True)
+class Batch:
+    """Revisions for one transaction, and the merge bases that are no revision of their own."""
+
+    revisions: list[NewRevision] = field(default_factory=list)
+    bases: dict[str, bytes] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be written before more is added."""
+        return len(self.revisions) >= BATCH_REVISIONS or self.size >= BATCH_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whose import it is, for the rows it writes."""
+
+    import_id: ImportId
+    actor: Actor
+    at: datetime
+
+
+def origin_of(manifest: Manifest, source_id: str, import_id: ImportId) -> Origin:
+    """Where an artifact of this package comes from, as the tenant keeps it (R3, R4)."""
+    return Origin(
+        package_key=name_key(manifest.name),
+        package_name=manifest.name,
+        package_version=manifest.version,
+        source=manifest.tenant_id,
+        source_id=source_id,
+        import_id=import_id,
+    )
+
+
+def next_batch(planned: Planned, waiting: Iterator[PlanAction], author: Author) -> Batch:
+    """Build revisions for the next transaction; empty when nothing waits any more."""
+    batch = Batch()
+    for action in waiting:
+        revision = _revision(planned, action, author)
+        merge = planned.merged.get(action.source_id)
+        batch.revisions.append(revision)
+        batch.size += len(revision.body)
+        base = planned.inventory.bases.get(action.source_id)
+        if merge is not None and (base is None or base.body_id != action.base_body_id):
+            batch.bases[action.base_body_id] = planned.bundle.spool.read(merge.own_side)
+        if batch.is_full:
+            break
+    return batch
+
+
+def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevision:
+    if action.revision_id is None:
+        msg = f"{action.source_id} is not written by this plan"
+        raise RuntimeError(msg)
+    artifact = planned.bundle.artifacts[action.position]
+    merge = planned.merged.get(action.source_id)
+    if merge is None:
+        content = written(planned.bundle.template(artifact), planned.remap)
+        references = _remapped(planned, action)
+    else:
+        content = planned.bundle.spool.read(merge.content)
+        references = merge.references
+    file = file_of(content, author.at)
+    values = planned.values.get(action.source_id)
+    return NewRevision(
+        revision_id=action.revision_id,
+        artifact_id=action.target_id,
+        artifact_type=action.artifact_type,
+        number=action.existing.revision + 1 if action.existing else 1,
+        name=action.name,
+        version=action.written_version,
+        status=action.status,
+        content_hash=action.content_hash,
+        body=with_values(file, values) if values else file,
+        written_at=author.at,
+        written_by=author.actor,
+        references=references,
+        import_id=author.import_id,
+        origin=origin_of(planned.bundle.manifest, action.source_id, author.import_id),
+    )
+
+
+def _remapped(planned: Planned, action: PlanAction) -> tuple[Reference, ...]:
+    """The package artifact's references, as they stand in the target (R23: only literal ones are rewritten)."""
+    artifact = planned.bundle.artifacts[action.position]
+    return tuple(
+        Reference(
+            action.target_id,
+            ArtifactId(planned.remap[reference.target_id])
+            if reference.kind is ReferenceKind.LITERAL
+            else reference.target_id,
+            reference.pointer,
+            reference.kind,
+        )
+        for reference in artifact.references
+    )

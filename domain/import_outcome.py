@@ -1,0 +1,170 @@
+"""What an import leaves behind to be read: its outcome, as one mapping in the contract's words (pure).
+
+Both doors build their answers from it, so the record says the same at every time and at every door
+(A1; installhub.md sections 8.6, 8.8; decisions R15, R17, R19, R29, sections 9.3, 9.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from domain.errors import ErrorCode, Problem, problem_row
+from domain.model import ActionKind, ImportJob, Manifest, Plan, PlanAction
+from domain.scanning import ScanReport
+
+_WRITTEN = {ActionKind.CREATE: "Created", ActionKind.UPDATE: "Updated", ActionKind.MERGE: "Merged"}
+_NOT_INSTALLED = (ActionKind.SKIP, ActionKind.REMOVE, None)
+_COUNTED = (
+    ("create", ActionKind.CREATE),
+    ("update", ActionKind.UPDATE),
+    ("merge", ActionKind.MERGE),
+    ("copy", ActionKind.COPY),
+    ("skip", ActionKind.SKIP),
+    ("remove", ActionKind.REMOVE),
+    ("unchanged", ActionKind.UNCHANGED),
+)
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """How many artifacts get which action; zeros stay."""
+    found = {name: plan.count(kind) for name, kind in _COUNTED}
+    return found | {"openConflicts": len(plan.open_conflicts), "blockers": len(plan.blockers)}
+
+
+def outcome(
+    job: ImportJob,
+    plan: Plan,
+    manifest: Manifest,
+    *,
+    report: ScanReport,
+    warnings: Iterable[Problem],
+    installed_at: str,
+) -> dict[str, Any]:
+    """How a finished import went, with every field of A1's response."""
+    actions = plan.actions
+    skipped = [action for action in actions if action.kind is ActionKind.SKIP]
+    return {
+        "packageId": manifest.package_id,
+        "packageName": manifest.name,
+        "version": manifest.version,
+        "artifactsInstalled": sum(action.kind not in _NOT_INSTALLED for action in actions),
+        "artifactsWritten": sum(action.writes for action in actions),
+        "artifactsUnchanged": plan.count(ActionKind.UNCHANGED),
+        "artifactsSkipped": len(skipped),
+        "conflictsResolved": sum(action.strategy is not None for action in actions),
+        "installedAt": installed_at,
+        "installedBy": installed_by(job),
+        "installOrder": [action.source_id for action in actions],
+        "conflictReport": {"conflicts": [decided_conflict(action) for action in actions if action.strategy]},
+        "securityScanResult": report.overall_result.value,
+        "warnings": [problem_row(problem) for problem in warnings],
+        "installed": [_installed_row(action) for action in actions if action.kind in _WRITTEN],
+        "skipped": [_skipped_row(action) for action in skipped],
+        "idRemapTable": {action.source_id: action.target_id for action in actions},
+        "counts": counts(plan),
+        "planId": plan.plan_id,
+        "planHash": plan.plan_hash,
+    }
+
+
+def dry_run(job: ImportJob, plan: Plan, manifest: Manifest, *, report: ScanReport) -> dict[str, Any]:
+    """What a dry run found (decisions R17; section 9.4)."""
+    return {
+        "packageId": manifest.package_id,
+        "packageName": manifest.name,
+        "version": manifest.version,
+        "wouldInstall": [action.name for action in plan.actions if action.kind not in _NOT_INSTALLED],
+        "conflictsFound": [_found_conflict(action) for action in plan.actions if action.conflict_key],
+        "counts": counts(plan),
+        "securityScanResult": report.overall_result.value,
+        "estimatedInstallOrder": [action.source_id for action in plan.actions],
+        "warnings": [problem_row(problem) for problem in (*plan.warnings, *importer_warnings(job))],
+        "blockers": [problem_row(problem) for problem in plan.blockers],
+        "actions": [_action_row(action) for action in plan.actions],
+    }
+
+
+def conflict_report(actions: Sequence[PlanAction]) -> dict[str, Any]:
+    """The report of a paused import: the conflicts that wait (decisions section 9.4, *409*)."""
+    return {
+        "conflictsFound": len(actions),
+        "conflicts": [
+            {
+                "conflictId": action.conflict_key,
+                "artifactName": action.name,
+                "type": action.artifact_type.wire,
+                "artifactType": action.artifact_type.wire,
+                "existingVersion": action.existing.version if action.existing else None,
+                "packageVersion": action.to_version,
+                "mergeSupported": action.artifact_type.is_mergeable,
+                "proposedStrategy": None,
+            }
+            for action in actions
+        ],
+    }
+
+
+def decided_conflict(action: PlanAction) -> dict[str, Any]:
+    """One row of A1's conflict report."""
+    return {
+        "conflictId": action.conflict_key,
+        "artifactName": action.name,
+        "type": action.artifact_type.wire,
+        "resolution": action.strategy.wire if action.strategy else None,
+        "previousVersion": action.existing.version if action.existing else None,
+        "installedVersion": action.written_version,
+    }
+
+
+def installed_by(job: ImportJob) -> str:
+    """The actor; for a service account the person it names (R38)."""
+    named = job.options.imported_by
+    return named if named and job.submitted_by.is_service else job.submitted_by.label
+
+
+def importer_warnings(job: ImportJob) -> list[Problem]:
+    """``importedBy`` never changes the actor and never refuses (R38)."""
+    named = job.options.imported_by
+    if not named or job.submitted_by.is_service or named in {job.submitted_by.label, job.submitted_by.subject}:
+        return []
+    text = "importedBy names somebody else than the token; the import is recorded under the token's owner."
+    return [Problem(ErrorCode.IMPORTED_BY_IGNORED, text, "importedBy")]
+
+
+def _found_conflict(action: PlanAction) -> dict[str, Any]:
+    resolution = action.strategy.wire if action.strategy else None
+    return {
+        "conflictId": action.conflict_key,
+        "artifactName": action.name,
+        "type": action.artifact_type.wire,
+        "resolution": resolution,
+    }
+
+
+def _action_row(action: PlanAction) -> dict[str, Any]:
+    return {
+        "sourceId": action.source_id,
+        "artifactName": action.name,
+        "type": action.artifact_type.wire,
+        "action": action.kind.value if action.kind else None,
+        "targetId": action.target_id,
+        "existingVersion": action.existing.version if action.existing else None,
+        "packageVersion": action.to_version,
+        "decidedBy": action.decided_by.wire,
+    }
+
+
+def _installed_row(action: PlanAction) -> dict[str, Any]:
+    kind = action.kind or ActionKind.UNCHANGED
+    return {"type": action.artifact_type.wire, "name": action.name, "action": _WRITTEN[kind]}
+
+
+def _skipped_row(action: PlanAction) -> dict[str, Any]:
+    return {
+        "type": action.artifact_type.wire,
+        "name": action.name,
+        "reason": "An artifact of this type and name exists and the strategy is Skip.",
+        "existingVersion": action.existing.version if action.existing else None,
+        "packageVersion": action.to_version,
+    }

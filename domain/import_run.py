@@ -1,0 +1,166 @@
+"""One run of one import: its fenced writes, its events and its place in the whole (decisions R12, R20, R28).
+
+Every write of a run goes through :meth:`Run.writing`, whose first statement is the fence: it renews the lease,
+numbers the events told since the last write, and reads whether somebody asked to cancel. Small imports join
+several stages in one transaction with :meth:`Run.together`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from domain.errors import Problem
+from domain.model import EventKind, ImportJob, ImportState, Progress, Stage, Tenant
+from domain.ports import NewEvent, Step, Store, TenantUnit
+
+#: where each stage begins, in percent of a run; from the CPU time of its stages in the bench's W1
+STAGE_BEGINS: Mapping[Stage, float] = {
+    Stage.UPLOAD: 0.0,
+    Stage.VALIDATION: 0.0,
+    Stage.SECURITY_SCAN: 46.0,
+    Stage.DEPENDENCY_CHECK: 48.0,
+    Stage.PLANNING: 49.0,
+    Stage.INSTALLATION: 58.0,
+    Stage.VERIFICATION: 92.0,
+    Stage.ACTIVATION: 95.0,
+}
+_ALL = 100.0
+_ORDER = list(STAGE_BEGINS)
+
+
+class CancelRequestedError(Exception):
+    """Somebody asked this import to stop before its activation."""
+
+
+class Run:
+    """What a running import has told and where it is. Not shared between runs."""
+
+    def __init__(self, store: Store, job: ImportJob) -> None:
+        self.job = job
+        self.stage: Stage | None = None
+        self.total: int | None = None
+        self._tenant: Tenant | None = None
+        #: kept for the case that the transaction which stored it is rolled back
+        self.scan_report: Mapping[str, Any] | None = None
+        self._store = store
+        self._told: list[NewEvent] = []
+        #: told inside a transaction that is not committed yet
+        self._sent: list[NewEvent] = []
+        self._unit: TenantUnit | None = None
+        self._percent = 0.0
+
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant as it was when the run began."""
+        if self._tenant is None:
+            msg = "the run has not begun"
+            raise RuntimeError(msg)
+        return self._tenant
+
+    @tenant.setter
+    def tenant(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def begin_again(self, message: str) -> None:
+        """Forget what a transaction that was rolled back would have told, and say why it is tried again."""
+        self._told = []
+        self._tell(EventKind.PROBLEM_FOUND, 0, message)
+
+    def begin(self, stage: Stage, message: str = "") -> None:
+        """Tell that a stage has started."""
+        self.stage = stage
+        self._tell(EventKind.STAGE_STARTED, 0, message or f"{stage.wire} has started.")
+
+    def end(self, message: str, *, problem: Problem | None = None) -> None:
+        """Tell how the stage went."""
+        self._tell(EventKind.STAGE_ENDED, self.total or 0, message, problem=problem)
+
+    def progress(self, done: int, message: str, artifact_name: str = "") -> None:
+        """Tell how far the stage is."""
+        self._tell(EventKind.PROGRESS, done, message, artifact_name=artifact_name)
+
+    def finish(self, state: ImportState, message: str, *, problem: Problem | None = None) -> None:
+        """Tell the end, or the pause."""
+        kind = EventKind.ENDED if state.is_final else EventKind.WAITING
+        if state is ImportState.SUCCEEDED:
+            self._percent = _ALL
+        self._tell(kind, self.total or 0, message, state=state, problem=problem)
+
+    def _tell(
+        self,
+        kind: EventKind,
+        done: int,
+        message: str,
+        *,
+        artifact_name: str = "",
+        state: ImportState = ImportState.RUNNING,
+        problem: Problem | None = None,
+    ) -> None:
+        self._percent = max(self._percent, self._percent_of(kind, done))
+        progress = Progress(self.stage, done, self.total, round(self._percent, 1), artifact_name)
+        self._told.append(NewEvent(kind, progress, message, state, problem))
+
+    def _percent_of(self, kind: EventKind, done: int) -> float:
+        if self.stage is None:
+            return 0.0
+        place = _ORDER.index(self.stage)
+        begins = STAGE_BEGINS[self.stage]
+        ends = STAGE_BEGINS[_ORDER[place + 1]] if place + 1 < len(_ORDER) else _ALL
+        if kind is EventKind.STAGE_ENDED:
+            return ends
+        return begins + (ends - begins) * (done / self.total if self.total else 0.0)
+
+    @asynccontextmanager
+    async def together(self, *, is_small: bool) -> AsyncIterator[None]:
+        """Join the writes inside into one transaction, where the import is small enough for that (R28)."""
+        async with AsyncExitStack() as stack:
+            if is_small:
+                self._unit = await stack.enter_async_context(self.writing())
+            try:
+                yield
+                if self._unit is not None and self._told:
+                    await self._advance(self._unit, {})
+            finally:
+                self._unit = None
+
+    @asynccontextmanager
+    async def writing(self, changes: Mapping[str, Any] | None = None) -> AsyncIterator[TenantUnit]:
+        """A fenced transaction with what was told so far, and these changes of the job.
+
+        Raises :class:`domain.ports.LeaseLostError` and :class:`CancelRequestedError`. Events of a transaction that
+        was rolled back are told again with the next one.
+        """
+        if self._unit is not None:
+            if changes:
+                await self._advance(self._unit, changes)
+            yield self._unit
+            return
+        try:
+            async with self._store.unit(self.job.tenant_id) as unit:
+                await self._advance(unit, changes or {})
+                yield unit
+        except BaseException:
+            self._told = self._sent + self._told
+            raise
+        finally:
+            self._sent = []
+
+    async def _advance(self, unit: TenantUnit, changes: Mapping[str, Any]) -> None:
+        stage = {"stage": self.stage} if self.stage else {}
+        step = Step(self.job.import_id, self.job.fence, tuple(self._told), {**stage, **changes})
+        self._sent += self._told
+        self._told = []
+        is_over = "state" in changes
+        if await unit.imports.advance(step) and not is_over:
+            raise CancelRequestedError
+
+    @asynccontextmanager
+    async def ending(self, changes: Mapping[str, Any]) -> AsyncIterator[TenantUnit]:
+        """The last transaction of a run that ends badly: nothing told is lost, no cancel is heard any more."""
+        self._unit = None
+        async with self._store.unit(self.job.tenant_id) as unit:
+            step = Step(self.job.import_id, self.job.fence, tuple(self._told), {"stage": self.stage, **changes})
+            await unit.imports.advance(step)
+            yield unit

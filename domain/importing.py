@@ -1,0 +1,402 @@
+"""Bringing a bundle into a tenant: one line of stages, for every door (design: house, section 5; ADR 0001).
+
+A job is submitted by a door and run by a worker, here or in another process. Nothing before activation writes
+what a tenant can see; activation is one transaction. ``run`` may be called again after a crash at any instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import uuid_utils
+
+from domain import import_outcome, policy, scanning
+from domain.access import Caller, Right, require
+from domain.bundle import CheckedBundle, Told, read_bundle
+from domain.errors import ErrorCode, Problem, Refusal, answering_code, refuse
+from domain.holding import Author, next_batch, origin_of
+from domain.import_run import CancelRequestedError, Run
+from domain.limits import Installation
+from domain.model import (
+    AuditEntry,
+    Drift,
+    EventKind,
+    Failure,
+    ImportId,
+    ImportJob,
+    ImportKind,
+    ImportMode,
+    ImportOptions,
+    ImportPackage,
+    ImportState,
+    InstalledPackage,
+    Plan,
+    PlanId,
+    Progress,
+    Stage,
+    TenantId,
+    rfc3339,
+)
+from domain.plan import Planned
+from domain.planning import Planner
+from domain.ports import NameTakenError, NewEvent, Ports, TenantUnit
+from domain.spool import Spool
+from domain.tenancy import active_tenant
+
+JOBS = "jobs"
+#: an import this small is planned, held, verified and activated in one transaction (R28)
+SMALL_ARTIFACTS = 50
+SMALL_BYTES = 4 << 20
+REPLANS_MAX = 3
+ATTEMPTS_MAX = 5
+#: how many artifacts are checked between two lines of progress
+_TOLD_EVERY = 100
+#: the word BrokenReference is 400 in a bundle and 422 once an import has begun to write (section 9.2)
+_FOUND_LATE = 422
+
+
+class PlanMovedError(Exception):
+    """A precondition of the plan fell before the activation (R11)."""
+
+    def __init__(self, drift: Sequence[Drift]) -> None:
+        super().__init__(f"{len(drift)} artifacts moved")
+        self.drift = drift
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """What a door asks for: one stored bundle, a tenant, and how."""
+
+    tenant_id: TenantId
+    package: ImportPackage
+    options: ImportOptions
+
+
+def admit(caller: Caller, options: ImportOptions) -> None:
+    """Refuse a caller who may not import, or not with these options: needed or not (R15, section 9.1)."""
+    require(caller, Right.IMPORT)
+    if options.allow_security_warnings:
+        require(caller, Right.OVERRIDE_SECURITY)
+    if options.allow_major_version_upgrade:
+        require(caller, Right.OVERRIDE_MAJOR)
+
+
+class Importer:
+    """Submits imports and runs them."""
+
+    def __init__(self, ports: Ports, installation: Installation) -> None:
+        self._store = ports.store
+        self._blobs = ports.blobs
+        self._clock = ports.clock
+        self._limits = installation.limits
+        self._planner = Planner(ports.store, ports.clock, installation.limits)
+
+    async def submit(self, caller: Caller, order: ImportOrder) -> ImportJob:
+        """Put an import into its tenant's line. What the run finds is told by the job.
+
+        Raises ``InsufficientPermission``, ``InvalidTenantId`` and, when too many wait, ``RateLimitExceeded``.
+        """
+        admit(caller, order.options)
+        unique = str(uuid_utils.uuid7())
+        job = ImportJob(
+            import_id=ImportId(f"imp-{unique}"),
+            tenant_id=order.tenant_id,
+            kind=ImportKind.IMPORT,
+            mode=ImportMode.PLAN if order.options.dry_run else ImportMode.APPLY,
+            state=ImportState.QUEUED,
+            options=order.options,
+            packages=(order.package,),
+            submitted_by=caller.actor,
+            submitted_at=self._clock.now(),
+            plan_id=PlanId(f"plan-{unique}"),
+            last_seq=1,
+        )
+        event = NewEvent(EventKind.QUEUED, Progress(None, 0, None, 0.0), "The import was accepted.", ImportState.QUEUED)
+        async with self._store.platform_unit() as platform:
+            await active_tenant(platform.tenants, order.tenant_id)
+            unit = platform.of(order.tenant_id)
+            await self._refuse_flood(unit)
+            await unit.imports.submit(job, event)
+            if order.tenant_id not in caller.tenants:
+                await unit.imports.audit(self._entry(job, "import.submitted", {"asPlatform": True}))
+            unit.ring(JOBS)
+        return job
+
+    async def _refuse_flood(self, unit: TenantUnit) -> None:
+        if await unit.imports.queued_count() >= self._limits.queued_imports:
+            text = f"{self._limits.queued_imports} imports of this tenant already wait."
+            raise refuse(
+                ErrorCode.RATE_LIMIT_EXCEEDED, text, limit=f"{self._limits.queued_imports} waiting", retryAfter=30
+            )
+
+    async def run(self, job: ImportJob) -> None:
+        """Take a claimed import from bytes to active artifacts, or leave the tenant as it was.
+
+        Safe to call again after a crash: revisions held by an earlier run are dropped first. Raises
+        :class:`domain.ports.LeaseLostError` when another worker took over; then this run has changed nothing since.
+        """
+        run = Run(self._store, job)
+        try:
+            if job.attempt > 1:
+                await self._begun_again(run)
+            await self._run(run)
+        except Refusal as refusal:
+            await self._failed(run, refusal)
+        except CancelRequestedError:
+            await self._cancelled(run)
+
+    async def _run(self, run: Run) -> None:
+        async with self._validated(run) as bundle:
+            for _ in range(1 + REPLANS_MAX):
+                try:
+                    async with run.together(is_small=_is_small(bundle)):
+                        return await self._carried_out(run, bundle)
+                except (PlanMovedError, NameTakenError):
+                    await self._discard(run.job)
+                    run.begin_again("The tenant changed meanwhile; the import is planned again.")
+        raise refuse(ErrorCode.PLAN_STALE, "The tenant kept changing while the import was planned. Try again.")
+
+    async def _carried_out(self, run: Run, bundle: CheckedBundle) -> None:
+        """From a checked bundle to the end, or to the pause."""
+        report = await self._scanned(run, bundle)
+        planned, made = await self._planned(run, bundle, report)
+        if run.job.options.dry_run:
+            return await self._shown(run, made, bundle, report)
+        _refuse_blockers(made)
+        if made.open_conflicts:
+            return await self._paused(run, made)
+        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, planned))
+        await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, self._verified(run))
+        await self._activated(run, made, bundle, report)
+        return None
+
+    async def _begun_again(self, run: Run) -> None:
+        if run.job.attempt > ATTEMPTS_MAX:
+            text = f"The import was begun {ATTEMPTS_MAX} times and never came to its end."
+            raise refuse(ErrorCode.ARTIFACT_INSTALL_FAILED, text)
+        await self._discard(run.job)
+
+    @asynccontextmanager
+    async def _validated(self, run: Run) -> AsyncIterator[CheckedBundle]:
+        async with self._store.platform_view() as platform:
+            run.tenant = await active_tenant(platform.tenants, run.job.tenant_id)
+        run.begin(Stage.VALIDATION)
+        limits = self._limits.bundle(run.tenant.plan)
+        blob = run.job.packages[0].blob_key
+        async with self._blobs.local(blob) as path, self._blobs.scratch() as folder:
+            with Spool(folder / "contents") as spool, path.open("rb") as source:
+
+                def read(told: Told) -> CheckedBundle:
+                    return read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
+
+                bundle = await _told_while(run, read)
+                run.total = len(bundle.artifacts)
+                run.end(f"{run.total} artifacts were read; every checksum is right.")
+                yield bundle
+
+    async def _scanned(self, run: Run, bundle: CheckedBundle) -> scanning.ScanReport:
+        run.begin(Stage.SECURITY_SCAN)
+        manifest, now = bundle.manifest, self._clock.now()
+        report = scanning.report(
+            manifest.package_id, manifest.version, list(bundle.findings), scanned_at=now, duration_ms=bundle.scan_ms
+        )
+        run.scan_report = report.to_stored()
+        run.end(f"The scan's result is {report.overall_result.value}.")
+        async with run.writing() as unit:
+            await unit.imports.save_scan(run.job.import_id, 0, run.scan_report)
+        return report
+
+    async def _planned(self, run: Run, bundle: CheckedBundle, report: scanning.ScanReport) -> tuple[Planned, Plan]:
+        manifest = bundle.manifest
+        run.begin(Stage.DEPENDENCY_CHECK)
+        inventory = await self._planner.inventory(bundle, run.tenant, run.job)
+        blockers = self._planner.blockers(bundle, inventory, run.job, report)
+        run.end(f"{len(manifest.package_dependencies)} needed packages were looked for.")
+        run.begin(Stage.PLANNING)
+        planned, made = await self._planner.plan(bundle, inventory, run.job, blockers)
+        run.end(_plan_sentence(made))
+        changes = {
+            "package_name": manifest.name,
+            "package_version": manifest.version,
+            "package_id": manifest.package_id,
+        }
+        async with run.writing(changes) as unit:
+            await unit.imports.save_plan(made)
+        return planned, made
+
+    async def _held(self, run: Run, planned: Planned) -> None:
+        run.begin(Stage.INSTALLATION)
+        waiting = iter([action for action in planned.actions if action.writes])
+        done = sum(not action.writes for action in planned.actions)
+        author = Author(run.job.import_id, run.job.submitted_by, self._clock.now())
+        while (batch := await asyncio.to_thread(next_batch, planned, waiting, author)).revisions:
+            done += len(batch.revisions)
+            run.progress(done, f"{done} of {run.total} artifacts installed", batch.revisions[-1].name)
+            async with run.writing() as unit:
+                await unit.imports.hold(batch.revisions, batch.bases)
+        run.end("All revisions are held; nobody sees them yet.")
+
+    async def _verified(self, run: Run) -> None:
+        """What is held can be read, and refers only to what is there (installhub.md section 8.9)."""
+        run.begin(Stage.VERIFICATION)
+        async with run.writing() as unit:
+            unreadable = await unit.imports.unreadable(run.job.import_id)
+            broken = await unit.imports.broken_references(run.job.import_id)
+        if unreadable:
+            problems = [Problem(ErrorCode.VERIFICATION_FAILED, f"{i} cannot be read back.", i) for i in unreadable]
+            raise Refusal(problems)
+        if broken:
+            texts = [(f"{r.artifact_id}{r.pointer} refers to {r.target_id}, which is not there.", r) for r in broken]
+            problems = [Problem(ErrorCode.BROKEN_REFERENCE, text, r.pointer, r.artifact_id) for text, r in texts]
+            raise Refusal(problems, status=_FOUND_LATE)
+        run.end("Every held artifact can be read and every reference resolves.")
+
+    async def _activated(self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport) -> None:
+        """The one transaction that the tenant sees. Raises :class:`PlanMovedError` when a precondition fell."""
+        job, manifest, now = run.job, bundle.manifest, self._clock.now()
+        run.begin(Stage.ACTIVATION)
+        warnings = [*made.warnings, *import_outcome.importer_warnings(job)]
+        outcome = import_outcome.outcome(
+            job, made, manifest, report=report, warnings=warnings, installed_at=rfc3339(now)
+        )
+        run.finish(ImportState.SUCCEEDED, f"{manifest.name} {manifest.version} is active.")
+        installed = InstalledPackage(
+            tenant_id=job.tenant_id,
+            name=manifest.name,
+            source=manifest.tenant_id,
+            version=manifest.version,
+            checksum=manifest.checksum,
+            package_id=manifest.package_id,
+            import_id=job.import_id,
+            installed_at=now,
+        )
+        async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": outcome}) as unit:
+            if moved := await unit.imports.drift(job.import_id):
+                raise PlanMovedError(moved)
+            await unit.imports.activate(job.import_id, [installed], origin_of(manifest, "", job.import_id))
+            details = {"package": manifest.name, "version": manifest.version, "counts": outcome["counts"]}
+            details |= {"conflicts": outcome["conflictReport"]["conflicts"], "onBehalfOf": job.options.imported_by}
+            await unit.imports.audit(self._entry(job, "import.activated", details))
+            await unit.imports.post("import.ended", {"importId": job.import_id, "state": ImportState.SUCCEEDED.value})
+
+    async def _shown(self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport) -> None:
+        """A dry run: the plan is the answer (R10, R17)."""
+        outcome = import_outcome.dry_run(run.job, made, bundle.manifest, report=report)
+        outcome |= {"planId": made.plan_id, "planHash": made.plan_hash, "expiresAt": rfc3339(made.expires_at)}
+        run.finish(ImportState.SUCCEEDED, "The plan is ready; nothing was written.")
+        now = self._clock.now()
+        async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": outcome}):
+            pass
+
+    async def _paused(self, run: Run, made: Plan) -> None:
+        """Wait for decisions, up to the first deadline; the tenant's place is free meanwhile (R18)."""
+        expires = run.job.expires_at or self._clock.now() + timedelta(hours=self._limits.pause_hours)
+        report = import_outcome.conflict_report(made.open_conflicts)
+        run.finish(ImportState.WAITING_FOR_DECISIONS, f"{report['conflictsFound']} conflicts wait for decisions.")
+        changes = {
+            "state": ImportState.WAITING_FOR_DECISIONS,
+            "expires_at": expires,
+            "outcome": {"conflictReport": report},
+        }
+        async with run.writing(changes) as unit:
+            await unit.imports.audit(self._entry(run.job, "import.waiting", report))
+
+    async def _failed(self, run: Run, refusal: Refusal) -> None:
+        first = next((p for p in refusal.problems if p.code.family is refusal.code), refusal.problems[0])
+        stage = policy.STAGE_OF.get(first.code, run.stage)
+        run.finish(ImportState.FAILED, refusal.message, problem=first)
+        failure = Failure(stage, refusal.code.wire, refusal.message, refusal.status, refusal.problems, refusal.details)
+        await self._ended(run, ImportState.FAILED, failure)
+
+    async def _cancelled(self, run: Run) -> None:
+        text = "The import was cancelled before its activation; nothing was changed."
+        problem = Problem(ErrorCode.IMPORT_CANCELLED, text)
+        run.finish(ImportState.CANCELLED, text, problem=problem)
+        code = problem.code
+        await self._ended(run, ImportState.CANCELLED, Failure(run.stage, code.wire, text, code.status, (problem,), {}))
+
+    async def failed_by_us(self, job: ImportJob, correlation_id: str) -> None:
+        """End an import that met a bug of ours; the log has it under the correlation id."""
+        text = f"Something went wrong on our side. Quote {correlation_id} when you report it."
+        problem = Problem(ErrorCode.INTERNAL_ERROR, text, details={"correlationId": correlation_id})
+        await self._failed(Run(self._store, job), Refusal([problem]))
+
+    async def _ended(self, run: Run, state: ImportState, failure: Failure) -> None:
+        """The last transaction of an import that changed nothing, and the sweep after it."""
+        job = run.job
+        changes = {"state": state, "ended_at": self._clock.now(), "failure": failure}
+        async with run.ending(changes) as unit:
+            if run.scan_report is not None:
+                await unit.imports.save_scan(job.import_id, 0, run.scan_report)
+            details = {"code": failure.code, "stage": failure.stage.wire if failure.stage else None}
+            await unit.imports.audit(self._entry(job, f"import.{state.value.lower()}", details))
+            await unit.imports.post("import.ended", {"importId": job.import_id, "state": state.value})
+        await self._discard(job)
+
+    async def _discard(self, job: ImportJob) -> None:
+        """Drop what was held, in small transactions. The tenant never saw it."""
+        while True:
+            async with self._store.unit(job.tenant_id) as unit:
+                if not await unit.imports.discard(job.import_id):
+                    return
+
+    def _entry(self, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
+        return AuditEntry(self._clock.now(), job.submitted_by, action, job.import_id, details)
+
+
+def _is_small(bundle: CheckedBundle) -> bool:
+    return len(bundle.artifacts) <= SMALL_ARTIFACTS and bundle.template_bytes <= SMALL_BYTES
+
+
+def _refuse_blockers(made: Plan) -> None:
+    """One answer for all that blocks, in the order of R15: bad requests before the scan's refusal."""
+    if not made.blockers:
+        return
+    statuses = sorted({problem.code.status for problem in made.blockers})
+    first = [problem for problem in made.blockers if problem.code.status == statuses[0]]
+    raise Refusal(made.blockers, code=answering_code(first), message=first[0].message, details=dict(first[0].details))
+
+
+async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError as error:
+        raise refuse(code, f"The stage took longer than {seconds:g} seconds.") from error
+
+
+async def _told_while(run: Run, read: Callable[[Told], CheckedBundle]) -> CheckedBundle:
+    """Run the reading in a thread and write its progress down as it comes."""
+    loop = asyncio.get_running_loop()
+    news: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
+    is_stopped = threading.Event()
+
+    def told(done: int, total: int) -> None:
+        if is_stopped.is_set():
+            raise CancelRequestedError
+        if done % _TOLD_EVERY == 0 and done < total:
+            loop.call_soon_threadsafe(news.put_nowait, (done, total))
+
+    work = asyncio.ensure_future(asyncio.to_thread(read, told))
+    work.add_done_callback(lambda _: news.put_nowait(None))
+    try:
+        while (state := await news.get()) is not None:
+            done, run.total = state
+            run.progress(done, f"{done} of {run.total} artifacts were read.")
+            async with run.writing():
+                pass
+    finally:
+        is_stopped.set()
+        await asyncio.wait({work})
+    return work.result()
+
+
+def _plan_sentence(made: Plan) -> str:
+    written = sum(action.writes for action in made.actions)
+    return f"{written} artifacts will be written, {len(made.actions) - written} stay as they are or wait."

@@ -1,0 +1,71 @@
+"""Every number that bounds a caller, with its unit, in one table (decisions section 7, R13, R24, R27, R35, R36).
+
+The names are those of the settings: ``INSTALLHUB_LIMIT_`` and the field in capitals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.archive import ArchiveLimits
+from domain.bundle import BundleLimits
+from domain.model import TenantPlan
+
+MIB = 1 << 20
+_ARTIFACT_BYTES = 8 * MIB
+_ENTRIES_BESIDES_ARTIFACTS = 64
+#: what a bundle may unfold to, for each byte of its plan's wire limit (security section 3.1: 1 GiB for 500 MiB)
+_UNFOLDED_FACTOR = {TenantPlan.STANDARD: 4, TenantPlan.ENTERPRISE: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Counts unless the name says otherwise; MB are 2^20 bytes of the compressed ZIP."""
+
+    exports_per_user_minute: int = 10
+    exports_per_tenant_hour: int = 50
+    export_roots: int = 50
+    export_artifacts: int = 500
+    export_depth: int = 10
+    zip_mb_standard: int = 50
+    zip_mb_enterprise: int = 500
+    artifacts_standard: int = 100
+    artifacts_enterprise: int = 1000
+    pause_hours: int = 24
+    plan_days: int = 7
+    scan_seconds: int = 120
+    install_seconds: int = 120
+    verify_seconds: int = 30
+    rest_wait: int = 300
+    queued_imports: int = 100
+    bundle_days: int = 365
+
+    def zip_bytes(self, plan: TenantPlan) -> int:
+        """The largest ZIP a plan lets in (A1)."""
+        return MIB * (self.zip_mb_standard if plan is TenantPlan.STANDARD else self.zip_mb_enterprise)
+
+    def artifacts(self, plan: TenantPlan) -> int:
+        """The most artifacts one import of a plan may hold (A1)."""
+        return self.artifacts_standard if plan is TenantPlan.STANDARD else self.artifacts_enterprise
+
+    def bundle(self, plan: TenantPlan) -> BundleLimits:
+        """What the strict reader lets a plan's tenants bring."""
+        wire = self.zip_bytes(plan)
+        return BundleLimits(
+            archive=ArchiveLimits(
+                bytes_max=wire,
+                entries_max=self.artifacts_enterprise * 2 + _ENTRIES_BESIDES_ARTIFACTS,
+                entry_bytes_max=_ARTIFACT_BYTES,
+                total_bytes_max=wire * _UNFOLDED_FACTOR[plan],
+            ),
+            artifacts_max=self.artifacts(plan),
+            plan=plan.wire,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is true of this server. ``platform_version`` is what bundles carry and targets compare with (R38)."""
+
+    limits: Limits = Limits()
+    platform_version: str = "4.2.0"

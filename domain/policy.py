@@ -1,0 +1,121 @@
+"""What stands between a checked bundle and a tenant: platform, dependencies, versions, scan (pure).
+
+Each check gives problems. Codes with status 200 are warnings; the others block an import, and are listed as
+blockers by a plan (decisions R17, X3-X7, X19, X20; R4, R15; installhub.md sections 7.6, 8.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from domain import versions
+from domain.errors import ErrorCode, Problem
+from domain.model import ImportOptions, InstalledPackage, Manifest, PackageDependency, Stage, name_key
+from domain.scanning import ScanReport, ScanResult
+
+#: the stage in which a code is found, for failures (decisions section 5); every other one is found while planning
+STAGE_OF: Mapping[ErrorCode, Stage] = {
+    ErrorCode.SECURITY_SCAN_FAILED: Stage.SECURITY_SCAN,
+    ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED: Stage.SECURITY_SCAN,
+    ErrorCode.SCAN_ERROR: Stage.SECURITY_SCAN,
+    ErrorCode.MISSING_PACKAGE_DEPENDENCY: Stage.DEPENDENCY_CHECK,
+    ErrorCode.INCOMPATIBLE_PACKAGE_DEPENDENCY: Stage.DEPENDENCY_CHECK,
+    ErrorCode.PLATFORM_VERSION_INCOMPATIBLE: Stage.DEPENDENCY_CHECK,
+    ErrorCode.MAJOR_VERSION_UPGRADE_NOT_ALLOWED: Stage.DEPENDENCY_CHECK,
+}
+
+
+def platform_problems(manifest: Manifest, target: str) -> Iterator[Problem]:
+    """An older target platform is worth a warning, another major version blocks (X20)."""
+    package = manifest.platform_version
+    verdict = versions.platform_verdict(package, target)
+    details = {"packagePlatformVersion": package, "targetPlatformVersion": target}
+    if verdict is versions.PlatformVerdict.MAJOR:
+        text = f"The package was made on platform {package}; this tenant runs {target}, another major version."
+        yield Problem(ErrorCode.PLATFORM_VERSION_INCOMPATIBLE, text, "platformVersion", details=details)
+    elif verdict is versions.PlatformVerdict.OLDER_TARGET:
+        text = f"The package was made on platform {package}; this tenant runs the older {target}."
+        yield Problem(ErrorCode.PLATFORM_VERSION_MISMATCH, text, "platformVersion", details=details)
+
+
+def dependency_problems(
+    dependencies: Sequence[PackageDependency], installed: Sequence[InstalledPackage]
+) -> Iterator[Problem]:
+    """Packages that must be there and are not, or in a version outside the range. Matched by name alone (R4)."""
+    found: dict[str, list[str]] = {}
+    for package in installed:
+        found.setdefault(name_key(package.name), []).append(package.version)
+    rows = [(index, wanted, found.get(name_key(wanted.package_name), [])) for index, wanted in enumerate(dependencies)]
+    missing: list[dict[str, str | None]] = [
+        {"packageName": wanted.package_name, "requiredMinVersion": wanted.min_version, "installedVersion": None}
+        for _, wanted, there in rows
+        if not there
+    ]
+    unfit: list[dict[str, str | None]] = [
+        {
+            "packageName": wanted.package_name,
+            "requiredRange": versions.range_text(wanted.min_version, wanted.max_version),
+            "installedVersion": there[0],
+        }
+        for _, wanted, there in rows
+        if there and not _is_met(wanted, there)
+    ]
+    for index, wanted, there in rows:
+        where = f"packageDependencies[{index}]"
+        needed = versions.range_text(wanted.min_version, wanted.max_version)
+        if not there:
+            text = f"The package needs {wanted.package_name} {needed}, which is not installed."
+            details = {"missingDependencies": missing}
+            yield Problem(ErrorCode.MISSING_PACKAGE_DEPENDENCY, text, where, details=details)
+        elif not _is_met(wanted, there):
+            text = f"The package needs {wanted.package_name} {needed}; installed is {there[0]}."
+            details = {"incompatibleDependencies": unfit}
+            yield Problem(ErrorCode.INCOMPATIBLE_PACKAGE_DEPENDENCY, text, where, details=details)
+
+
+def _is_met(wanted: PackageDependency, there: Sequence[str]) -> bool:
+    return any(versions.in_range(version, wanted.min_version, wanted.max_version) for version in there)
+
+
+def package_version_problems(
+    manifest: Manifest, installed: Sequence[InstalledPackage], options: ImportOptions
+) -> Iterator[Problem]:
+    """Major jumps, unstable versions, and packages that share a name but not an origin (R4; installhub.md 7.6)."""
+    named = [package for package in installed if name_key(package.name) == name_key(manifest.name)]
+    same = next((package for package in named if package.source == manifest.tenant_id), None)
+    if versions.is_unstable(manifest.version):
+        text = f"Version {manifest.version} is before 1.0.0: any update of it may break what was built on it."
+        yield Problem(ErrorCode.UNSTABLE_VERSION, text, "version")
+    if named and same is None:
+        text = f"A package named {manifest.name} from another origin is installed. They are kept apart."
+        yield Problem(ErrorCode.PACKAGE_ORIGIN_DIFFERS, text, "tenantId")
+    if same is not None:
+        yield from _upgrade_problems(manifest, same, options)
+
+
+def _upgrade_problems(manifest: Manifest, installed: InstalledPackage, options: ImportOptions) -> Iterator[Problem]:
+    if versions.is_major_upgrade(installed.version, manifest.version):
+        text = f"{manifest.version} is a new major version over the installed {installed.version}."
+        allowed = options.allow_major_version_upgrade
+        code = ErrorCode.MAJOR_VERSION_UPGRADE if allowed else ErrorCode.MAJOR_VERSION_UPGRADE_NOT_ALLOWED
+        cure = "" if allowed else " Send allowMajorVersionUpgrade: true to go on."
+        details = {"installedVersion": installed.version, "packageVersion": manifest.version}
+        yield Problem(code, text + cure, "version", details=details)
+    if installed.version == manifest.version and installed.checksum != manifest.checksum:
+        text = f"Version {manifest.version} is already installed with other contents."
+        yield Problem(ErrorCode.PACKAGE_CONTENT_DIFFERS, text, "checksum")
+
+
+def scan_problems(report: ScanReport, options: ImportOptions) -> Iterator[Problem]:
+    """FAIL always blocks, WARN unless the option says otherwise, ERROR blocks like FAIL (X3, X4; security rule 7)."""
+    details = {"scanResult": report.overall_result.value}
+    if report.overall_result is ScanResult.FAIL:
+        text = "The security scan found what must not be imported."
+        yield Problem(ErrorCode.SECURITY_SCAN_FAILED, text, details=details)
+    elif report.overall_result is ScanResult.ERROR:
+        yield Problem(ErrorCode.SCAN_ERROR, "The security scan could not be finished.", details=details)
+    elif report.overall_result is ScanResult.WARN:
+        allowed = options.allow_security_warnings
+        code = ErrorCode.SECURITY_WARNING if allowed else ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED
+        cure = "" if allowed else " Send allowSecurityWarnings: true to go on."
+        yield Problem(code, "The security scan has warnings." + cure, details=details)

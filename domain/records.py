@@ -1,0 +1,185 @@
+"""Looking things up by id, inside a caller's reach: unknown and foreign are the same (decisions R1, R21, X35)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from domain.access import Caller, Right, require
+from domain.errors import ErrorCode, refuse
+from domain.following import Follower
+from domain.model import (
+    AuditEntry,
+    ConflictStrategy,
+    ImportFilter,
+    ImportJob,
+    ImportState,
+    InstalledPackage,
+    Package,
+    Plan,
+    PlanAction,
+    PlanId,
+    ProgressEvent,
+    TenantId,
+)
+from domain.ports import Ports, Slice
+
+Reach = frozenset[TenantId] | None
+
+
+class Records:
+    """Packages, imports, plans and journals, as callers may see them."""
+
+    def __init__(self, ports: Ports, follower: Follower) -> None:
+        self._store = ports.store
+        self._follower = follower
+
+    async def package(self, caller: Caller, package_id: str, reach: Reach) -> Package | None:
+        """An exported package (``installhub:export``)."""
+        require(caller, Right.EXPORT)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.package(package_id, reach)
+
+    async def packages(
+        self, caller: Caller, tenant_id: TenantId, *, search: str, first: int, after: str | None
+    ) -> Slice[Package]:
+        """A tenant's exported packages, newest first."""
+        require(caller, Right.EXPORT)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.packages.page(search=search, first=first, after=after)
+
+    async def importable(self, caller: Caller, package_id: str, reach: Reach, target: TenantId) -> Package:
+        """A package to import from: another tenant's needs ``installhub:export`` too (section 9.1).
+
+        Raises ``NotFound`` and ``InsufficientPermission``.
+        """
+        async with self._store.platform_view() as unit:
+            package = await unit.lookup.package(package_id, reach)
+        if package is None:
+            raise refuse(ErrorCode.NOT_FOUND, "There is no such package.", "sourcePackageId", what="package")
+        if package.tenant_id != target:
+            require(caller, Right.EXPORT)
+        return package
+
+    async def import_job(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob | None:
+        """An import."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.import_job(import_id, reach)
+
+    async def import_jobs(
+        self, caller: Caller, reach: Reach, wanted: ImportFilter, *, first: int, after: str | None
+    ) -> Slice[ImportJob]:
+        """Imports, newest first."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.import_jobs(reach, wanted, first=first, after=after)
+
+    async def get_import(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
+        """An import, or ``NotFound``."""
+        job = await self.import_job(caller, import_id, reach)
+        if job is None:
+            raise refuse(ErrorCode.NOT_FOUND, "There is no such import.", "importId", what="import")
+        return job
+
+    async def plan(self, caller: Caller, plan_id: str, reach: Reach) -> Plan | None:
+        """A plan without its actions; those are paged."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.platform_view() as unit:
+            tenant_id = await unit.lookup.plan_tenant(plan_id, reach)
+        if tenant_id is None:
+            return None
+        async with self._store.view(tenant_id) as unit:
+            return await unit.imports.plan(PlanId(plan_id))
+
+    async def actions(self, caller: Caller, plan: Plan, *, first: int, after: int | None = None) -> Slice[PlanAction]:
+        """A plan's actions in install order."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.view(plan.tenant_id) as unit:
+            return await unit.imports.actions(plan.import_id, first=first, after=after)
+
+    async def events(self, caller: Caller, job: ImportJob, *, after: int, first: int) -> list[ProgressEvent]:
+        """All events after a number, unmerged (R20)."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.view(job.tenant_id) as unit:
+            return await unit.imports.events(job.import_id, after=after, limit=first)
+
+    async def follow(
+        self, caller: Caller, import_id: str, reach: Reach, *, after: int = 0
+    ) -> AsyncIterator[ProgressEvent]:
+        """Every event after a number, past and coming, until the final one. Access is decided here, once (R37)."""
+        job = await self.get_import(caller, import_id, reach)
+        return self._follower.follow(job.tenant_id, job.import_id, after=after)
+
+    async def settled(self, job: ImportJob) -> ImportJob:
+        """The import once it has ended or waits for somebody: how a synchronous door waits (R18)."""
+        events = self._follower.follow(job.tenant_id, job.import_id)
+        try:
+            async for event in events:
+                if event.state.is_final or event.state is ImportState.WAITING_FOR_DECISIONS:
+                    async with self._store.view(job.tenant_id) as unit:
+                        now = await unit.imports.job(job.import_id)
+                    if now is not None and (now.state.is_final or now.state is ImportState.WAITING_FOR_DECISIONS):
+                        return now
+        finally:
+            await events.aclose()
+        msg = f"the journal of {job.import_id} ended without an end"
+        raise RuntimeError(msg)
+
+    async def scan_reports(self, caller: Caller, job: ImportJob) -> list[dict[str, Any]]:
+        """The scan reports of an import, one a package."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.view(job.tenant_id) as unit:
+            return await unit.imports.scan_reports(job.import_id)
+
+    async def audit(self, caller: Caller, job: ImportJob) -> Sequence[AuditEntry]:
+        """The audit entries of an import, oldest first."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.view(job.tenant_id) as unit:
+            return await unit.imports.audit_of(job.import_id)
+
+    async def installed(self, caller: Caller, tenant_id: TenantId) -> list[InstalledPackage]:
+        """Which version of which package a tenant has."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.imports.installed()
+
+    async def queue_place(self, job: ImportJob) -> tuple[int, ImportJob | None]:
+        """A queued import's place in its tenant's line, and what holds the tenant's place."""
+        async with self._store.view(job.tenant_id) as unit:
+            return await unit.imports.queue_place(job.import_id), await unit.imports.holder()
+
+    async def cancel(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
+        """Ask an import to stop before its activation. Raises ``NotFound`` and ``CancelTooLate``."""
+        require(caller, Right.IMPORT)
+        job = await self.get_import(caller, import_id, reach)
+        if not job.state.is_final:
+            async with self._store.unit(job.tenant_id) as unit:
+                await unit.imports.request_cancel(job.import_id)
+        elif job.state is not ImportState.CANCELLED:
+            raise refuse(ErrorCode.CANCEL_TOO_LATE, "The import has already ended.", "importId", importId=import_id)
+        return await self.get_import(caller, import_id, reach)
+
+    async def resume(
+        self, caller: Caller, import_id: str, reach: Reach, decisions: Mapping[str, ConflictStrategy]
+    ) -> ImportJob:
+        """Send decisions to a waiting import; it goes on where it was (R18).
+
+        Raises ``NotFound``, ``ImportExpired``, and ``BadUserInput`` for decisions that match no conflict.
+        """
+        require(caller, Right.IMPORT)
+        job = await self.get_import(caller, import_id, reach)
+        if job.state is ImportState.EXPIRED:
+            raise refuse(ErrorCode.IMPORT_EXPIRED, "The import waited too long and was given up.", "importId")
+        waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
+        known = {conflict["conflictId"] for conflict in waiting} | set(job.decisions)
+        unknown = sorted(set(decisions) - known)
+        if unknown or job.state is not ImportState.WAITING_FOR_DECISIONS:
+            text = (
+                "These decisions match no waiting conflict." if unknown else "The import does not wait for decisions."
+            )
+            raise refuse(ErrorCode.BAD_USER_INPUT, text, "resolutions", unknown=unknown)
+        async with self._store.unit(job.tenant_id) as unit:
+            if not await unit.imports.resume(job.import_id, decisions):
+                raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
+        return await self.get_import(caller, import_id, reach)

@@ -1,0 +1,299 @@
+"""The scan rules, one row each (installhub sections 9.2, 9.3, 9.5; severities by X5 to X7).
+
+A rule has two halves. ``trigger`` is what its bytes must hold in a canonical file before anyone looks closer: a few
+YARA expressions of fixed length, so that no padding can stretch them. ``pattern`` or ``judge`` is the exact rule, on
+the decoded string. Whatever the exact rule finds, the trigger must have seen: a test holds the two together.
+
+All patterns are linear: no repetition inside a repetition over the same characters, gaps bounded. They read ASCII
+only, for the walk has turned foreign blanks into blanks and taken out invisible characters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from domain.scanning import judges
+from domain.scanning.report import Check, Severity
+
+#: raised by hand when a judge changes its mind while its row stays the same
+JUDGES_EDITION = 1
+
+EXPRESSION_KEYS = (
+    "expression", "condition", "conditionExpression", "valueMapping", "validationExpression", "visibilityExpression",
+)  # fmt: skip
+QUERY_KEYS = ("query", "writeQuery", "filterExpression", "datasourceQuery")
+
+#: how the name of a member ends that holds a secret
+NAMES_OF_SECRETS = (
+    r"(?:password|passwd|pwd|passphrase|secret|connection[_ -]?string"
+    r"|(?:api|access|private|secret|signing|encryption|account|shared)[_ -]?key"
+    r"|(?:access|auth|refresh|bearer)[_ -]?token)"
+)
+
+
+class Where(Enum):
+    """Which strings a rule reads."""
+
+    EXPRESSION = "strings under an expression key, and the insides of templates anywhere"
+    QUERY = "strings under a query key"
+    TEXT = "every string and every member name"
+    NAME = "every member name"
+    SECRET_VALUE = "strings whose member name asks for a secret"  # noqa: S105 - a place, not a password
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table.
+
+    ``find`` gives what is suspicious in a text, or None. For credentials that is a mask: the public beginning of
+    the token (the group ``public`` of the pattern) and four stars.
+    """
+
+    name: str
+    check: Check
+    severity: Severity
+    where: Where
+    trigger: tuple[str, ...]
+    pattern: re.Pattern[str]
+    message: str
+    judge: Callable[[str], bool] | None = None
+    #: what else the bytes must pass, where YARA cannot say it
+    gate: Callable[[bytes], bool] | None = None
+
+    def find(self, text: str) -> str | None:
+        """What this rule finds in a decoded text."""
+        match = self.pattern.search(text)
+        if match is None or (self.judge is not None and not self.judge(text)):
+            return None
+        return mask(match) if self.check is Check.CREDENTIAL else match[0]
+
+    def row(self) -> tuple[str, ...]:
+        """What decides, as text, for the version of the rule set."""
+        judge = self.judge.__name__ if self.judge else ""
+        return (self.name, self.severity.wire, self.where.name, self.pattern.pattern, judge)
+
+
+def mask(match: re.Match[str]) -> str:
+    """The kind of a secret without the secret: ``AKIA****``."""
+    return f"{match.groupdict().get('public') or ''}****"
+
+
+def _exact(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
+def _any_case(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII | re.IGNORECASE)
+
+
+#: the byte after a word that may be followed by blanks (plain or escaped), an optional call or a parenthesis
+_CALL = r"[ (?\\]"
+_BLANK = r"[ \\]"
+
+RULES: tuple[Rule, ...] = (
+    # expressions: section 9.2
+    Rule(
+        "EnvironmentVariableAccess", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
+        (r"/env[^A-Za-z0-9_]/",),
+        # a leading env only: record.env is a field (9.2)
+        _exact(
+            r"(?<![\w.])env\s*(?:\?\.|\.)\s*\w|(?<![\w.])env\s*(?:\?\.\s*)?\[\s*[\"'`\w]"
+            r"|\bprocess\s*(?:\?\.|\.)\s*env\b|\bprocess\s*(?:\?\.\s*)?\[\s*[\"'`]env[\"'`]"
+        ),
+        "The expression reads an environment variable of the server.",
+    ),
+    Rule(
+        "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
+        ('"__proto__"', r"/constructor[ .?\[\\]/"),
+        _exact(
+            r"__proto__|\bconstructor\s*(?:\?\.|\.)\s*(?:prototype\b|constructor\s*(?:\?\.\s*)?\()"
+            r"|\bconstructor\s*(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`]"
+        ),
+        "The expression reaches for an object's prototype.",
+    ),
+    Rule(
+        "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.NAME,
+        (r'/"(__proto__|constructor\.prototype)/',),
+        _exact(r"^(?:__proto__|constructor\.prototype)(?![\w])"),
+        "The name of a member reaches for an object's prototype.",
+    ),
+    Rule(
+        "EvalCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
+        (rf"/eval{_CALL}/", rf"/Function{_CALL}/"),
+        _exact(r"\b(?:eval|Function)\s*(?:\?\.\s*)?\("),
+        "The expression runs text as code.",
+    ),
+    Rule(
+        "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
+        (rf"/require{_CALL}/", rf"/import{_CALL}/"),
+        _exact(r"\b(?:require|import)\s*(?:\?\.\s*)?\("),
+        "The expression loads a module.",
+    ),
+    Rule(
+        "ExternalHttpCall", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
+        (r"/https?:\/\//i",),
+        _any_case(r"https?://[^\s\"'`]"),
+        "The expression names an address outside the platform.",
+        judge=judges.names_an_external_address,
+    ),
+    Rule(
+        "InfiniteLoop", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
+        (r"/while[ (\\]/", r"/for ?\( ?;/", r"/function[ \\]/", '"=>"'),
+        _exact(
+            r"\bwhile\s*\(\s*(?:true|1|!0)\s*\)|\bfor ?\( ?; ?; ?[^;]{0,200}\)"
+            # a function that calls itself before anything could end it
+            r"|\bfunction\s+([A-Za-z_]\w{0,63})\s*\([^()]{0,200}\)\s*\{\s*(?:return\s+)?\1\s*\("
+            r"|\b([A-Za-z_]\w{0,63})\s*=\s*\([^()]{0,200}\)\s*=>\s*\2\s*\("
+        ),
+        "The expression never ends.",
+    ),
+    Rule(
+        "GlobalScopeAccess", Check.EXPRESSION, Severity.MEDIUM, Where.EXPRESSION,
+        (r"/global[^a-z]/", r"/window[^a-z]/"),
+        # not a field (record.window), not a whole word in quotes (scope == "global")
+        _exact(r"(?<![\w.])(?:globalThis|global|window)\b(?![\"'`])"),
+        "The expression reaches for the global scope.",
+    ),
+    Rule(
+        "DeepNesting", Check.EXPRESSION, Severity.LOW, Where.EXPRESSION,
+        (),
+        _exact(r"[(\[{]"),
+        "The expression is nested more than ten levels deep.",
+        judge=judges.is_nested_deeply,
+        gate=judges.may_be_nested_deeply,
+    ),
+    # queries: section 9.3
+    Rule(
+        "UnionAttack", Check.SQL, Severity.CRITICAL, Where.QUERY,
+        (rf"/union{_BLANK}/i",),
+        _any_case(r"\bUNION\s+(?:(?:ALL|DISTINCT)\s+)?SELECT\b"),
+        "The query appends the rows of another query.",
+    ),
+    Rule(
+        "DropStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
+        (rf"/drop{_BLANK}/i",),
+        _any_case(r"\bDROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX)\b"),
+        "The query drops a part of the database.",
+    ),
+    Rule(
+        "TruncateStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
+        (rf"/truncate{_BLANK}/i",),
+        _any_case(r"\bTRUNCATE\s+TABLE\b"),
+        "The query empties a table.",
+    ),
+    Rule(
+        "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
+        (r"""/or( |\\[nrt])[ "'0-9\\]/i""",),
+        _any_case(r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9]))"),
+        "The query holds a condition that is always true.",
+    ),
+    Rule(
+        "RawStringConcatenation", Check.SQL, Severity.HIGH, Where.QUERY,
+        (),
+        _exact(r"\+|\|\||\{\{|\$\{"),
+        "The query is put together from text and a variable; use a parameter (@name).",
+        judge=judges.splices_a_variable,
+        gate=judges.may_splice,
+    ),
+    Rule(
+        "AlterStatement", Check.SQL, Severity.HIGH, Where.QUERY,
+        (rf"/alter{_BLANK}/i",),
+        _any_case(r"\bALTER\s+(?:TABLE|COLUMN|DATABASE)\b"),
+        "The query changes the shape of the database.",
+    ),
+    Rule(
+        "CommentTermination", Check.SQL, Severity.HIGH, Where.QUERY,
+        (r'/--[ "\\]/', '"/*"'),
+        _exact(r"--\s*$|/\*"),
+        "The query cuts itself off with a comment.",
+        judge=judges.is_cut_by_a_comment,
+    ),
+    Rule(
+        "StoredsProc", Check.SQL, Severity.MEDIUM, Where.QUERY,  # spelled as 9.3 spells it
+        (rf"/exec{_BLANK}/i", rf"/execute{_BLANK}/i"),
+        _any_case(r"\bEXEC(?:UTE)?\s+\w"),
+        "The query runs a stored procedure.",
+    ),
+    Rule(
+        "WildcardSelect", Check.SQL, Severity.LOW, Where.QUERY,
+        (r"/select( |\\[nrtf])[* \\]/i",),
+        _any_case(r"\bSELECT\s+\*\s+FROM\b"),
+        "The query reads all columns without a parameterised WHERE.",
+        judge=judges.selects_all_unbound,
+    ),
+    # credentials: section 9.5, and the tokens as widely known
+    Rule(
+        "CredentialExposure.AwsAccessKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        ('"AKIA"', '"ASIA"'),
+        _exact(r"(?<![A-Za-z0-9])(?P<public>AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
+        "The text holds an AWS access key.",
+    ),
+    Rule(
+        "CredentialExposure.GitHubToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        (r"/gh[pousr]_/", '"github_pat_"'),
+        _exact(r"(?P<public>gh[pousr]_)[A-Za-z0-9_]{36,255}|github_pat_[A-Za-z0-9_]{36,255}"),
+        "The text holds a GitHub token.",
+    ),
+    Rule(
+        "CredentialExposure.StripeKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        (r"/sk_(live|test)_/",),
+        _exact(r"(?P<public>sk_(?:live|test)_)[0-9a-zA-Z]{24,}"),
+        "The text holds a Stripe secret key.",
+    ),
+    Rule(
+        "CredentialExposure.SlackToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        (r"/xox[abprs]-/",),
+        _exact(r"(?P<public>xox[abprs]-)[0-9A-Za-z-]{20,}"),
+        "The text holds a Slack token.",
+    ),
+    Rule(
+        "CredentialExposure.GoogleApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        ('"AIza"',),
+        _exact(r"(?P<public>AIza)[0-9A-Za-z_-]{35}"),
+        "The text holds a Google API key.",
+    ),
+    Rule(
+        "CredentialExposure.ApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        (r"""/api[_-]?key[ =:'"\\]/i""",),
+        _any_case(r"(?P<public>api[_-]?key)['\"]?\s*[=:]\s*['\"]?[a-z0-9_-]{20,}"),
+        "The text assigns an API key.",
+    ),
+    Rule(
+        "CredentialExposure.PrivateKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        ('"PRIVATE KEY"',),
+        _exact(r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----"),
+        "The text holds a private key.",
+    ),
+    Rule(
+        "CredentialExposure.ConnectionString", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        ('"password=" nocase', '"pwd=" nocase', r"/password[ \\]/i", r"/pwd[ \\]/i"),
+        _any_case(
+            r"\b(?:Server|Data Source)\s?=[^;]{1,200};"
+            r"(?:[^;]{0,200};){0,8}\s?(?:Initial Catalog|Database)\s?=[^;]{1,200};"
+            r"(?:[^;]{0,200};){0,8}\s?(?:Password|Pwd)\s?=[^;]"
+        ),
+        "The text holds a connection string with its password.",
+    ),
+    Rule(
+        "CredentialExposure.UrlPassword", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
+        ('"://"',),
+        _any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
+        "The text holds an address with its password.",
+        gate=judges.may_hold_a_login,
+    ),
+    Rule(
+        "CredentialExposure.LiteralSecret", Check.CREDENTIAL, Severity.HIGH, Where.SECRET_VALUE,
+        (f'/{NAMES_OF_SECRETS.replace("?:", "")}"/i',),
+        _exact(r"\S"),
+        "A member that asks for a secret holds one; leave it to a binding.",
+        judge=judges.looks_like_a_secret,
+    ),
+)  # fmt: skip
+
+RULES_VERSION = hashlib.sha256(
+    repr((JUDGES_EDITION, EXPRESSION_KEYS, QUERY_KEYS, NAMES_OF_SECRETS, [rule.row() for rule in RULES])).encode()
+).hexdigest()[:12]

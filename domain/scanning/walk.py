@@ -1,0 +1,204 @@
+"""Looking closer: every string of a file with its concrete place, and what the suspected rules say of it.
+
+The walk needs no recursion. A string is read once for each kind of place it stands in, however often it occurs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from domain.scanning.report import Check
+from domain.scanning.rules import EXPRESSION_KEYS, NAMES_OF_SECRETS, QUERY_KEYS, RULES, Rule, Where, mask
+from domain.scanning.trigger import plain
+
+#: a place in a tree: the place around it and the last step; None is the root
+Place = tuple["Place", str | int] | None
+#: a rule and what it found, already masked where it is a secret
+Hit = tuple[Rule, str]
+
+
+class Spot(NamedTuple):
+    """One string, or the name of one member, and where it stands."""
+
+    text: str
+    place: Place
+
+
+def hits(tree: Any, rules: Sequence[Rule]) -> Iterator[tuple[Spot, list[Hit]]]:
+    """The spots of a parsed JSON value where any of the rules finds something, in document order."""
+    reader = _Reader(rules)
+    for text, place, area in _strings(tree, reader.asks_for_a_secret):
+        found = reader.found(text, area)
+        if found:
+            yield Spot(text, place), found
+
+
+class _Reader:
+    """The suspected rules, sorted by what they read, and what they said of the strings so far."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._groups: dict[int, list[Rule]] = {}
+        self._known: dict[tuple[str, int], list[Hit]] = {}
+        self._keys: dict[str, int] = {}
+
+    def asks_for_a_secret(self, key: str) -> int:
+        """The area that a member of this name adds to its value."""
+        known = self._keys.get(key)
+        if known is None:
+            known = self._keys[key] = _SECRET if _ENDS_IN_A_SECRET.search(key) else 0
+        return known
+
+    def found(self, text: str, area: int) -> list[Hit]:
+        """What the rules find in a string that stands in such an area."""
+        reading = (text, area)
+        found = self._known.get(reading)
+        if found is None:
+            found = self._known[reading] = [*self._look(text, area)]
+        return found
+
+    def _look(self, text: str, area: int) -> Iterator[Hit]:
+        rules = self._rules_for(area)
+        if not rules:
+            return
+        text = plain(text)
+        parts = [text] if area & _EXPRESSION else _templates(text)
+        expressions = [_unescaped(part) for part in parts]
+        for rule in rules:
+            excerpt = _first_found(rule, expressions if rule.where is Where.EXPRESSION else [text])
+            if excerpt is not None:
+                yield rule, excerpt
+
+    def _rules_for(self, area: int) -> list[Rule]:
+        rules = self._groups.get(area)
+        if rules is None:
+            rules = self._groups[area] = [rule for rule in self._rules if _READS[rule.where] & area]
+        return rules
+
+
+def _strings(tree: Any, asks_for_a_secret: Callable[[str], int]) -> Iterator[tuple[str, Place, int]]:
+    """All strings and member names of a value, their places and areas; items of a list share the list's area."""
+    waiting: list[tuple[Any, Place, int]] = [(tree, None, 0)]
+    while waiting:
+        value, place, area = waiting.pop()
+        if isinstance(value, str):
+            yield value, place, area | _VALUE
+        elif isinstance(value, list):
+            waiting.extend((value[index], (place, index), area) for index in range(len(value) - 1, -1, -1))
+        elif isinstance(value, dict):
+            lasting = area & _LASTING
+            for name in value:
+                yield name, (place, name), lasting | _NAME
+            waiting.extend(
+                (
+                    value[name],
+                    (place, name),
+                    lasting | _AREA_OF_KEY.get(name, 0) | asks_for_a_secret(_asked_for(value, name)),
+                )
+                for name in reversed(value)
+            )
+
+
+def path_of(place: Place) -> str:
+    """A place as the documents write it: ``nodes[2].config.expression``."""
+    return "".join(_path_step(step) for step in _steps(place)).removeprefix(".")
+
+
+def pointer_of(place: Place) -> str:
+    """A place as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{_pointer_step(step)}" for step in _steps(place))
+
+
+def shown_pointer_of(place: Place) -> str:
+    """The pointer as a report may repeat it: a token inside of a member name is masked."""
+    return "".join(f"/{_pointer_step(redacted(step) if isinstance(step, str) else step)}" for step in _steps(place))
+
+
+def redacted(text: str) -> str:
+    """A text with every known kind of token in it masked, for names and paths that a report must repeat."""
+    if len(text) < _SHORTEST_TOKEN:
+        return text
+    text = plain(text)
+    for rule in _TOKENS:
+        text = rule.pattern.sub(mask, text)
+    return text
+
+
+def _first_found(rule: Rule, readings: list[str]) -> str | None:
+    for reading in readings:
+        excerpt = rule.find(reading)
+        if excerpt is not None:
+            return excerpt
+    return None
+
+
+def _templates(text: str) -> list[str]:
+    """The insides of ``{{…}}``; the words around them are prose."""
+    start, end = text.find("{{"), text.rfind("}}")
+    if start < 0 or end < start:
+        return []
+    parts = text[start + 2 : end].split("{{")
+    return [part[:closed] if (closed := part.rfind("}}")) >= 0 else part for part in parts]
+
+
+def _unescaped(text: str) -> str:
+    r"""An expression with its own escapes (``\u0065val``, ``\x65val``) read as the characters they stand for."""
+    return _ESCAPE.sub(_escaped_character, text) if "\\" in text else text
+
+
+def _escaped_character(match: re.Match[str]) -> str:
+    number = int(match[1] or match[2] or match[3], 16)
+    return chr(number) if number <= _LAST_CHARACTER else ""
+
+
+def _asked_for(members: dict[str, Any], name: str) -> str:
+    """What a value is called: its member name, or its sibling's word in ``{"name": "apiKey", "value": "…"}``."""
+    if name not in _VALUE_KEYS:
+        return name
+    label = members.get("name", members.get("key"))
+    return label if isinstance(label, str) else name
+
+
+def _steps(place: Place) -> list[str | int]:
+    steps: list[str | int] = []
+    while place is not None:
+        place, step = place
+        steps.append(step)
+    return steps[::-1]
+
+
+def _pointer_step(step: str | int) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def _path_step(step: str | int) -> str:
+    """A member name that is no plain word stands in brackets, so that a path reads in one way only."""
+    if isinstance(step, int):
+        return f"[{step}]"
+    shown = redacted(step)
+    return f".{shown}" if _PLAIN_NAME.fullmatch(shown) else f'["{shown[:_LONGEST_NAME]}"]'
+
+
+#: areas: what a string is, and what the members around it say of it
+_EXPRESSION, _QUERY, _SECRET, _NAME, _VALUE = (1 << number for number in range(5))
+#: a member under an expression is one too; only the value itself answers to a name that asks for a secret
+_LASTING = _EXPRESSION | _QUERY
+_AREA_OF_KEY = dict.fromkeys(EXPRESSION_KEYS, _EXPRESSION) | dict.fromkeys(QUERY_KEYS, _QUERY)
+_READS = {
+    Where.EXPRESSION: _EXPRESSION | _VALUE,  # templates stand in any value
+    Where.QUERY: _QUERY,
+    Where.TEXT: _NAME | _VALUE,
+    Where.NAME: _NAME,
+    Where.SECRET_VALUE: _SECRET,
+}
+_VALUE_KEYS = frozenset({"value", "defaultValue"})
+_ENDS_IN_A_SECRET = re.compile(f"{NAMES_OF_SECRETS}$", re.ASCII | re.IGNORECASE)
+_TOKENS = tuple(rule for rule in RULES if rule.check is Check.CREDENTIAL and rule.where is Where.TEXT)
+#: the shortest text that any row of _TOKENS matches is an address with a login, ``ab://c:def@g``
+_SHORTEST_TOKEN = 12
+_PLAIN_NAME = re.compile(r"[\w$-]{1,80}")
+_LONGEST_NAME = 80
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
+_LAST_CHARACTER = 0x10FFFF

@@ -1,0 +1,1 @@
+"""Where the domain's ports become real: SQL tables and their transactions."""

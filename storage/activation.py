@@ -1,0 +1,151 @@
+"""Activation: the few statements that make an import visible, however many artifacts it has (decisions section 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import String, and_, bindparam, insert, literal, or_, select, update
+
+from domain.model import (
+    ActionKind,
+    ArtifactStatus,
+    ImportId,
+    InstalledPackage,
+    MergeBase,
+    Origin,
+    TenantId,
+    name_key,
+)
+from storage.holding import HELD
+from storage.pointers import pointing
+from storage.session import Session
+from storage.sql import chunks, on_both, word
+from storage.tables import activation, artifact, installed_package, merge_base, plan_action, revision
+
+_R = revision.c
+_P = plan_action.c
+_TENANT = bindparam("tenant", type_=_R.tenant_id.type)
+_ID = bindparam("id", type_=_R.import_id.type)
+#: no name has this control character, so nobody's name is in the way
+_PARKED = "\x1f"
+#: actions after which the package's own side is known to be in the tenant (R7)
+_BASED = (ActionKind.CREATE, ActionKind.UPDATE, ActionKind.MERGE, ActionKind.COPY, ActionKind.UNCHANGED)
+
+#: what the saved plan writes, and nothing that an earlier attempt may have left
+_PLANNED = and_(
+    HELD,
+    _R.revision_id.in_(
+        select(_P.revision_id).where(_P.import_id == _ID, _P.tenant_id == _TENANT, _P.revision_id.is_not(None))
+    ),
+)
+_REMEMBER_UNDO = insert(activation).from_select(
+    ["import_id", "artifact_id", "tenant_id", "before_revision_id", "after_revision_id"],
+    select(_R.import_id, _R.artifact_id, _R.tenant_id, artifact.c.revision_id, _R.revision_id.label("after"))
+    .select_from(revision)
+    .outerjoin(artifact, and_(artifact.c.tenant_id == _TENANT, artifact.c.artifact_id == _R.artifact_id))
+    .where(_PLANNED),
+)
+_before = artifact.alias("before")
+_GIVE_UP_NAMES = (
+    update(artifact)
+    .where(
+        artifact.c.tenant_id == _TENANT,
+        artifact.c.artifact_id.in_(
+            select(_R.artifact_id)
+            .join(_before, and_(_before.c.tenant_id == _TENANT, _before.c.artifact_id == _R.artifact_id))
+            .where(_PLANNED, or_(_before.c.name_key != _R.name_key, _R.status == word(ArtifactStatus.DELETED)))
+        ),
+    )
+    .values(name_key=literal(_PARKED, String()) + artifact.c.artifact_id)
+)
+_POINT = pointing(_PLANNED, by_import=True)
+_SHOW = update(revision).where(_PLANNED).values(held=0)
+
+
+def _keep_bases(made: Any) -> Any:
+    taken = select(
+        *(_P.tenant_id, bindparam("package_key", type_=merge_base.c.package_key.type)),
+        *(bindparam("source", type_=merge_base.c.source.type), _P.source_id),
+        *(_P.target_id, _P.base_body_id, _P.base_hash, _P.import_id),
+    ).where(
+        _P.import_id == _ID,
+        _P.tenant_id == _TENANT,
+        _P.kind.in_([word(kind) for kind in _BASED]),
+        _P.base_body_id != "",
+    )
+    kept = ("artifact_id", "body_id", "content_hash", "import_id")
+    statement = made(merge_base).from_select(["tenant_id", "package_key", "source", "source_id", *kept], taken)
+    return statement.on_conflict_do_update(
+        index_elements=["tenant_id", "package_key", "source", "source_id"],
+        set_={name: statement.excluded[name] for name in kept},
+    )
+
+
+_INSTALLED_KEY = ("tenant_id", "name_key", "source")
+_INSTALLED = ("name", "version", "checksum", "package_id", "import_id", "installed_at")
+
+
+def _keep_installed(made: Any) -> Any:
+    statement = made(installed_package)
+    return statement.on_conflict_do_update(
+        index_elements=list(_INSTALLED_KEY), set_={name: statement.excluded[name] for name in _INSTALLED}
+    )
+
+
+_KEEP_BASES = on_both(_keep_bases)
+_KEEP_INSTALLED = on_both(_keep_installed)
+
+#: in the order of :class:`domain.model.InstalledPackage`
+_INSTALLED_ROW = [
+    installed_package.c[name]
+    for name in ("tenant_id", "name", "source", "version", "checksum", "package_id", "import_id", "installed_at")
+]
+_ALL_INSTALLED = (
+    select(*_INSTALLED_ROW)
+    .where(installed_package.c.tenant_id == _TENANT)
+    .order_by(installed_package.c.name_key, installed_package.c.source)
+)
+_INSTALLED_AMONG = _ALL_INSTALLED.where(installed_package.c.name_key.in_(bindparam("keys", expanding=True)))
+_BASES = select(merge_base.c.source_id, merge_base.c.content_hash, merge_base.c.body_id).where(
+    merge_base.c.tenant_id == _TENANT,
+    merge_base.c.package_key == bindparam("package_key"),
+    merge_base.c.source == bindparam("source"),
+)
+
+
+class Activation:
+    """What a tenant has after its imports."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], bases: Origin | None) -> None:
+        named = {"tenant": self._tenant, "id": import_id}
+        # names that are given up go first, or two artifacts could not swap theirs
+        for statement in (_REMEMBER_UNDO, _GIVE_UP_NAMES, _POINT, _SHOW):
+            await self._session.run(statement, named)
+        if bases is not None:
+            package = {"package_key": bases.package_key, "source": bases.source}
+            await self._session.run(_KEEP_BASES, {**named, **package})
+        if installed:
+            await self._session.run(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
+
+    async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
+        if not name_keys:
+            rows = await self._session.rows(_ALL_INSTALLED, {"tenant": self._tenant})
+            return [InstalledPackage(*row) for row in rows]
+        found = []
+        for some in chunks(sorted(set(name_keys))):
+            rows = await self._session.rows(_INSTALLED_AMONG, {"tenant": self._tenant, "keys": some})
+            found += [InstalledPackage(*row) for row in rows]
+        return found
+
+    async def merge_bases(self, package_key: str, source: str) -> dict[str, MergeBase]:
+        values = {"tenant": self._tenant, "package_key": package_key, "source": source}
+        return {row[0]: MergeBase(*row) for row in await self._session.rows(_BASES, values)}
+
+    def _installed_row(self, package: InstalledPackage) -> dict[str, Any]:
+        row = {name: getattr(package, name) for name in (*_INSTALLED, "source")}
+        return row | {"tenant_id": self._tenant, "name_key": name_key(package.name)}

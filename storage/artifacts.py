@@ -1,0 +1,234 @@
+"""Artifacts, revisions and references of one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, insert, or_, select, tuple_
+
+from domain.artifact_types import ArtifactType
+from domain.model import (
+    ArtifactFilter,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    NewRevision,
+    Reference,
+    ReferenceKind,
+    Revision,
+    TenantId,
+    name_key,
+)
+from domain.ports import ExportForm, RevisionMovedError, Slice
+from storage.heads import HEAD, REFERENCE, REVISION, head_of, reference_of, reference_rows, revision_of, revision_row
+from storage.pointers import pointing
+from storage.session import Session
+from storage.sql import chunks, on_both, word
+from storage.tables import IS_ACTIVATED, artifact, export_form, reference, revision, revision_body
+
+#: no artifact has more saved states than fit the column
+_NUMBER_MAX = 2**31 - 1
+
+_TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
+_IDS = bindparam("ids", expanding=True, type_=artifact.c.artifact_id.type)
+_MINE = artifact.c.tenant_id == _TENANT
+_LIVE = artifact.c.status != word(ArtifactStatus.DELETED)
+_PAGE_ORDER = (artifact.c.name_key, artifact.c.artifact_id)
+_SURE = (ReferenceKind.LITERAL, ReferenceKind.DYNAMIC)
+
+_HEADS = select(*HEAD).where(_MINE, artifact.c.artifact_id.in_(_IDS))
+_NAMED = select(*HEAD).where(
+    _MINE, _LIVE, artifact.c.type == bindparam("type"), artifact.c.name_key.in_(bindparam("keys", expanding=True))
+)
+_FROM_PACKAGE = (
+    select(*HEAD)
+    .where(
+        _MINE,
+        _LIVE,
+        artifact.c.origin_package_key == bindparam("package_key"),
+        artifact.c.origin_source == bindparam("source"),
+    )
+    .order_by(*_PAGE_ORDER)
+)
+_REFERENCES = (
+    select(*REFERENCE)
+    .join(artifact, artifact.c.revision_id == reference.c.revision_id)
+    .where(
+        _MINE,
+        artifact.c.artifact_id.in_(_IDS),
+        reference.c.tenant_id == _TENANT,
+        reference.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(reference.c.artifact_id, reference.c.pointer, reference.c.target_id)
+)
+_NAMING = (
+    select(reference.c.artifact_id, reference.c.revision_id)
+    .distinct()
+    .where(
+        reference.c.tenant_id == _TENANT,
+        reference.c.target_id == bindparam("target"),
+        reference.c.kind.in_([word(kind) for kind in _SURE]),
+    )
+    .subquery()
+)
+_USERS = (
+    select(*HEAD)
+    .join(
+        _NAMING,
+        and_(artifact.c.artifact_id == _NAMING.c.artifact_id, artifact.c.revision_id == _NAMING.c.revision_id),
+    )
+    .where(_MINE, _LIVE)
+)
+_HISTORY = (
+    select(*REVISION)
+    .where(
+        revision.c.tenant_id == bindparam("tenant"),
+        revision.c.artifact_id == bindparam("id"),
+        revision.c.number < bindparam("before"),
+        IS_ACTIVATED,
+    )
+    .order_by(revision.c.number.desc())
+    .limit(bindparam("limit"))
+)
+_BODIES = select(revision_body.c.body_id, revision_body.c.body).where(
+    revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
+)
+_FORMS = select(export_form.c.revision_id, export_form.c.file_hash, export_form.c.bindings).where(
+    export_form.c.tenant_id == bindparam("tenant"), export_form.c.revision_id.in_(_IDS)
+)
+_REMEMBER_FORM = on_both(lambda insert: insert(export_form).on_conflict_do_nothing())
+# one number of an artifact is saved once; who comes second finds its revision missing below
+_WRITE_REVISION = on_both(lambda insert: insert(revision).on_conflict_do_nothing())
+_POINT = pointing(
+    and_(
+        revision.c.tenant_id == _TENANT,
+        revision.c.revision_id.in_(_IDS),
+        or_(
+            revision.c.number == 1,
+            exists().where(_MINE, artifact.c.artifact_id == revision.c.artifact_id).correlate(revision),
+        ),
+    ),
+    by_import=False,
+)
+
+
+class SqlArtifacts:
+    """:class:`domain.ports.ArtifactRows`."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def heads(self, artifact_ids: Collection[str]) -> dict[ArtifactId, ArtifactHead]:
+        found = [head_of(row) for row in await self._among(_HEADS, artifact_ids)]
+        return {head.artifact_id: head for head in found}
+
+    async def page(
+        self, wanted: ArtifactFilter, *, first: int, after: tuple[str, str] | None = None
+    ) -> Slice[ArtifactHead]:
+        return await self._page(select(*HEAD).where(_MINE, *_conditions(wanted)), {}, first, after)
+
+    async def used_by(
+        self, artifact_id: str, *, first: int, after: tuple[str, str] | None = None
+    ) -> Slice[ArtifactHead]:
+        return await self._page(_USERS, {"target": artifact_id}, first, after)
+
+    async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
+        kinds = list(ReferenceKind if with_possible else _SURE)
+        rows = await self._among(_REFERENCES, sorted(set(artifact_ids)), kinds=kinds)
+        return [reference_of(row) for row in rows]
+
+    async def named(self, names: Collection[tuple[ArtifactType, str]]) -> list[ArtifactHead]:
+        by_type: dict[ArtifactType, set[str]] = {}
+        for artifact_type, key in names:
+            by_type.setdefault(artifact_type, set()).add(key)
+        found = []
+        for artifact_type, keys in by_type.items():
+            for some in chunks(sorted(keys)):
+                values = {"tenant": self._tenant, "type": artifact_type, "keys": some}
+                found += [head_of(row) for row in await self._session.rows(_NAMED, values)]
+        return found
+
+    async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
+        values = {"tenant": self._tenant, "package_key": package_key, "source": source}
+        return [head_of(row) for row in await self._session.rows(_FROM_PACKAGE, values)]
+
+    async def revisions(self, artifact_id: str, *, first: int, before: int | None = None) -> Slice[Revision]:
+        last = _NUMBER_MAX if before is None else max(0, min(before, _NUMBER_MAX))
+        values = {"tenant": self._tenant, "id": artifact_id, "before": last, "limit": first + 1}
+        return slice_of([revision_of(row) for row in await self._session.rows(_HISTORY, values)], first)
+
+    async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
+        return {row[0]: row[1] for row in await self._among(_BODIES, revision_ids)}
+
+    async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
+        rows = await self._among(_FORMS, revision_ids)
+        return {row[0]: ExportForm(row[1], tuple((path, kind) for path, kind in row[2])) for row in rows}
+
+    async def remember_export_forms(self, forms: Mapping[str, ExportForm]) -> None:
+        rows = [
+            {"revision_id": key, "tenant_id": self._tenant, "file_hash": form.file_hash, "bindings": form.bindings}
+            for key, form in forms.items()
+        ]
+        if rows:
+            await self._session.run(_REMEMBER_FORM, rows)
+
+    async def write(self, revisions: Sequence[NewRevision]) -> None:
+        session = self._session
+        for some in chunks(revisions):
+            await session.run(_WRITE_REVISION, [revision_row(self._tenant, new, held=False) for new in some])
+            ids = [new.revision_id for new in some]
+            moved = {row[0] for row in (await session.run(_POINT, {"tenant": self._tenant, "ids": ids})).all()}
+            if late := next((new for new in some if new.artifact_id not in moved), None):
+                raise session.refuse(RevisionMovedError(late.artifact_id))
+            await write_contents(session, self._tenant, some)
+
+    async def _among(self, statement: Select[Any], ids: Collection[str], **values: Any) -> list[Any]:
+        rows: list[Any] = []
+        for some in chunks(list(ids)):
+            rows += await self._session.rows(statement, {"tenant": self._tenant, "ids": some, **values})
+        return rows
+
+    async def _page(
+        self, statement: Select[Any], values: Mapping[str, Any], first: int, after: tuple[str, str] | None
+    ) -> Slice[ArtifactHead]:
+        page = statement.order_by(*_PAGE_ORDER).limit(first + 1)
+        if after is not None:
+            page = page.where(tuple_(*_PAGE_ORDER) > tuple_(*after))
+        rows = await self._session.rows(page, {"tenant": self._tenant, **values})
+        return slice_of([head_of(row) for row in rows], first)
+
+
+async def write_contents(
+    session: Session, tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
+) -> None:
+    """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
+    bodies = {new.revision_id: new.body for new in revisions} | dict(bases or {})
+    if bodies:
+        rows = [{"body_id": key, "tenant_id": tenant_id, "body": body} for key, body in bodies.items()]
+        await session.run(insert(revision_body), rows)
+    if references := reference_rows(tenant_id, revisions):
+        await session.run(insert(reference), references)
+
+
+def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:
+    """A page of a list that was asked for one item more than the page holds."""
+    return Slice(tuple(items[:first]), has_next=len(items) > first)
+
+
+def _conditions(wanted: ArtifactFilter) -> list[ColumnElement[bool]]:
+    columns = artifact.c
+    conditions: list[ColumnElement[bool]] = [columns.status.in_(wanted.statuses) if wanted.statuses else _LIVE]
+    if wanted.search:
+        conditions.append(columns.name_key.contains(name_key(wanted.search), autoescape=True))
+    if wanted.artifact_types:
+        conditions.append(columns.type.in_(wanted.artifact_types))
+    if wanted.origin_package:
+        conditions.append(columns.origin_package_key == name_key(wanted.origin_package))
+    if wanted.origin_artifact_id:
+        conditions.append(columns.origin_source_id == wanted.origin_artifact_id)
+    if wanted.is_changed_since_import is not None:
+        same = columns.imported_revision == columns.revision
+        conditions.append(~same if wanted.is_changed_since_import else same)
+    return conditions

@@ -1,0 +1,159 @@
+"""Connections to SQLite and PostgreSQL, and the edge where their errors become the port's (design: stack, section 3).
+
+SQLite has one writing connection a process behind a first-come pool, because its own busy handler is unfair; readers
+are apart and cannot write. Views run each statement by itself on both databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from domain.ports import NameTakenError, RevisionMovedError, UnavailableError, VersionTakenError
+from storage.sql import SQLITE
+
+#: statements kept ready: the store has a fixed number of them
+_PREPARED = 256
+_POOL_SECONDS = 60
+_WRITER_PRAGMAS = (
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA journal_mode=WAL",
+    # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+)
+_READER_PRAGMAS = ("PRAGMA busy_timeout=10000", "PRAGMA query_only=ON")
+_POSTGRESQL_SETTINGS = {
+    # a process stopped inside a transaction must not hold a job's row for ever
+    "idle_in_transaction_session_timeout": "30000",
+    # compiling costs more than these short statements take
+    "jit": "off",
+}
+
+#: what a broken rule of the database means, by the words with which SQLite and PostgreSQL name the rule
+_BROKEN_RULES: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
+    (("uq_artifact_name", "artifact.tenant_id, artifact.type, artifact.name_key"), NameTakenError),
+    (("uq_package_tenant_id", "package.tenant_id, package.name_key, package.version"), VersionTakenError),
+    (
+        ("uq_revision_number", "revision.tenant_id, revision.artifact_id, revision.number"),
+        lambda: RevisionMovedError(""),
+    ),
+)
+#: classes of SQLSTATE that say "not now": connection, resources, lock, operator's wish, system
+_NOT_NOW = ("08", "40", "53", "55", "57", "58")
+
+
+class Engines:
+    """A writing and a reading engine on one database."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self.writer = writer
+        self.reader = reader
+
+    @classmethod
+    def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
+        """``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``; nothing is connected yet."""
+        if make_url(url).get_backend_name() == SQLITE:
+            return cls(writing_sqlite(url), _reading_sqlite(url, readers))
+        engine = postgresql(url, pool)
+        return cls(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+    async def close(self) -> None:
+        """Close every connection that is not in use."""
+        await self.writer.dispose()
+        await self.reader.dispose()
+
+
+def writing_sqlite(url: str) -> AsyncEngine:
+    """One connection; every transaction takes the write lock at its beginning."""
+    engine = _sqlite(url, 1, _WRITER_PRAGMAS)
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def postgresql(url: str, pool: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,
+        skip_autocommit_rollback=True,
+        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "prepared_statement_cache_size": _PREPARED},
+    )
+
+
+def _reading_sqlite(url: str, readers: int) -> AsyncEngine:
+    engine = _sqlite(url, readers, _READER_PRAGMAS)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        skip_autocommit_rollback=True,
+        connect_args={"cached_statements": _PREPARED},
+    )
+
+    def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - the event hands both over
+        # the driver must not begin transactions by itself: it would begin them without the write lock
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Around one call of the database.
+
+    Raises the port's error of the rule that was broken, or :class:`UnavailableError`. Anything else is our own bug
+    and goes on as it is.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        meaning = _broken_rule(str(error.orig))
+        if meaning is None:
+            raise
+        raise meaning from error
+    except DBAPIError as error:
+        if _is_ours(error):
+            raise
+        raise UnavailableError(str(error.orig)) from error
+    except (PoolTimeoutError, OSError) as error:
+        raise UnavailableError(str(error)) from error
+
+
+def _broken_rule(told: str) -> Exception | None:
+    return next((error() for names, error in _BROKEN_RULES if any(name in told for name in names)), None)
+
+
+def _is_ours(error: DBAPIError) -> bool:
+    """A wrong statement, where a locked, full, closed or lost database is not."""
+    if error.connection_invalidated:
+        return False
+    if code := getattr(error.orig, "sqlite_errorname", None):
+        return str(code) == "SQLITE_ERROR"
+    if state := getattr(error.orig, "sqlstate", None):
+        return not str(state).startswith(_NOT_NOW)
+    return "clos" not in str(error.orig).lower() and "active connection" not in str(error.orig)

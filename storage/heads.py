@@ -1,0 +1,106 @@
+"""Rows of artifacts and revisions, there and back. Rows are read by position: the column lists below are the order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.model import ArtifactHead, NewRevision, Origin, Reference, Revision, TenantId, name_key
+from storage.tables import ORIGIN, artifact, plan_action, reference, revision
+
+_ORIGIN_LENGTH = len(ORIGIN)
+_BEFORE_ORIGIN = 11
+
+HEAD = [
+    artifact.c[name]
+    for name in (
+        *("tenant_id", "artifact_id", "type", "name", "version", "status", "revision", "revision_id"),
+        *("content_hash", "changed_at", "changed_by", *(f"origin_{part}" for part in ORIGIN), "imported_revision"),
+    )
+]
+#: the same columns of a plan's existing artifact, in the same order
+EXISTING_HEAD = [
+    plan_action.c[f"existing_{name}"]
+    for name in (
+        *("tenant_id", "id", "type", "name", "version", "status", "revision", "revision_id"),
+        *("hash", "changed_at", "changed_by", *(f"origin_{part}" for part in ORIGIN), "imported_revision"),
+    )
+]
+REVISION = [
+    revision.c[name]
+    for name in (
+        *("revision_id", "artifact_id", "number", "name", "version", "status", "content_hash", "written_at"),
+        *("written_by", "import_id"),
+    )
+]
+REFERENCE = [reference.c[name] for name in ("artifact_id", "target_id", "pointer", "kind")]
+
+
+def head_of(row: Sequence[Any]) -> ArtifactHead:
+    origin = row[_BEFORE_ORIGIN : _BEFORE_ORIGIN + _ORIGIN_LENGTH]
+    fields = (*row[:_BEFORE_ORIGIN], Origin(*origin) if origin[0] is not None else None, row[-1])
+    return ArtifactHead(*fields)
+
+
+def existing_row(head: ArtifactHead | None) -> dict[str, Any]:
+    if head is None:
+        return dict.fromkeys((*(column.name for column in EXISTING_HEAD), "existing_name_key"))
+    values = (
+        *(head.tenant_id, head.artifact_id, head.artifact_type, head.name, head.version, head.status),
+        *(head.revision, head.revision_id, head.content_hash, head.changed_at, head.changed_by),
+        *_origin_values(head.origin),
+        head.imported_revision,
+    )
+    row = {column.name: value for column, value in zip(EXISTING_HEAD, values, strict=True)}
+    row["existing_name_key"] = name_key(head.name)
+    return row
+
+
+def revision_of(row: Sequence[Any]) -> Revision:
+    return Revision(*row)
+
+
+def reference_of(row: Sequence[Any]) -> Reference:
+    return Reference(*row)
+
+
+def revision_row(tenant_id: TenantId, new: NewRevision, *, held: bool) -> dict[str, Any]:
+    row = {
+        "revision_id": new.revision_id,
+        "tenant_id": tenant_id,
+        "artifact_id": new.artifact_id,
+        "number": new.number,
+        "type": new.artifact_type,
+        "name": new.name,
+        "name_key": name_key(new.name),
+        "version": new.version,
+        "status": new.status,
+        "content_hash": new.content_hash,
+        "written_at": new.written_at,
+        "written_by": new.written_by,
+        "import_id": new.import_id,
+        "held": int(held),
+    }
+    row.update(zip((f"origin_{part}" for part in ORIGIN), _origin_values(new.origin), strict=True))
+    return row
+
+
+def reference_rows(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> list[dict[str, Any]]:
+    return [
+        {
+            "tenant_id": tenant_id,
+            "revision_id": new.revision_id,
+            "artifact_id": found.artifact_id,
+            "target_id": found.target_id,
+            "pointer": found.pointer,
+            "kind": found.kind,
+        }
+        for new in revisions
+        for found in new.references
+    ]
+
+
+def _origin_values(origin: Origin | None) -> tuple[str | None, ...]:
+    if origin is None:
+        return (None,) * _ORIGIN_LENGTH
+    return tuple(getattr(origin, part) for part in ORIGIN)

@@ -1,0 +1,130 @@
+"""Held revisions: written for an import, seen by nobody, activated or discarded (decisions section 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select
+
+from domain.model import (
+    ArtifactId,
+    ArtifactStatus,
+    ImportId,
+    NewRevision,
+    Reference,
+    ReferenceKind,
+    RevisionId,
+    TenantId,
+)
+from storage.artifacts import write_contents
+from storage.heads import REFERENCE, reference_of, revision_row
+from storage.session import Session
+from storage.sql import chunks, word
+from storage.tables import IS_HELD, artifact, merge_base, plan_action, reference, revision, revision_body
+
+_R = revision.c
+_TENANT = bindparam("tenant", type_=_R.tenant_id.type)
+_ID = bindparam("id", type_=_R.import_id.type)
+_IDS = bindparam("ids", expanding=True, type_=_R.revision_id.type)
+_DELETED = word(ArtifactStatus.DELETED)
+
+#: the held revisions of one import
+HELD = and_(_R.tenant_id == _TENANT, _R.import_id == _ID, IS_HELD)
+
+_HELD_IDS = select(_R.revision_id).where(HELD)
+_SOME_HELD = _HELD_IDS.limit(bindparam("limit"))
+
+_held_target = revision.alias("held_target")
+_TARGET_IS_HELD = and_(
+    _held_target.c.import_id == _ID,
+    _held_target.c.artifact_id == reference.c.target_id,
+    _held_target.c.held == IS_HELD.right,
+)
+_BROKEN = (
+    select(*REFERENCE)
+    .join(revision, _R.revision_id == reference.c.revision_id)
+    .where(
+        HELD,
+        _R.status != _DELETED,
+        reference.c.kind == word(ReferenceKind.LITERAL),
+        ~exists().where(_TARGET_IS_HELD, _held_target.c.status != _DELETED),
+        or_(
+            ~exists().where(
+                artifact.c.tenant_id == _TENANT,
+                artifact.c.artifact_id == reference.c.target_id,
+                artifact.c.status != _DELETED,
+            ),
+            # there today, but this import takes it away
+            exists().where(_TARGET_IS_HELD),
+        ),
+    )
+    .order_by(reference.c.artifact_id, reference.c.pointer)
+)
+_UNREADABLE = (
+    select(plan_action.c.target_id)
+    .where(
+        plan_action.c.import_id == _ID,
+        plan_action.c.tenant_id == _TENANT,
+        plan_action.c.revision_id.is_not(None),
+        ~exists().where(
+            _R.revision_id == plan_action.c.revision_id,
+            _R.artifact_id == plan_action.c.target_id,
+            HELD,
+            revision_body.c.body_id == _R.revision_id,
+        ),
+    )
+    .order_by(plan_action.c.ordinal, plan_action.c.position)
+)
+_DROP = (
+    delete(reference).where(reference.c.revision_id.in_(_IDS)),
+    delete(revision_body).where(revision_body.c.body_id.in_(_IDS)),
+    delete(revision).where(_R.revision_id.in_(_IDS)),
+)
+#: bodies that only this import's plan names: neither a revision's nor those of an activated merge base
+_DROP_BASES = delete(revision_body).where(
+    revision_body.c.tenant_id == _TENANT,
+    revision_body.c.body_id.in_(
+        select(plan_action.c.base_body_id).where(
+            plan_action.c.import_id == _ID, plan_action.c.tenant_id == _TENANT, plan_action.c.base_body_id != ""
+        )
+    ),
+    ~exists().where(merge_base.c.body_id == revision_body.c.body_id),
+    ~exists().where(_R.revision_id == revision_body.c.body_id),
+)
+
+
+class Holding:
+    """Held revisions of a tenant's imports."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
+        if revisions:
+            rows = [revision_row(self._tenant, new, held=True) for new in revisions]
+            await self._session.run(insert(revision), rows)
+        await write_contents(self._session, self._tenant, revisions, bases)
+
+    async def held_ids(self, import_id: ImportId) -> set[RevisionId]:
+        return {row[0] for row in await self._session.rows(_HELD_IDS, self._of(import_id))}
+
+    async def broken_references(self, import_id: ImportId) -> list[Reference]:
+        return [reference_of(row) for row in await self._session.rows(_BROKEN, self._of(import_id))]
+
+    async def unreadable(self, import_id: ImportId) -> list[ArtifactId]:
+        return [row[0] for row in await self._session.rows(_UNREADABLE, self._of(import_id))]
+
+    async def discard(self, import_id: ImportId, *, limit: int = 200) -> int:
+        """Bodies of merge bases go with the last batch. The saved plan names them: discard before planning anew."""
+        found = await self._session.rows(_SOME_HELD, {**self._of(import_id), "limit": limit})
+        ids = [row[0] for row in found]
+        for some in chunks(ids):
+            for statement in _DROP:
+                await self._session.run(statement, {"ids": some})
+        if len(ids) < limit:
+            await self._session.run(_DROP_BASES, self._of(import_id))
+        return len(ids)
+
+    def _of(self, import_id: ImportId) -> dict[str, str]:
+        return {"tenant": self._tenant, "id": import_id}

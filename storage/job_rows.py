@@ -1,0 +1,114 @@
+"""Rows of import jobs, there and back. A job is read together with its packages, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Select, Subquery, select
+
+from domain.model import ImportJob, ImportPackage, ProgressEvent, name_key
+from domain.ports import NewEvent
+from storage.documents import (
+    decisions_document,
+    decisions_of,
+    failure_document,
+    failure_of,
+    options_document,
+    options_of,
+    problem_document,
+    problem_of,
+    progress_document,
+    progress_of,
+)
+from storage.tables import import_event, import_job, import_package
+
+#: the columns of a job, named as in :class:`domain.model.ImportJob`
+FIELDS = (
+    *("import_id", "tenant_id", "kind", "mode", "state", "options", "submitted_by", "submitted_at", "fence"),
+    *("attempt", "last_seq", "stage", "cancel_requested", "decisions", "ended_at", "expires_at", "plan_id"),
+    *("package_name", "package_version", "package_id", "outcome", "failure"),
+)
+JOB = [import_job.c[name] for name in FIELDS]
+PACKAGE = [import_package.c[name] for name in ("ordinal", "blob_key", "sha256", "size_bytes", "source_package")]
+_EVENT = ("import_id", "seq", "at", "kind", "state", "body")
+EVENT = [import_event.c[name] for name in _EVENT]
+
+#: fields of a job that are documents, and how they are written
+_WRITTEN: Mapping[str, Callable[[Any], Any]] = {
+    "options": options_document,
+    "decisions": decisions_document,
+    "outcome": dict,
+    "failure": failure_document,
+}
+
+
+def with_packages(jobs: Select[Any]) -> Select[Any]:
+    """These jobs, newest first, each row beside one of the job's packages."""
+    found: Subquery = jobs.with_only_columns(*JOB).subquery()
+    return (
+        select(*found.c, *PACKAGE)
+        .outerjoin(import_package, import_package.c.import_id == found.c.import_id)
+        .order_by(found.c.import_id.desc(), import_package.c.ordinal)
+    )
+
+
+def jobs_of(rows: Iterable[Sequence[Any]]) -> list[ImportJob]:
+    """What :func:`with_packages` found."""
+    length = len(FIELDS)
+    return [
+        job_of(beside[0], [row[length:] for row in beside if row[length] is not None])
+        for beside in (list(group) for _, group in groupby(rows, key=itemgetter(0)))
+    ]
+
+
+def job_of(row: Sequence[Any], packages: Iterable[Sequence[Any]]) -> ImportJob:
+    values = dict(zip(FIELDS, row, strict=False))
+    failure = values["failure"]
+    values |= {
+        "options": options_of(values["options"]),
+        "decisions": decisions_of(values["decisions"]),
+        "failure": failure_of(failure) if failure else None,
+    }
+    return ImportJob(**values, packages=tuple(ImportPackage(*package) for package in packages))
+
+
+def job_row(job: ImportJob) -> dict[str, Any]:
+    return written({name: getattr(job, name) for name in FIELDS})
+
+
+def written(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a job as its columns keep them."""
+    row = {
+        name: _WRITTEN[name](value) if name in _WRITTEN and value is not None else value
+        for name, value in fields.items()
+    }
+    if row.get("package_name") is not None:
+        row["package_key"] = name_key(row["package_name"])
+    return row
+
+
+def event_body(event: NewEvent) -> dict[str, Any]:
+    return {
+        "progress": progress_document(event.progress),
+        "message": event.message,
+        "problem": problem_document(event.problem) if event.problem else None,
+    }
+
+
+def event_of(row: Sequence[Any]) -> ProgressEvent:
+    import_id, seq, at, kind, state, body = row
+    problem = body["problem"]
+    return ProgressEvent(
+        import_id=import_id,
+        first_seq=seq,
+        seq=seq,
+        at=at,
+        kind=kind,
+        state=state,
+        progress=progress_of(body["progress"]),
+        message=body["message"],
+        problem=problem_of(problem) if problem else None,
+    )

@@ -1,0 +1,134 @@
+"""The worker's side of the job rows: lease, fence, turn (design: stack, section 1). Time is the database's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable, bindparam, null, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from domain.model import ImportId, ImportJob, ImportMode, ImportState, TenantId
+from domain.ports import LeaseLostError
+from storage.job_rows import FIELDS, JOB, PACKAGE, job_of
+from storage.journal import lease_end
+from storage.session import JOBS_BELL, AnyRow, Session
+from storage.sql import POSTGRESQL, DatabaseSeconds, word
+from storage.tables import IS_HELD, import_job, import_package, revision, tenant
+
+_CLAIM_ATTEMPTS = 3
+#: how many ended imports a sweep is told about at once
+_LEFTOVERS = 100
+
+_JOB = import_job.c
+_RUNS = _JOB.state == word(ImportState.RUNNING)
+_WAITING = _JOB.state == word(ImportState.WAITING_FOR_DECISIONS)
+_BACK_IN_LINE = {"state": ImportState.QUEUED, "owner": null(), "lease_until": null()}
+
+_other = import_job.alias("other")
+_TAKEN_PLACES = select(_other.c.tenant_id).where(
+    _other.c.state == word(ImportState.RUNNING), _other.c.mode == word(ImportMode.APPLY)
+)
+_NEXT = (
+    select(_JOB.import_id)
+    .join(tenant, tenant.c.tenant_id == _JOB.tenant_id)
+    .where(
+        _JOB.state == word(ImportState.QUEUED),
+        _JOB.run_after <= DatabaseSeconds(),
+        or_(_JOB.mode != word(ImportMode.APPLY), _JOB.tenant_id.not_in(_TAKEN_PLACES)),
+    )
+    .order_by(tenant.c.last_claimed_at, _JOB.priority.desc(), _JOB.import_id)
+    .limit(1)
+    # the tenant too: who claims at the same moment looks at another tenant instead of waiting for this one
+    .with_for_update(skip_locked=True, key_share=True, of=[import_job, tenant])
+)
+_CLAIM = (
+    update(import_job)
+    .where(_JOB.import_id == _NEXT.scalar_subquery())
+    .values(
+        state=ImportState.RUNNING,
+        owner=bindparam("new_owner"),
+        fence=_JOB.fence + 1,
+        attempt=_JOB.attempt + 1,
+        lease_seconds=bindparam("seconds"),
+        lease_until=lease_end(bindparam("seconds")),
+    )
+    .returning(*JOB)
+)
+_HAD_ITS_TURN = update(tenant).where(tenant.c.tenant_id == bindparam("id")).values(last_claimed_at=DatabaseSeconds())
+_PACKAGES = select(*PACKAGE).where(import_package.c.import_id == bindparam("id")).order_by(import_package.c.ordinal)
+_RENEW = (
+    update(import_job)
+    .where(_JOB.import_id == bindparam("id"), _JOB.fence == bindparam("held_fence"), _RUNS)
+    .values(lease_seconds=bindparam("seconds"), lease_until=lease_end(bindparam("seconds")))
+    .returning(_JOB.cancel_requested)
+)
+_OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(_WAITING, _JOB.expires_at < bindparam("now"))
+_WITH_LEFTOVERS = (
+    select(revision.c.tenant_id, revision.c.import_id)
+    .distinct()
+    .join(import_job, _JOB.import_id == revision.c.import_id)
+    .where(IS_HELD, _JOB.state.in_([state for state in ImportState if state.is_final]))
+    .limit(_LEFTOVERS)
+)
+
+
+def _requeue(*, all_running: bool) -> Executable:
+    lost = select(_JOB.import_id).where(_RUNS)
+    if not all_running:
+        lost = lost.where(_JOB.lease_until < DatabaseSeconds())
+    # a process stopped inside its transaction holds its own job's row, and only that one is passed over
+    locked = lost.with_for_update(skip_locked=True, key_share=True)
+    return update(import_job).where(_JOB.import_id.in_(locked), _RUNS).values(**_BACK_IN_LINE).returning(_JOB.import_id)
+
+
+_REQUEUE_LOST = _requeue(all_running=False)
+_REQUEUE_ALL = _requeue(all_running=True)
+
+
+class SqlJobs:
+    """:class:`domain.ports.JobRows`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def claim(self, owner: str, *, lease_seconds: float) -> ImportJob | None:
+        row = await self._next({"new_owner": owner, "seconds": lease_seconds})
+        if row is None:
+            return None
+        await self._session.run(_HAD_ITS_TURN, {"id": row[FIELDS.index("tenant_id")]})
+        packages = await self._session.rows(_PACKAGES, {"id": row[0]})
+        self._session.ring(row[0])
+        return job_of(row, packages)
+
+    async def renew(self, import_id: ImportId, fence: int, *, lease_seconds: float) -> bool:
+        values = {"id": import_id, "held_fence": fence, "seconds": lease_seconds}
+        row = await self._session.row(_RENEW, values)
+        if row is None:
+            raise LeaseLostError(import_id)
+        return bool(row[0])
+
+    async def requeue_lost(self, *, all_running: bool = False) -> list[ImportId]:
+        rows = await self._session.rows(_REQUEUE_ALL if all_running else _REQUEUE_LOST)
+        lost = [row[0] for row in rows]
+        for topic in (*lost, JOBS_BELL) if lost else ():
+            self._session.ring(topic)
+        return lost
+
+    async def overdue_waiting(self, now: datetime) -> list[tuple[TenantId, ImportId]]:
+        return [(row[0], row[1]) for row in await self._session.rows(_OVERDUE, {"now": now})]
+
+    async def with_leftovers(self) -> list[tuple[TenantId, ImportId]]:
+        return [(row[0], row[1]) for row in await self._session.rows(_WITH_LEFTOVERS)]
+
+    async def _next(self, values: dict[str, Any]) -> AnyRow | None:
+        """Claim; on PostgreSQL the place may have been taken a moment ago, so look again."""
+        if self._session.database != POSTGRESQL:
+            return await self._session.row(_CLAIM, values)
+        for _ in range(_CLAIM_ATTEMPTS):
+            try:
+                async with self._session.savepoint():
+                    return await self._session.row(_CLAIM, values)
+            except IntegrityError:
+                continue
+        return None

@@ -1,0 +1,170 @@
+"""A tenant's line of imports: coming in, waiting, being asked to stop, going on (decisions section 5.9, R12, R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+
+from domain.model import (
+    ConflictStrategy,
+    EventKind,
+    ImportId,
+    ImportJob,
+    ImportMode,
+    ImportState,
+    Progress,
+    TenantId,
+)
+from domain.ports import NewEvent
+from storage.documents import decisions_document, progress_of
+from storage.job_rows import JOB, job_row, jobs_of, with_packages
+from storage.journal import add_events
+from storage.session import JOBS_BELL, Session
+from storage.sql import word
+from storage.tables import import_event, import_job, import_package
+
+_JOB = import_job.c
+_TENANT = bindparam("tenant", type_=_JOB.tenant_id.type)
+_ID = bindparam("id", type_=_JOB.import_id.type)
+_MINE = and_(_JOB.tenant_id == _TENANT, _JOB.import_id == _ID)
+_WAITS = _JOB.state == word(ImportState.QUEUED)
+_APPLIES = _JOB.mode == word(ImportMode.APPLY)
+_NOTHING_YET = Progress(stage=None, done=0, total=None, percent=0.0)
+
+_FIND = with_packages(select(*JOB).where(_MINE))
+_HOLDER = with_packages(
+    select(*JOB).where(_JOB.tenant_id == _TENANT, _JOB.state == word(ImportState.RUNNING), _APPLIES)
+)
+_QUEUED_COUNT = select(func.count()).where(_JOB.tenant_id == _TENANT, _WAITS)
+
+_asked = import_job.alias("asked")
+_PLACE = (
+    select(func.count())
+    .select_from(import_job)
+    .join(_asked, and_(_asked.c.import_id == _ID, _asked.c.tenant_id == _TENANT))
+    .where(
+        _JOB.tenant_id == _TENANT,
+        _WAITS,
+        _APPLIES,
+        _asked.c.state == word(ImportState.QUEUED),
+        or_(
+            _JOB.priority > _asked.c.priority,
+            and_(_JOB.priority == _asked.c.priority, _JOB.import_id <= _asked.c.import_id),
+        ),
+    )
+)
+#: the job's row, locked, and what its last event said
+_LOCKED = (
+    select(_JOB.state, _JOB.decisions, import_event.c.body)
+    .outerjoin(import_event, and_(import_event.c.import_id == _JOB.import_id, import_event.c.seq == _JOB.last_seq))
+    .where(_MINE)
+    .with_for_update(of=import_job)
+)
+_ASK_TO_STOP = update(import_job).where(_MINE).values(cancel_requested=True)
+_END_AS_CANCELLED = (
+    update(import_job)
+    .where(_MINE)
+    .values(
+        state=ImportState.CANCELLED,
+        cancel_requested=True,
+        ended_at=bindparam("now", type_=_JOB.ended_at.type),
+        last_seq=_JOB.last_seq + 1,
+    )
+    .returning(_JOB.last_seq)
+)
+_RESUME = (
+    update(import_job)
+    .where(_MINE)
+    .values(
+        state=ImportState.QUEUED,
+        decisions=bindparam("all_decisions", type_=_JOB.decisions.type),
+        last_seq=_JOB.last_seq + 1,
+        # somebody wished this run: what went wrong before the pause does not count
+        attempt=0,
+    )
+    .returning(_JOB.last_seq)
+)
+
+
+class Line:
+    """A tenant's import jobs, seen by those who submit them."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def submit(self, job: ImportJob, event: NewEvent) -> None:
+        await self._session.run(insert(import_job), job_row(job) | {"tenant_id": self._tenant, "last_seq": 1})
+        packages = [
+            {
+                "import_id": job.import_id,
+                "ordinal": package.ordinal,
+                "tenant_id": self._tenant,
+                "blob_key": package.blob_key,
+                "sha256": package.sha256,
+                "size_bytes": package.size_bytes,
+                "source_package": package.source_package,
+            }
+            for package in job.packages
+        ]
+        if packages:
+            await self._session.run(insert(import_package), packages)
+        await add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
+        self._session.ring(JOBS_BELL)
+
+    async def queued_count(self) -> int:
+        return int((await self._session.rows(_QUEUED_COUNT, {"tenant": self._tenant}))[0][0])
+
+    async def holder(self) -> ImportJob | None:
+        found = jobs_of(await self._session.rows(_HOLDER, {"tenant": self._tenant}))
+        return found[0] if found else None
+
+    async def queue_place(self, import_id: ImportId) -> int:
+        return int((await self._session.rows(_PLACE, self._named(import_id)))[0][0])
+
+    async def job(self, import_id: ImportId) -> ImportJob | None:
+        found = jobs_of(await self._session.rows(_FIND, self._named(import_id)))
+        return found[0] if found else None
+
+    async def request_cancel(self, import_id: ImportId) -> ImportState:
+        """The state that callers see from now on; an import that has ended stays as it is.
+
+        Raises:
+            LookupError: the tenant has no such import.
+        """
+        row = await self._session.row(_LOCKED, self._named(import_id))
+        if row is None:
+            raise LookupError(import_id)
+        state: ImportState = row[0]
+        if state.is_final:
+            return state
+        if state is ImportState.RUNNING:
+            await self._session.run(_ASK_TO_STOP, self._named(import_id))
+            self._session.ring(import_id)
+            return ImportState.CANCELLING
+        ended = await self._session.rows(
+            _END_AS_CANCELLED, {**self._named(import_id), "now": self._session.clock.now()}
+        )
+        event = NewEvent(EventKind.ENDED, _progress(row[2]), "The import was cancelled.", ImportState.CANCELLED)
+        await add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
+        return ImportState.CANCELLED
+
+    async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
+        row = await self._session.row(_LOCKED, self._named(import_id))
+        if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
+            return False
+        decided = {**row[1], **decisions_document(decisions)}
+        queued = await self._session.rows(_RESUME, {**self._named(import_id), "all_decisions": decided})
+        event = NewEvent(EventKind.RESUMED, _progress(row[2]), "The conflicts were decided.", ImportState.QUEUED)
+        await add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
+        self._session.ring(JOBS_BELL)
+        return True
+
+    def _named(self, import_id: ImportId) -> dict[str, str]:
+        return {"tenant": self._tenant, "id": import_id}
+
+
+def _progress(body: Mapping[str, object] | None) -> Progress:
+    """As far as the last event said: how far a job is never falls (R20)."""
+    return progress_of(dict(body["progress"])) if body else _NOTHING_YET  # type: ignore[call-overload]

@@ -1,0 +1,100 @@
+"""Lookups by ids that are unique in the installation, inside a caller's reach (decisions R1, R21)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Column, ColumnElement, and_, func, or_, select, true
+
+from domain.model import (
+    ArtifactId,
+    ArtifactStatus,
+    ImportFilter,
+    ImportJob,
+    ImportMode,
+    ImportState,
+    Package,
+    TenantId,
+    name_key,
+)
+from domain.ports import Slice
+from storage.artifacts import slice_of
+from storage.job_rows import JOB, jobs_of, with_packages
+from storage.packages import PACKAGE, package_of
+from storage.session import Session
+from storage.sql import chunks, word
+from storage.tables import artifact, import_job, package, plan, tenant
+
+Reach = frozenset[TenantId] | None
+
+
+class SqlLookups:
+    """:class:`domain.ports.LookupRows`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def package(self, package_id: str, reach: Reach) -> Package | None:
+        found = select(*PACKAGE).where(package.c.package_id == package_id, _within(package.c.tenant_id, reach))
+        row = await self._session.row(found)
+        return package_of(row) if row else None
+
+    async def import_job(self, import_id: str, reach: Reach) -> ImportJob | None:
+        found = select(*JOB).where(import_job.c.import_id == import_id, _within(import_job.c.tenant_id, reach))
+        jobs = jobs_of(await self._session.rows(with_packages(found)))
+        return jobs[0] if jobs else None
+
+    async def plan_tenant(self, plan_id: str, reach: Reach) -> TenantId | None:
+        found = select(plan.c.tenant_id).where(plan.c.plan_id == plan_id, _within(plan.c.tenant_id, reach))
+        row = await self._session.row(found)
+        return TenantId(row[0]) if row else None
+
+    async def import_jobs(
+        self, reach: Reach, wanted: ImportFilter, *, first: int, after: str | None = None
+    ) -> Slice[ImportJob]:
+        page = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
+        if after is not None:
+            page = page.where(import_job.c.import_id < after)
+        page = page.order_by(import_job.c.import_id.desc()).limit(first + 1)
+        return slice_of(jobs_of(await self._session.rows(with_packages(page))), first)
+
+    async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
+        # artifacts are found by tenant and id, so "everywhere" is a list of tenants too
+        tenants = select(tenant.c.tenant_id) if reach is None else reach
+        found: dict[ArtifactId, TenantId] = {}
+        for some in chunks(sorted(set(artifact_ids))):
+            holding = (
+                select(artifact.c.artifact_id, func.min(artifact.c.tenant_id))
+                .where(
+                    artifact.c.tenant_id.in_(tenants),
+                    artifact.c.artifact_id.in_(some),
+                    artifact.c.status != word(ArtifactStatus.DELETED),
+                )
+                .group_by(artifact.c.artifact_id)
+            )
+            found |= {row[0]: row[1] for row in await self._session.rows(holding)}
+        return found
+
+
+def _within(column: Column[str], reach: Reach) -> ColumnElement[bool]:
+    return true() if reach is None else column.in_(reach)
+
+
+def _conditions(wanted: ImportFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.states:
+        conditions.append(or_(*(_shown_as(state) for state in wanted.states)))
+    if wanted.package_name:
+        conditions.append(import_job.c.package_key == name_key(wanted.package_name))
+    if not wanted.include_dry_runs:
+        conditions.append(import_job.c.mode == ImportMode.APPLY)
+    return conditions
+
+
+def _shown_as(state: ImportState) -> ColumnElement[bool]:
+    """CANCELLING is how a running import that was asked to stop is shown (R12)."""
+    if state is ImportState.CANCELLING:
+        return and_(import_job.c.state == ImportState.RUNNING, import_job.c.cancel_requested)
+    if state is ImportState.RUNNING:
+        return and_(import_job.c.state == ImportState.RUNNING, ~import_job.c.cancel_requested)
+    return import_job.c.state == state

@@ -1,0 +1,42 @@
+"""Bringing a database's tables up to date. Any number of processes may try at once: one does it, the others wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from storage.engines import postgresql, translated, writing_sqlite
+from storage.sql import SQLITE
+
+#: any number that nobody else locks in the same database
+_LOCK = 0x1A57A11
+
+
+async def migrate(url: str) -> None:
+    """Run every migration that is missing, in one transaction.
+
+    Raises:
+        UnavailableError: the database cannot be reached, or another process has been migrating for too long.
+    """
+    is_sqlite = make_url(url).get_backend_name() == SQLITE
+    engine = writing_sqlite(url) if is_sqlite else postgresql(url, 1)
+    try:
+        with translated():
+            # on SQLite the transaction begins with the write lock
+            async with engine.begin() as connection:
+                if not is_sqlite:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,16 @@
+"""How alembic runs here: on the connection, and inside the transaction, that it is handed by ``storage.migrate``."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from storage.tables import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    # SQLite changes a table by making it anew
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,74 @@
+"""Exported packages of one tenant, and the history of its exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from domain.model import Package, PackageId, TenantId, name_key
+from domain.ports import Slice
+from storage.artifacts import slice_of
+from storage.session import Session
+from storage.tables import export_record
+from storage.tables import package as packages
+
+#: the columns of a package, in the order of :class:`domain.model.Package`
+_FIELDS = (
+    *("package_id", "tenant_id", "name", "version", "package_type", "description", "author", "tags", "checksum"),
+    *("content_checksum", "artifact_count", "install_order", "manifest", "blob_key", "bundle_sha256", "size_bytes"),
+    *("exported_at", "exported_by", "expires_at"),
+)
+_TAGS = _FIELDS.index("tags")
+_INSTALL_ORDER = _FIELDS.index("install_order")
+
+PACKAGE = [packages.c[name] for name in _FIELDS]
+
+_OF_VERSION = select(*PACKAGE).where(
+    packages.c.tenant_id == bindparam("tenant"),
+    packages.c.name_key == bindparam("key"),
+    packages.c.version == bindparam("version"),
+)
+
+
+def package_of(row: Sequence[Any]) -> Package:
+    values = list(row)
+    values[_TAGS] = tuple(values[_TAGS])
+    values[_INSTALL_ORDER] = tuple(values[_INSTALL_ORDER])
+    return Package(*values)
+
+
+class SqlPackages:
+    """:class:`domain.ports.PackageRows`."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def add(self, package: Package) -> None:
+        row = {name: getattr(package, name) for name in _FIELDS}
+        row |= {"tenant_id": self._tenant, "name_key": name_key(package.name)}
+        await self._session.run(insert(packages), row)
+
+    async def of_version(self, name_key: str, version: str) -> Package | None:
+        row = await self._session.row(_OF_VERSION, {"tenant": self._tenant, "key": name_key, "version": version})
+        return package_of(row) if row else None
+
+    async def page(self, *, search: str, first: int, after: str | None = None) -> Slice[Package]:
+        page = select(*PACKAGE).where(packages.c.tenant_id == self._tenant)
+        if search:
+            page = page.where(packages.c.name_key.contains(name_key(search), autoescape=True))
+        if after is not None:
+            page = page.where(packages.c.package_id < after)
+        rows = await self._session.rows(page.order_by(packages.c.package_id.desc()).limit(first + 1))
+        return slice_of([package_of(row) for row in rows], first)
+
+    async def record_export(self, record: Mapping[str, Any]) -> None:
+        row = {"tenant_id": self._tenant, "at": self._session.clock.now(), "record": record}
+        await self._session.run(insert(export_record), row)
+
+    async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
+        mine = update(packages).where(packages.c.tenant_id == self._tenant, packages.c.package_id == package_id)
+        await self._session.run(mine.values(expires_at=expires_at))

@@ -1,0 +1,205 @@
+"""Plans, scan reports, and whether what a plan relied on still holds (decisions R9-R11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, delete, exists, insert, or_, select, tuple_, union_all
+
+from domain.model import (
+    ActionKind,
+    ArtifactStatus,
+    Drift,
+    ImportId,
+    Plan,
+    PlanAction,
+    PlanId,
+    TenantId,
+    name_key,
+)
+from domain.ports import Slice
+from storage.artifacts import slice_of
+from storage.documents import problem_document, problem_of
+from storage.heads import EXISTING_HEAD, existing_row, head_of
+from storage.session import Session
+from storage.sql import on_both, word
+from storage.tables import artifact, plan, plan_action, scan_report
+
+#: ordinal * this + position is the key of an action in a page
+_POSITIONS = 1_000_000
+_ORDINAL_MAX = 2**31 - 1
+
+#: the columns of an action, but for the existing artifact
+_FIELDS = (
+    *("ordinal", "position", "source_id", "type", "name", "to_version", "kind", "target_id", "decided_by"),
+    *("matched_by", "conflict_key", "strategy", "revision_id", "written_version", "status", "content_hash"),
+    *("base_body_id", "base_hash"),
+)
+_NAMES = tuple("artifact_type" if name == "type" else name for name in _FIELDS)
+
+_P = plan_action.c
+_THIS = and_(_P.import_id == bindparam("id"), _P.tenant_id == bindparam("tenant"))
+_LIVE = artifact.c.status != word(ArtifactStatus.DELETED)
+
+
+def _is(column: Any, *kinds: ActionKind) -> Any:
+    return column.in_([word(kind) for kind in kinds])
+
+
+_ACTIONS = select(*(_P[name] for name in _FIELDS), *EXISTING_HEAD).where(_THIS).order_by(_P.ordinal, _P.position)
+_PLAN = select(
+    *(plan.c[name] for name in ("plan_id", "import_id", "tenant_id", "plan_hash", "warnings", "blockers")),
+    *(plan.c[name] for name in ("created_at", "expires_at")),
+).where(plan.c.plan_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+_DROP_ACTIONS = delete(plan_action).where(_THIS)
+_DROP_PLAN = delete(plan).where(plan.c.import_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+_SAVE_SCAN = on_both(lambda made: made(scan_report).on_conflict_do_nothing())
+_SCANS = (
+    select(scan_report.c.report)
+    .where(scan_report.c.import_id == bindparam("id"), scan_report.c.tenant_id == bindparam("tenant"))
+    .order_by(scan_report.c.ordinal)
+)
+
+
+def _drift() -> Select[Any]:
+    """One row an artifact that moved: where it stands now, beside what the plan knew of it."""
+    seen = (_P.ordinal, _P.position, _P.target_id, _P.name, _P.existing_revision)
+    now = (artifact.c.artifact_id, artifact.c.name, artifact.c.revision, artifact.c.changed_by, artifact.c.changed_at)
+    moved = or_(
+        artifact.c.artifact_id.is_(None),
+        artifact.c.revision != _P.existing_revision,
+        artifact.c.content_hash != _P.existing_hash,
+    )
+    gone = or_(artifact.c.artifact_id.is_(None), ~_LIVE)
+    existing = and_(artifact.c.tenant_id == _P.tenant_id, artifact.c.artifact_id == _P.existing_id)
+    relied_on = (ActionKind.UPDATE, ActionKind.MERGE, ActionKind.UNCHANGED, ActionKind.REMOVE)
+    changed = (
+        select(*seen, *now)
+        .select_from(plan_action)
+        .outerjoin(artifact, existing)
+        .where(
+            _THIS,
+            _P.existing_id.is_not(None),
+            or_(and_(_is(_P.kind, *relied_on), moved), and_(_is(_P.kind, ActionKind.SKIP), gone)),
+        )
+    )
+    # a name that another action of this very plan gives up is free
+    other = plan_action.alias("other")
+    given_up = exists().where(
+        other.c.import_id == _P.import_id,
+        other.c.existing_id == artifact.c.artifact_id,
+        or_(
+            _is(other.c.kind, ActionKind.REMOVE),
+            and_(_is(other.c.kind, ActionKind.UPDATE, ActionKind.MERGE), other.c.name_key != other.c.existing_name_key),
+        ),
+    )
+    same_name = and_(
+        artifact.c.tenant_id == _P.tenant_id,
+        artifact.c.type == _P.type,
+        artifact.c.name_key == _P.name_key,
+        artifact.c.artifact_id != _P.target_id,
+        _LIVE,
+    )
+    renamed = and_(_is(_P.kind, ActionKind.UPDATE, ActionKind.MERGE), _P.name_key != _P.existing_name_key)
+    taken = (
+        select(*seen, *now)
+        .select_from(plan_action)
+        .join(artifact, same_name)
+        .where(_THIS, or_(_is(_P.kind, ActionKind.CREATE, ActionKind.COPY), renamed), ~given_up)
+    )
+    found = union_all(changed, taken).subquery()
+    return select(found).order_by(found.c.ordinal, found.c.position)
+
+
+_DRIFT = _drift()
+
+
+class Plans:
+    """Plans of a tenant's imports."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def save_scan(self, import_id: ImportId, ordinal: int, report: Mapping[str, Any]) -> None:
+        row = {"import_id": import_id, "ordinal": ordinal, "tenant_id": self._tenant, "report": report}
+        await self._session.run(_SAVE_SCAN, row)
+
+    async def scan_reports(self, import_id: ImportId) -> list[dict[str, Any]]:
+        return [row[0] for row in await self._session.rows(_SCANS, {"id": import_id, "tenant": self._tenant})]
+
+    async def save_plan(self, plan: Plan) -> None:
+        named = {"id": plan.import_id, "tenant": self._tenant}
+        await self._session.run(_DROP_ACTIONS, named)
+        await self._session.run(_DROP_PLAN, named)
+        await self._session.run(insert(_PLAN_TABLE), _plan_row(plan) | {"tenant_id": self._tenant})
+        if plan.actions:
+            rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
+            await self._session.run(insert(plan_action), rows)
+
+    async def plan(self, plan_id: PlanId) -> Plan | None:
+        row = await self._session.row(_PLAN, {"id": plan_id, "tenant": self._tenant})
+        return _plan_of(row) if row else None
+
+    async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
+        page = _ACTIONS.limit(first + 1)
+        if after is not None:
+            ordinal, position = divmod(max(-1, after), _POSITIONS)
+            page = page.where(tuple_(_P.ordinal, _P.position) > tuple_(min(ordinal, _ORDINAL_MAX), position))
+        rows = await self._session.rows(page, {"id": import_id, "tenant": self._tenant})
+        return slice_of([_action_of(row) for row in rows], first)
+
+    async def drift(self, import_id: ImportId) -> list[Drift]:
+        rows = await self._session.rows(_DRIFT, {"id": import_id, "tenant": self._tenant})
+        return [_drift_of(row) for row in rows]
+
+
+_PLAN_TABLE = plan
+
+
+def _plan_row(made: Plan) -> dict[str, Any]:
+    return {
+        "plan_id": made.plan_id,
+        "import_id": made.import_id,
+        "plan_hash": made.plan_hash,
+        "warnings": [problem_document(problem) for problem in made.warnings],
+        "blockers": [problem_document(problem) for problem in made.blockers],
+        "created_at": made.created_at,
+        "expires_at": made.expires_at,
+    }
+
+
+def _plan_of(row: Sequence[Any]) -> Plan:
+    plan_id, import_id, tenant_id, plan_hash, warnings, blockers, created_at, expires_at = row
+    return Plan(
+        plan_id=plan_id,
+        import_id=import_id,
+        tenant_id=tenant_id,
+        plan_hash=plan_hash,
+        actions=(),
+        warnings=tuple(problem_of(problem) for problem in warnings),
+        blockers=tuple(problem_of(problem) for problem in blockers),
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+
+
+def _action_row(tenant_id: TenantId, import_id: ImportId, action: PlanAction) -> dict[str, Any]:
+    row = {column: getattr(action, name) for column, name in zip(_FIELDS, _NAMES, strict=True)}
+    row |= {"import_id": import_id, "tenant_id": tenant_id}
+    row["name_key"] = name_key(action.name)
+    return row | existing_row(action.existing)
+
+
+def _action_of(row: Sequence[Any]) -> PlanAction:
+    existing = row[len(_FIELDS) :]
+    head = head_of(existing) if existing[0] is not None else None
+    return PlanAction(**dict(zip(_NAMES, row, strict=False)), existing=head)
+
+
+def _drift_of(row: Sequence[Any]) -> Drift:
+    _, _, target_id, planned_name, planned_revision, artifact_id, name, revision, changed_by, changed_at = row
+    if artifact_id is None:
+        return Drift(target_id, planned_name, planned_revision, None, None)
+    return Drift(artifact_id, name, revision, changed_by, changed_at)

@@ -1,0 +1,46 @@
+"""Moving active pointers: an artifact's row says everything about its active revision, so readers join nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, null, select
+
+from storage.sql import Both, on_both
+from storage.tables import ORIGIN, artifact, revision
+
+_ORIGINS = [f"origin_{part}" for part in ORIGIN]
+#: column of the artifact, column of the revision that it is taken from
+_TAKEN = {
+    **{name: name for name in ("tenant_id", "artifact_id", "type", "name", "name_key", "version", "status")},
+    "revision": "number",
+    **{name: name for name in ("revision_id", "content_hash")},
+    "changed_at": "written_at",
+    "changed_by": "written_by",
+    **{name: name for name in _ORIGINS},
+}
+
+
+def pointing(chosen: ColumnElement[bool], *, by_import: bool) -> Both:
+    """Make the ``chosen`` revisions the active ones; returns the ids of the artifacts that were moved.
+
+    A save moves an artifact only from the revision just before. An import's preconditions are checked apart
+    (decisions R11); it leaves its mark, by which later changes are recognised.
+    """
+    mark = revision.c.number if by_import else null()
+    taken = select(*(revision.c[name] for name in _TAKEN.values()), mark).where(chosen)
+
+    def build(insert: Any) -> Any:
+        statement = insert(artifact).from_select([*_TAKEN, "imported_revision"], taken)
+        moved = {name: statement.excluded[name] for name in _TAKEN if name not in {"tenant_id", "artifact_id"}}
+        # what a person saves keeps the origin it had
+        moved |= {name: func.coalesce(statement.excluded[name], artifact.c[name]) for name in _ORIGINS}
+        if by_import:
+            moved["imported_revision"] = statement.excluded.imported_revision
+        condition = None if by_import else artifact.c.revision == statement.excluded.revision - 1
+        upsert = statement.on_conflict_do_update(
+            index_elements=["tenant_id", "artifact_id"], set_=moved, where=condition
+        )
+        return upsert.returning(artifact.c.artifact_id)
+
+    return on_both(build)

@@ -1,0 +1,396 @@
+"""Every table and index, literally (design: stack, sections 1-3; decisions R2-R8, R12, R20).
+
+Every table but ``tenant`` has a ``tenant_id``, and every statement about a tenant's rows names it. Conditions of
+partial indexes are written into the statements too, see :func:`storage.sql.word`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+
+from domain.artifact_types import ArtifactType
+from domain.model import (
+    ActionKind,
+    ArtifactStatus,
+    ConflictStrategy,
+    DecisionSource,
+    EventKind,
+    ImportKind,
+    ImportMode,
+    ImportState,
+    MatchedBy,
+    PackageType,
+    ReferenceKind,
+    Stage,
+    TenantPlan,
+    TenantStatus,
+)
+from storage.sql import Choice, Json, Moment, Who, Words
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+TYPE = Choice(ArtifactType, "wire")
+STATUS = Choice(ArtifactStatus)
+STATE = Choice(ImportState)
+STAGE = Choice(Stage)
+
+#: the six columns of an origin, in the order of :class:`domain.model.Origin`
+ORIGIN = ("package_key", "package_name", "package_version", "source", "source_id", "import_id")
+
+
+def _words(name: str, *, key: bool = False, optional: bool = False) -> Column[str]:
+    return Column(name, Words(), primary_key=key, nullable=optional)
+
+
+def _origin(prefix: str = "origin_") -> list[Column[Any]]:
+    return [_words(prefix + name, optional=True) for name in ORIGIN]
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+def _counted(name: str) -> Column[int]:
+    # SQLite counts by itself only in an INTEGER
+    return Column(name, BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+
+
+tenant = Table(
+    "tenant",
+    METADATA,
+    _words("tenant_id", key=True),
+    Column("plan", Choice(TenantPlan), nullable=False),
+    Column("status", Choice(TenantStatus), nullable=False),
+    _words("platform_version"),
+    Column("created_at", Moment(), nullable=False),
+    #: database seconds: whose turn it is
+    Column("last_claimed_at", Double(), nullable=False, server_default=text("0")),
+)
+
+artifact = Table(
+    "artifact",
+    METADATA,
+    _words("tenant_id", key=True),
+    _words("artifact_id", key=True),
+    Column("type", TYPE, nullable=False),
+    _words("name"),
+    _words("name_key"),
+    _words("version"),
+    Column("status", STATUS, nullable=False),
+    Column("revision", Integer(), nullable=False),
+    _words("revision_id"),
+    _words("content_hash"),
+    Column("changed_at", Moment(), nullable=False),
+    Column("changed_by", Who(), nullable=False),
+    *_origin(),
+    Column("imported_revision", Integer()),
+    Index("uq_artifact_name", "tenant_id", "type", "name_key", unique=True, **_where("status <> 'Deleted'")),
+    Index("ix_artifact_page", "tenant_id", "name_key", "artifact_id"),
+    Index("ix_artifact_origin", "tenant_id", "origin_package_key", "origin_source"),
+)
+
+revision = Table(
+    "revision",
+    METADATA,
+    _words("revision_id", key=True),
+    _words("tenant_id"),
+    _words("artifact_id"),
+    Column("number", Integer(), nullable=False),
+    Column("type", TYPE, nullable=False),
+    _words("name"),
+    _words("name_key"),
+    _words("version"),
+    Column("status", STATUS, nullable=False),
+    _words("content_hash"),
+    Column("written_at", Moment(), nullable=False),
+    Column("written_by", Who(), nullable=False),
+    _words("import_id", optional=True),
+    *_origin(),
+    #: 1 until its import is activated; a number, because the databases spell truth differently in index conditions
+    Column("held", SmallInteger(), nullable=False),
+    Index("uq_revision_number", "tenant_id", "artifact_id", "number", unique=True, **_where("held = 0")),
+    Index("ix_revision_held", "import_id", "artifact_id", **_where("held = 1")),
+)
+IS_HELD = revision.c.held == literal_column("1")
+IS_ACTIVATED = revision.c.held == literal_column("0")
+
+revision_body = Table(
+    "revision_body",
+    METADATA,
+    #: a revision's id, or the id of a merge base that is no revision
+    _words("body_id", key=True),
+    _words("tenant_id"),
+    Column("body", LargeBinary(), nullable=False),
+)
+
+export_form = Table(
+    "export_form",
+    METADATA,
+    _words("revision_id", key=True),
+    _words("tenant_id"),
+    _words("file_hash"),
+    Column("bindings", Json(), nullable=False),
+)
+
+reference = Table(
+    "reference",
+    METADATA,
+    _words("tenant_id"),
+    _words("revision_id"),
+    _words("artifact_id"),
+    _words("target_id"),
+    _words("pointer"),
+    Column("kind", Choice(ReferenceKind), nullable=False),
+    Index("ix_reference_revision", "revision_id"),
+    Index("ix_reference_target", "tenant_id", "target_id"),
+)
+
+package = Table(
+    "package",
+    METADATA,
+    _words("package_id", key=True),
+    Column("tenant_id", Words(), ForeignKey("tenant.tenant_id"), nullable=False),
+    _words("name"),
+    _words("name_key"),
+    _words("version"),
+    Column("package_type", Choice(PackageType), nullable=False),
+    _words("description"),
+    _words("author"),
+    Column("tags", Json(), nullable=False),
+    _words("checksum"),
+    _words("content_checksum"),
+    Column("artifact_count", Integer(), nullable=False),
+    Column("install_order", Json(), nullable=False),
+    Column("manifest", Json(), nullable=False),
+    _words("blob_key"),
+    _words("bundle_sha256"),
+    Column("size_bytes", BigInteger(), nullable=False),
+    Column("exported_at", Moment(), nullable=False),
+    Column("exported_by", Who(), nullable=False),
+    Column("expires_at", Moment(), nullable=False),
+    UniqueConstraint("tenant_id", "name_key", "version"),
+    Index("ix_package_page", "tenant_id", "package_id"),
+)
+
+export_record = Table(
+    "export_record",
+    METADATA,
+    _counted("record_id"),
+    _words("tenant_id"),
+    Column("at", Moment(), nullable=False),
+    Column("record", Json(), nullable=False),
+    Index("ix_export_record_tenant", "tenant_id", "record_id"),
+)
+
+import_job = Table(
+    "import_job",
+    METADATA,
+    _words("import_id", key=True),
+    Column("tenant_id", Words(), ForeignKey("tenant.tenant_id"), nullable=False),
+    Column("kind", Choice(ImportKind), nullable=False),
+    Column("mode", Choice(ImportMode), nullable=False),
+    Column("state", STATE, nullable=False),
+    Column("options", Json(), nullable=False),
+    Column("submitted_by", Who(), nullable=False),
+    Column("submitted_at", Moment(), nullable=False),
+    Column("fence", Integer(), nullable=False),
+    Column("attempt", Integer(), nullable=False),
+    Column("last_seq", Integer(), nullable=False),
+    Column("stage", STAGE),
+    Column("cancel_requested", Boolean(), nullable=False),
+    Column("decisions", Json(), nullable=False),
+    Column("ended_at", Moment()),
+    Column("expires_at", Moment()),
+    _words("plan_id", optional=True),
+    _words("package_name", optional=True),
+    _words("package_version", optional=True),
+    _words("package_id", optional=True),
+    Column("outcome", Json()),
+    Column("failure", Json()),
+    #: how the package name is compared
+    _words("package_key", optional=True),
+    #: a higher one goes to the head of its tenant's line
+    Column("priority", Integer(), nullable=False, server_default=text("0")),
+    Column("run_after", Double(), nullable=False, server_default=text("0")),
+    _words("owner", optional=True),
+    Column("lease_seconds", Double(), nullable=False, server_default=text("0")),
+    Column("lease_until", Double()),
+    Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
+    Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
+    Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
+    Index("ix_import_job_waiting", "expires_at", **_where("state = 'WAITING_FOR_DECISIONS'")),
+    Index("ix_import_job_page", "tenant_id", "import_id"),
+)
+
+import_package = Table(
+    "import_package",
+    METADATA,
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
+    Column("ordinal", Integer(), primary_key=True, autoincrement=False),
+    _words("tenant_id"),
+    _words("blob_key"),
+    _words("sha256"),
+    Column("size_bytes", BigInteger(), nullable=False),
+    _words("source_package", optional=True),
+)
+
+import_event = Table(
+    "import_event",
+    METADATA,
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
+    Column("seq", Integer(), primary_key=True, autoincrement=False),
+    _words("tenant_id"),
+    Column("at", Moment(), nullable=False),
+    Column("kind", Choice(EventKind), nullable=False),
+    Column("state", STATE, nullable=False),
+    #: progress, message and problem
+    Column("body", Json(), nullable=False),
+)
+
+scan_report = Table(
+    "scan_report",
+    METADATA,
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
+    Column("ordinal", Integer(), primary_key=True, autoincrement=False),
+    _words("tenant_id"),
+    Column("report", Json(), nullable=False),
+)
+
+plan = Table(
+    "plan",
+    METADATA,
+    _words("plan_id", key=True),
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), nullable=False),
+    _words("tenant_id"),
+    _words("plan_hash"),
+    Column("warnings", Json(), nullable=False),
+    Column("blockers", Json(), nullable=False),
+    Column("created_at", Moment(), nullable=False),
+    Column("expires_at", Moment(), nullable=False),
+    UniqueConstraint("import_id"),
+)
+
+plan_action = Table(
+    "plan_action",
+    METADATA,
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
+    Column("ordinal", Integer(), primary_key=True, autoincrement=False),
+    Column("position", Integer(), primary_key=True, autoincrement=False),
+    _words("tenant_id"),
+    _words("source_id"),
+    Column("type", TYPE, nullable=False),
+    _words("name"),
+    _words("to_version"),
+    Column("kind", Choice(ActionKind)),
+    _words("target_id"),
+    Column("decided_by", Choice(DecisionSource), nullable=False),
+    Column("matched_by", Choice(MatchedBy)),
+    _words("conflict_key", optional=True),
+    Column("strategy", Choice(ConflictStrategy)),
+    _words("revision_id", optional=True),
+    _words("written_version"),
+    Column("status", STATUS, nullable=False),
+    _words("content_hash"),
+    _words("base_body_id"),
+    _words("base_hash"),
+    _words("name_key"),
+    _words("existing_name_key", optional=True),
+    # the existing artifact as the plan saw it: the columns of a head, in their order
+    _words("existing_tenant_id", optional=True),
+    _words("existing_id", optional=True),
+    Column("existing_type", TYPE),
+    _words("existing_name", optional=True),
+    _words("existing_version", optional=True),
+    Column("existing_status", STATUS),
+    Column("existing_revision", Integer()),
+    _words("existing_revision_id", optional=True),
+    _words("existing_hash", optional=True),
+    Column("existing_changed_at", Moment()),
+    Column("existing_changed_by", Who()),
+    *_origin("existing_origin_"),
+    Column("existing_imported_revision", Integer()),
+)
+
+activation = Table(
+    "activation",
+    METADATA,
+    _words("import_id", key=True),
+    _words("artifact_id", key=True),
+    _words("tenant_id"),
+    _words("before_revision_id", optional=True),
+    _words("after_revision_id"),
+)
+
+merge_base = Table(
+    "merge_base",
+    METADATA,
+    _words("tenant_id", key=True),
+    _words("package_key", key=True),
+    _words("source", key=True),
+    _words("source_id", key=True),
+    _words("artifact_id"),
+    _words("body_id"),
+    _words("content_hash"),
+    _words("import_id"),
+    Index("ix_merge_base_body", "body_id"),
+)
+
+installed_package = Table(
+    "installed_package",
+    METADATA,
+    _words("tenant_id", key=True),
+    _words("name_key", key=True),
+    _words("source", key=True),
+    _words("name"),
+    _words("version"),
+    _words("checksum"),
+    _words("package_id"),
+    _words("import_id"),
+    Column("installed_at", Moment(), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    _counted("audit_id"),
+    _words("tenant_id"),
+    Column("at", Moment(), nullable=False),
+    Column("actor", Who(), nullable=False),
+    _words("action"),
+    _words("import_id", optional=True),
+    Column("details", Json(), nullable=False),
+    Index("ix_audit_import", "tenant_id", "import_id", "audit_id"),
+)
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    _counted("message_id"),
+    _words("tenant_id"),
+    Column("at", Moment(), nullable=False),
+    _words("kind"),
+    Column("payload", Json(), nullable=False),
+)

@@ -1,0 +1,51 @@
+"""Tenants."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select, update
+
+from domain.model import Tenant, TenantId, TenantPlan, TenantStatus
+from domain.ports import Slice
+from storage.artifacts import slice_of
+from storage.session import Session
+from storage.sql import on_both
+from storage.tables import tenant as tenants
+
+#: in the order of :class:`domain.model.Tenant`
+_FIELDS = ("tenant_id", "plan", "status", "platform_version", "created_at")
+_TENANT = [tenants.c[name] for name in _FIELDS]
+_FIND = select(*_TENANT).where(tenants.c.tenant_id == bindparam("id"))
+_ADD = on_both(lambda insert: insert(tenants).on_conflict_do_nothing().returning(tenants.c.tenant_id))
+
+
+class SqlTenants:
+    """:class:`domain.ports.TenantRows`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def add(self, tenant: Tenant) -> bool:
+        row = {name: getattr(tenant, name) for name in _FIELDS}
+        return await self._session.row(_ADD, row) is not None
+
+    async def find(self, tenant_id: str) -> Tenant | None:
+        row = await self._session.row(_FIND, {"id": tenant_id})
+        return Tenant(*row) if row else None
+
+    async def update(self, tenant_id: TenantId, *, plan: TenantPlan | None, status: TenantStatus | None) -> None:
+        changes = {name: value for name, value in (("plan", plan), ("status", status)) if value is not None}
+        if changes:
+            await self._session.run(update(tenants).where(tenants.c.tenant_id == tenant_id).values(changes))
+
+    async def page(
+        self, reach: frozenset[TenantId] | None, *, search: str, first: int, after: str | None = None
+    ) -> Slice[Tenant]:
+        page = select(*_TENANT)
+        if reach is not None:
+            page = page.where(tenants.c.tenant_id.in_(reach))
+        if search:
+            page = page.where(tenants.c.tenant_id.icontains(search, autoescape=True))
+        if after is not None:
+            page = page.where(tenants.c.tenant_id > after)
+        rows = await self._session.rows(page.order_by(tenants.c.tenant_id).limit(first + 1))
+        return slice_of([Tenant(*row) for row in rows], first)

@@ -1,0 +1,397 @@
+"""Plans, held revisions and the activation, over SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from domain.artifact_types import ArtifactType
+from domain.errors import ErrorCode, Problem
+from domain.model import (
+    ActionKind,
+    ArtifactFilter,
+    ArtifactStatus,
+    AuditEntry,
+    ConflictStrategy,
+    Drift,
+    ImportState,
+    MatchedBy,
+    MergeBase,
+)
+from domain.ports import NameTakenError, Slice
+from tests.ports.rows import (
+    ACME,
+    ANNA,
+    GLOBEX,
+    NOON,
+    ORIGIN,
+    a_plan,
+    a_revision,
+    an_action,
+    an_installed,
+    ended,
+    running,
+    saved,
+    with_tenants,
+)
+
+
+@pytest.fixture(autouse=True)
+async def tenants(store):
+    await with_tenants(store)
+
+
+async def _held(store, job, *actions_and_revisions, bases=None):
+    """Save a plan of these actions and hold their revisions."""
+    actions = [action for action, _ in actions_and_revisions]
+    revisions = [replace(new, import_id=job.import_id) for _, new in actions_and_revisions if new is not None]
+    async with store.unit(job.tenant_id) as unit:
+        await unit.imports.save_plan(a_plan(job, *actions))
+        await unit.imports.hold(revisions, bases)
+
+
+async def _activated(store, job, origin=ORIGIN):
+    async with store.unit(job.tenant_id) as unit:
+        await unit.imports.activate(job.import_id, [an_installed(job)], origin)
+
+
+async def test_a_plan_is_read_back_with_every_action_in_order(store):
+    job = await running(store)
+    head, = await saved(store, a_revision("rule-1", origin=ORIGIN))
+    new = a_revision("rule-1", number=2)
+    update = an_action(
+        0,
+        new,
+        kind=ActionKind.UPDATE,
+        existing=head,
+        matched_by=MatchedBy.ORIGIN,
+        conflict_key="conf-001",
+        strategy=ConflictStrategy.REPLACE,
+    )
+    waiting = an_action(1, kind=None)
+    made = a_plan(job, waiting, update, warnings=(Problem(ErrorCode.DRAFT_REPLACED, "draft", details={"n": 1}),))
+
+    async with store.unit(ACME) as unit:
+        await unit.imports.save_plan(a_plan(job, an_action(7)))
+        await unit.imports.save_plan(made)
+
+    async with store.view(ACME) as view:
+        assert await view.imports.plan(made.plan_id) == replace(made, actions=())
+        first = await view.imports.actions(job.import_id, first=1)
+        rest = await view.imports.actions(job.import_id, first=9, after=0)
+    assert (first, rest) == (Slice((update,), has_next=True), Slice((waiting,), has_next=False))
+
+
+async def test_held_revisions_are_seen_by_nobody(store):
+    job = await running(store)
+    new = a_revision("rule-1", targets={"ent-1": 1})
+
+    await _held(store, job, (an_action(0, new), new))
+
+    async with store.view(ACME) as view:
+        assert await view.imports.held_ids(job.import_id) == {new.revision_id}
+        assert await view.artifacts.heads(["rule-1"]) == {}
+        assert await view.artifacts.page(ArtifactFilter(), first=9) == Slice((), has_next=False)
+        assert await view.artifacts.revisions("rule-1", first=9) == Slice((), has_next=False)
+        assert await view.artifacts.used_by("ent-1", first=9) == Slice((), has_next=False)
+
+
+async def test_activation_makes_everything_visible_at_once(store):
+    job = await running(store)
+    old, = await saved(store, a_revision("rule-1", name="Old name"))
+    first, second = a_revision("rule-1", number=2, name="New name", origin=ORIGIN), a_revision("rule-2")
+    update = an_action(0, first, kind=ActionKind.UPDATE, existing=old)
+    await _held(store, job, (update, first), (an_action(1, second), second))
+
+    await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        heads = await view.artifacts.heads(["rule-1", "rule-2"])
+        history = await view.artifacts.revisions("rule-1", first=9)
+        bases = await view.imports.merge_bases("starter", "tenant-source")
+        installed = await view.imports.installed(["starter"])
+        assert await view.imports.held_ids(job.import_id) == set()
+    moved = heads["rule-1"]
+    assert (moved.name, moved.revision, moved.imported_revision, moved.origin) == ("New name", 2, 2, ORIGIN)
+    assert heads["rule-2"].imported_revision == 1
+    assert [(revision.number, revision.import_id) for revision in history.items] == [(2, job.import_id), (1, None)]
+    assert bases == {
+        "rule-source-0": MergeBase("rule-source-0", first.content_hash, first.revision_id),
+        "rule-source-1": MergeBase("rule-source-1", second.content_hash, second.revision_id),
+    }
+    assert installed == [an_installed(job)]
+
+
+async def test_a_failed_activation_leaves_the_tenant_as_it_was(store):
+    job = await running(store)
+    first, second = a_revision("rule-1"), a_revision("rule-2", name="Taken")
+    await _held(store, job, (an_action(0, first), first), (an_action(1, second), second))
+    await saved(store, a_revision("rule-9", name="TAKEN"))
+
+    with pytest.raises(NameTakenError):
+        await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        assert await view.artifacts.heads(["rule-1", "rule-2"]) == {}
+        assert await view.imports.held_ids(job.import_id) == {first.revision_id, second.revision_id}
+        assert await view.imports.installed() == []
+        assert await view.imports.merge_bases("starter", "tenant-source") == {}
+
+
+async def test_two_artifacts_may_swap_their_names(store):
+    job = await running(store)
+    one, two = await saved(store, a_revision("rule-1", name="One"), a_revision("rule-2", name="Two"))
+    new_one, new_two = a_revision("rule-1", number=2, name="Two"), a_revision("rule-2", number=2, name="One")
+    actions = [
+        (an_action(0, new_one, kind=ActionKind.UPDATE, existing=one), new_one),
+        (an_action(1, new_two, kind=ActionKind.UPDATE, existing=two), new_two),
+    ]
+    await _held(store, job, *actions)
+    async with store.view(ACME) as view:
+        assert await view.imports.drift(job.import_id) == []
+
+    await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        found = await view.artifacts.named([(ArtifactType.RULE_SET, "one"), (ArtifactType.RULE_SET, "two")])
+    assert {head.artifact_id: head.name for head in found} == {"rule-1": "Two", "rule-2": "One"}
+
+
+async def test_a_name_that_a_removal_frees_can_be_taken_in_the_same_import(store):
+    job = await running(store)
+    old, = await saved(store, a_revision("rule-1", name="Same"))
+    new, gone = a_revision("rule-0", name="Same"), a_revision("rule-1", number=2, name="Same", status=ArtifactStatus.DELETED)
+    removal = an_action(1, gone, kind=ActionKind.REMOVE, existing=old)
+    await _held(store, job, (an_action(0, new), new), (removal, gone))
+    async with store.view(ACME) as view:
+        assert await view.imports.drift(job.import_id) == []
+
+    await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        found = await view.artifacts.named([(ArtifactType.RULE_SET, "same")])
+    assert [head.artifact_id for head in found] == ["rule-0"]
+
+
+async def test_what_no_saved_plan_names_is_not_activated(store):
+    job = await running(store)
+    left_over, new = a_revision("rule-1"), a_revision("rule-2")
+    await _held(store, job, (an_action(0, left_over), left_over))
+    await _held(store, job, (an_action(0, new), new))
+
+    await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        assert list(await view.artifacts.heads(["rule-1", "rule-2"])) == ["rule-2"]
+
+
+async def test_an_unchanged_artifact_renews_its_base_and_a_skipped_one_does_not(store):
+    job = await running(store)
+    same, other = await saved(store, a_revision("rule-1"), a_revision("rule-2"))
+    unchanged = an_action(
+        0, kind=ActionKind.UNCHANGED, existing=same, base_body_id=same.revision_id, base_hash=same.content_hash
+    )
+    await _held(store, job, (unchanged, None), (an_action(1, kind=ActionKind.SKIP, existing=other), None))
+
+    await _activated(store, job)
+
+    async with store.view(ACME) as view:
+        bases = await view.imports.merge_bases("starter", "tenant-source")
+        heads = await view.artifacts.heads(["rule-1", "rule-2"])
+    assert bases == {"rule-source-0": MergeBase("rule-source-0", same.content_hash, same.revision_id)}
+    assert [head.revision for head in heads.values()] == [1, 1]
+
+
+async def test_a_later_version_takes_the_place_of_the_installed_one(store):
+    first = await running(store)
+    await _held(store, first)
+    await _activated(store, first)
+    await ended(store, first)
+    second = await running(store)
+    await _held(store, second)
+
+    async with store.unit(ACME) as unit:
+        await unit.imports.activate(second.import_id, [an_installed(second, version="2.0.0")], None)
+
+    async with store.view(ACME) as view:
+        assert [package.version for package in await view.imports.installed()] == ["2.0.0"]
+
+
+MOVED = ("rule-1", 2, ANNA, NOON)
+
+
+@pytest.mark.parametrize("kind", [ActionKind.UPDATE, ActionKind.MERGE, ActionKind.UNCHANGED, ActionKind.REMOVE])
+async def test_an_artifact_that_was_saved_since_the_plan_is_drift(store, kind):
+    job = await running(store)
+    head, still = await saved(store, a_revision("rule-1"), a_revision("rule-2"))
+    actions = [
+        (an_action(1, kind=kind, name=head.name, existing=head, target_id=head.artifact_id), None),
+        (an_action(2, kind=kind, name=still.name, existing=still, target_id=still.artifact_id), None),
+    ]
+    await _held(store, job, *actions)
+    await saved(store, a_revision("rule-1", number=2))
+
+    async with store.view(ACME) as view:
+        drift = await view.imports.drift(job.import_id)
+
+    assert drift == [Drift("rule-1", "Name of rule-1", 2, ANNA, NOON)]
+
+
+async def test_a_skipped_artifact_drifts_only_when_it_is_gone(store):
+    job = await running(store)
+    first, second = await saved(store, a_revision("rule-1"), a_revision("rule-2"))
+    skips = [
+        (an_action(n, kind=ActionKind.SKIP, name=head.name, existing=head, target_id=head.artifact_id), None)
+        for n, head in enumerate((first, second))
+    ]
+    await _held(store, job, *skips)
+    await saved(store, a_revision("rule-1", number=2))
+    await saved(store, a_revision("rule-2", number=2, status=ArtifactStatus.DELETED))
+
+    async with store.view(ACME) as view:
+        drift = await view.imports.drift(job.import_id)
+
+    assert [moved.artifact_id for moved in drift] == ["rule-2"]
+
+
+@pytest.mark.parametrize("kind", [ActionKind.CREATE, ActionKind.COPY, ActionKind.UPDATE, ActionKind.MERGE])
+async def test_a_name_that_was_taken_since_the_plan_is_drift(store, kind):
+    job = await running(store)
+    existing = None
+    if kind in {ActionKind.UPDATE, ActionKind.MERGE}:
+        existing, = await saved(store, a_revision("rule-1", name="Before"))
+    action = an_action(0, kind=kind, name="Wanted", existing=existing, target_id="rule-1")
+    await _held(store, job, (action, None))
+    await saved(store, a_revision("rule-9", name="WANTED"))
+
+    async with store.view(ACME) as view:
+        drift = await view.imports.drift(job.import_id)
+
+    assert drift == [Drift("rule-9", "WANTED", 1, ANNA, NOON)]
+
+
+async def test_an_undecided_action_relies_on_nothing(store):
+    job = await running(store)
+    head, = await saved(store, a_revision("rule-1"))
+    await _held(store, job, (an_action(0, kind=None, existing=head), None))
+    await saved(store, a_revision("rule-1", number=2))
+
+    async with store.view(ACME) as view:
+        assert await view.imports.drift(job.import_id) == []
+
+
+async def test_a_reference_to_what_is_neither_there_nor_held_is_broken(store):
+    job = await running(store)
+    old, = await saved(store, a_revision("ent-1", artifact_type=ArtifactType.ENTITY_SCHEMA))
+    await saved(store, a_revision("rule-gone", status=ArtifactStatus.DELETED))
+    entity_goes = a_revision("ent-1", number=2, status=ArtifactStatus.DELETED, targets={"rule-unknown": 1})
+    beside = a_revision("rule-2", targets={"rule-3": 1})
+    broken = a_revision("rule-3", targets={"rule-unknown": 1, "rule-gone": 1, "ent-1": 1, "rule-2": 1})
+    actions = [
+        (an_action(0, entity_goes, kind=ActionKind.REMOVE, existing=old), entity_goes),
+        (an_action(1, beside), beside),
+        (an_action(2, broken), broken),
+    ]
+
+    await _held(store, job, *actions)
+
+    async with store.view(ACME) as view:
+        found = await view.imports.broken_references(job.import_id)
+    assert [reference.target_id for reference in found] == ["rule-unknown", "rule-gone", "ent-1"]
+
+
+async def test_a_planned_revision_that_was_never_held_is_unreadable(store):
+    job = await running(store)
+    first, second = a_revision("rule-1"), a_revision("rule-2")
+
+    await _held(store, job, (an_action(0, first), first), (an_action(1, second), None), (an_action(2), None))
+
+    async with store.view(ACME) as view:
+        assert await view.imports.unreadable(job.import_id) == ["rule-2"]
+
+
+async def test_discarding_drops_what_was_held_in_batches_and_nothing_else(store):
+    job = await running(store)
+    kept, = await saved(store, a_revision("rule-9"))
+    held = [a_revision(f"rule-{n}", targets={"rule-9": 1}) for n in range(5)]
+    actions = [(an_action(n, new), new) for n, new in enumerate(held)]
+    unchanged = an_action(5, kind=ActionKind.UNCHANGED, existing=kept, base_body_id=kept.revision_id)
+    merged = an_action(6, kind=ActionKind.MERGE, existing=kept, base_body_id="base-1")
+    await _held(store, job, *actions, (unchanged, None), (merged, None), bases={"base-1": b"{}"})
+    await ended(store, job, ImportState.FAILED)
+    async with store.platform_view() as view:
+        assert await view.jobs.with_leftovers() == [(ACME, job.import_id)]
+
+    dropped = []
+    while not dropped or dropped[-1]:
+        async with store.unit(ACME) as unit:
+            dropped.append(await unit.imports.discard(job.import_id, limit=3))
+
+    async with store.view(ACME) as view:
+        bodies = await view.artifacts.bodies([*(new.revision_id for new in held), kept.revision_id, "base-1"])
+    async with store.platform_view() as view:
+        assert await view.jobs.with_leftovers() == []
+    assert (dropped, list(bodies)) == ([3, 2, 0], [kept.revision_id])
+
+
+async def test_the_bases_of_an_activated_import_are_never_discarded(store):
+    job = await running(store)
+    head, = await saved(store, a_revision("rule-1"))
+    new = a_revision("rule-1", number=2)
+    merge = an_action(0, new, kind=ActionKind.MERGE, existing=head, base_body_id="base-1")
+    await _held(store, job, (merge, new), bases={"base-1": b"own side"})
+    await _activated(store, job)
+
+    async with store.unit(ACME) as unit:
+        dropped = await unit.imports.discard(job.import_id)
+        bodies = await unit.artifacts.bodies(["base-1", new.revision_id])
+
+    assert (dropped, set(bodies)) == (0, {"base-1", new.revision_id})
+
+
+async def test_the_first_scan_report_of_a_package_stays(store):
+    job = await running(store)
+    async with store.unit(ACME) as unit:
+        await unit.imports.save_scan(job.import_id, 1, {"result": "WARN"})
+        await unit.imports.save_scan(job.import_id, 0, {"result": "PASS"})
+        await unit.imports.save_scan(job.import_id, 0, {"result": "FAIL"})
+
+    async with store.view(ACME) as view:
+        assert await view.imports.scan_reports(job.import_id) == [{"result": "PASS"}, {"result": "WARN"}]
+
+
+async def test_audit_entries_of_an_import_come_oldest_first(store):
+    job = await running(store)
+    entries = [AuditEntry(NOON, ANNA, f"import.{word}", job.import_id, {"n": word}) for word in ("one", "two")]
+    async with store.unit(ACME) as unit:
+        for entry in entries:
+            await unit.imports.audit(entry)
+        await unit.imports.audit(AuditEntry(NOON, ANNA, "tenant.changed", None, {}))
+        await unit.imports.post("import.ended", {"importId": job.import_id})
+
+    async with store.view(ACME) as view:
+        assert await view.imports.audit_of(job.import_id) == entries
+
+
+async def test_every_question_about_plans_does_not_show_other_tenants(store):
+    job = await running(store, GLOBEX)
+    new = a_revision("rule-1", targets={"rule-unknown": 1})
+    await _held(store, job, (an_action(0, new), new), (an_action(1, a_revision("rule-2")), None))
+    async with store.unit(GLOBEX) as unit:
+        await unit.imports.audit(AuditEntry(NOON, ANNA, "import.x", job.import_id, {}))
+    async with store.view(GLOBEX) as view:
+        assert await view.imports.broken_references(job.import_id)
+
+    async with store.unit(ACME) as unit:
+        seen, this = unit.imports, job.import_id
+        nothing = [
+            *(await seen.plan(f"plan-{this}"), (await seen.actions(this, first=9)).items, await seen.held_ids(this)),
+            *(await seen.broken_references(this), await seen.unreadable(this), await seen.drift(this)),
+            *(await seen.audit_of(this), await seen.discard(this), await seen.installed()),
+        ]
+        await seen.activate(this, [], ORIGIN)
+        assert await seen.merge_bases("starter", "tenant-source") == {}
+        assert await unit.artifacts.heads(["rule-1"]) == {}
+
+    assert not any(nothing)

@@ -1,0 +1,372 @@
+"""The scan: what its rules find, what they leave alone, what the report says, and what it never repeats."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from domain import strict_json
+from domain.scanning import (
+    RULES,
+    RULES_VERSION,
+    Check,
+    Finding,
+    ScanReport,
+    ScanResult,
+    Severity,
+    report,
+    scan_artifact,
+    scan_text,
+    secret_paths,
+)
+from domain.scanning.report import result_of
+from domain.scanning.trigger import FOREIGN_BLANKS, INVISIBLE, plain, suspected
+from domain.scanning.walk import hits
+
+SCANS = Path(__file__).parents[1] / "scans"
+CORPUS = sorted(SCANS.rglob("*.json"))
+NOON = datetime(2025, 6, 1, 12, 0, 5, 700_000, tzinfo=UTC)
+AWS_KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
+
+#: pieces that attacks and harmless texts are made of, to be strung together in any order
+PIECES = [
+    "env", ".", "process", "X", "__proto__", "constructor", "prototype", "eval", "Function", "require", "import", "(",
+    ")", "[", "]", "{", "}", "{{", "}}", "https://", "localhost", "evil.example", "user:pass1@", "while", "true", "for",
+    ";", "function f(", "f(", "=>", "=", "global", "window", "'", '"', "`", "\\", "\\u0065", "\\x65", "union", "SELECT",
+    "all", "*", "from", "WHERE", "@id", "drop", "TABLE", "truncate", "alter", "exec", "execute", "or", "1", "'1'", "--",
+    "/*", "*/", "+", "||", "${", " ", "  ", "\n", "\t", "\v", "\u00a0", "\u200b", "\u00ad", "\u2028", AWS_KEY, "AKIA",
+    "api_key", "Password", "Server=a;", "Database=b;", "-----BEGIN ", "PRIVATE KEY-----", "Zm9vYmFy9",
+    "ghp_" + "a" * 36,
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
+KEYS = st.sampled_from(["expression", "query", "label", "smtpPassword", "valueMapping", "name", "value", "__proto__"])
+TREES = st.recursive(
+    TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | TEXTS, inner, max_size=3), max_leaves=6
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+def scanned(tree, name="Invoice Approval"):
+    """What a scan finds in a parsed artifact, which is first written in the canonical form."""
+    return scan_artifact("ProcessDefinition", "proc-1", name, strict_json.canonical(tree), None)
+
+
+def rules_in(tree):
+    return [finding.rule for finding in scanned(tree)]
+
+
+def a_finding(rule="EvalCall", check=Check.EXPRESSION, severity=Severity.CRITICAL):
+    return Finding(
+        check=check,
+        rule=rule,
+        severity=severity,
+        artifact_type="RuleSet",
+        artifact_id="rule-1",
+        artifact_name="Limits",
+        field="rules[0].condition",
+        pointer="/rules/0/condition",
+        value="eval(x)",
+        message="The expression runs text as code.",
+    )
+
+
+def a_report(*findings):
+    return report("pkg-1", "1.0.0", findings, scanned_at=NOON, duration_ms=12)
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: str(path.relative_to(SCANS)))
+def test_an_artifact_of_the_corpus_is_judged_as_its_folder_says(path):
+    rule, verdict = path.relative_to(SCANS).parts[:2]
+
+    findings = scanned(json.loads(path.read_bytes()))
+
+    named = rule in {finding.rule for finding in findings}
+    worst = result_of(finding for finding in findings if finding.rule == rule)
+    assert (named, worst.value) == (verdict != "pass", verdict.upper())
+    assert verdict != "pass" or findings == []
+
+
+def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
+    folders = {folder.name: {verdict.name for verdict in folder.iterdir()} for folder in SCANS.iterdir()}
+
+    assert folders == {rule.name: {"pass", "fail" if rule.severity >= Severity.HIGH else "warn"} for rule in RULES}
+
+
+@settings(max_examples=300, deadline=None)
+@given(TREES)
+@example({"expression": "((((((((((["})
+@example({"query": "'" + " " * 300 + "+ x'"})
+@example({"query": {"text": "'+ x'"}})
+def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
+    raw = strict_json.canonical(tree)
+
+    seen = [(spot, found) for spot, found in hits(tree, suspected(raw))]
+
+    assert seen == [(spot, found) for spot, found in hits(tree, RULES)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON)
+def test_any_json_value_is_scanned_without_an_error(tree):
+    raw = orjson.dumps(tree)
+
+    findings = scan_artifact("RuleSet", "rule-1", "Any", raw, None)
+
+    assert findings == scan_artifact("RuleSet", "rule-1", "Any", raw, tree)
+    assert all(len(finding.value) <= 200 for finding in findings)
+
+
+def test_every_hiding_character_makes_the_scan_look_closer():
+    hidden = [
+        character
+        for character in map(chr, range(0x80, 0x110000))
+        if not 0xD800 <= ord(character) <= 0xDFFF and plain(character) != character
+    ]
+
+    missed = [
+        character for character in hidden if not suspected(f'{{\n  "condition": "eval{character}(x)"\n}}'.encode())
+    ]
+
+    assert missed == []
+    assert len(hidden) > len(INVISIBLE) + len(FOREIGN_BLANKS) - 20
+
+
+def test_an_escaped_word_is_read_as_the_word():
+    raw = rb'{"\u0063ondition":"\u0065val\u000b(x)"}'
+
+    findings = scan_artifact("RuleSet", "rule-1", "Limits", raw, None)
+
+    assert [finding.rule for finding in findings] == ["EvalCall"]
+
+
+def test_a_finding_names_the_concrete_place():
+    tree = {"nodes": [{}, {}, {"config": {"expression": "{{env.DATABASE_PASSWORD}}"}}]}
+
+    findings = scanned(tree)
+
+    assert findings == [
+        Finding(
+            check=Check.EXPRESSION,
+            rule="EnvironmentVariableAccess",
+            severity=Severity.CRITICAL,
+            artifact_type="ProcessDefinition",
+            artifact_id="proc-1",
+            artifact_name="Invoice Approval",
+            field="nodes[2].config.expression",
+            pointer="/nodes/2/config/expression",
+            value="{{env.DATABASE_PASSWORD}}",
+            message="The expression reads an environment variable of the server.",
+        )
+    ]
+
+
+def test_an_odd_member_name_stands_in_brackets_in_the_path_and_escaped_in_the_pointer():
+    tree = {"a.b/c~d": [{"condition": "eval(x)"}]}
+
+    (finding,) = scanned(tree)
+
+    assert (finding.field, finding.pointer) == ('["a.b/c~d"][0].condition', "/a.b~1c~0d/0/condition")
+
+
+def test_findings_are_collected_and_stand_in_document_order():
+    tree = {
+        "rules": [
+            {"condition": "eval(x) && window.y", "datasourceQuery": "DROP TABLE a"},
+            {"condition": "require('x')"},
+        ]
+    }
+
+    assert rules_in(tree) == ["EvalCall", "GlobalScopeAccess", "DropStatement", "UnsafeFunctionCall"]
+
+
+@pytest.mark.parametrize("key", ["expression", "condition", "conditionExpression", "valueMapping"])
+def test_everything_under_an_expression_key_is_an_expression(key):
+    assert rules_in({"steps": [{key: {"deep": [{"er": "eval(x)"}]}}]}) == ["EvalCall"]
+
+
+@pytest.mark.parametrize("text", ["{{ eval(x) }}", "a {{b}} c {{ {d: {{eval(x)}} } }}", "{{{eval(x)}}}"])
+def test_the_inside_of_a_template_is_an_expression_anywhere(text):
+    assert rules_in({"label": text}) == ["EvalCall"]
+
+
+@pytest.mark.parametrize("text", ["eval(x)", "{{a}} eval(x)", "eval(x) {{a}}", "{{ eval(x)", "}} eval(x) {{"])
+def test_words_outside_of_a_template_are_no_attack(text):
+    assert rules_in({"label": text}) == []
+
+
+def test_sql_words_outside_of_queries_are_no_attack():
+    assert rules_in({"description": "DROP TABLE x; UNION SELECT * FROM y --", "condition": "drop table > 1"}) == []
+
+
+def test_a_secret_is_never_repeated():
+    tree = {
+        AWS_KEY: {"expression": "eval(x)"},
+        "expression": f"eval('{AWS_KEY}')",
+        "smtpPassword": "hunter-22-hunter",
+        "template": f"{{{{env.X}}}} https://clerk:hunter-22-hunter@a.example/ {AWS_KEY}",
+    }
+
+    findings = scanned(tree, name=f"Key {AWS_KEY}")
+
+    said = repr(findings) + json.dumps(a_report(*findings).to_stored())
+    assert (AWS_KEY in said, "hunter-22" in said) == (False, False)
+    assert {finding.value for finding in findings if finding.check is Check.CREDENTIAL} == {"AKIA****", "****"}
+    assert {finding.rule for finding in findings} == {
+        "CredentialExposure.AwsAccessKey",
+        "CredentialExposure.LiteralSecret",
+        "CredentialExposure.UrlPassword",
+        "EnvironmentVariableAccess",
+        "EvalCall",
+    }
+
+
+def test_a_long_value_is_cut_with_the_finding_in_sight():
+    tree = {"expression": "x + " * 500 + "eval(y)" + " + z" * 500}
+
+    (finding,) = scanned(tree)
+
+    assert len(finding.value) == 200
+    assert "eval(" in finding.value
+
+
+def test_a_text_of_the_package_is_searched_for_credentials_only():
+    text = f"# Read me\n\nWrite to alice@example.org. eval(x). Key: {AWS_KEY}."
+
+    findings = scan_text("README.md", text)
+
+    assert [(f.rule, f.artifact_name, f.field, f.pointer, f.value) for f in findings] == [
+        ("CredentialExposure.AwsAccessKey", "README.md", "README.md", "", "AKIA****")
+    ]
+
+
+def test_the_exporter_is_told_where_secrets_stand():
+    tree = {
+        "nodes": [{"config": {"smtp/Password": "hunter-22-hunter", "query": "DROP TABLE a"}}],
+        "note": f"{AWS_KEY}",
+        "variables": [{"name": "apiKey", "value": "k3y-of-the-castle"}],
+        "condition": "eval(x)",
+    }
+
+    found = secret_paths("ProcessDefinition", tree)
+
+    assert found == [
+        ("/nodes/0/config/smtp~1Password", "LiteralSecret"),
+        ("/note", "AwsAccessKey"),
+        ("/variables/0/value", "LiteralSecret"),
+    ]
+    assert secret_paths("ProcessDefinition", tree, raw=strict_json.canonical(tree)) == found
+
+
+def test_the_exporter_gets_the_true_pointer_of_a_member_whose_name_is_a_secret():
+    assert secret_paths("RuleSet", {AWS_KEY: 1}) == [(f"/{AWS_KEY}", "AwsAccessKey")]
+
+
+@pytest.mark.parametrize(
+    ("severities", "result"),
+    [
+        ([], ScanResult.PASS),
+        ([Severity.LOW], ScanResult.WARN),
+        ([Severity.LOW, Severity.MEDIUM], ScanResult.WARN),
+        ([Severity.LOW, Severity.HIGH], ScanResult.FAIL),
+        ([Severity.CRITICAL, Severity.LOW], ScanResult.FAIL),
+    ],
+)
+def test_the_highest_severity_decides(severities, result):
+    scan = a_report(*(a_finding(severity=severity) for severity in severities))
+
+    assert scan.overall_result is result
+
+
+def test_a_report_has_the_documented_shape():
+    scan = a_report(a_finding(), a_finding("WildcardSelect", Check.SQL, Severity.LOW))
+
+    head = {"artifactType": "RuleSet", "artifactName": "Limits", "field": "rules[0].condition", "value": "eval(x)"}
+    said = "The expression runs text as code."
+    assert scan.to_wire() == {
+        "packageId": "pkg-1",
+        "version": "1.0.0",
+        "overallResult": "FAIL",
+        "scannedAt": "2025-06-01T12:00:05Z",
+        "durationMs": 12,
+        "checkResults": [
+            {
+                "check": "ExpressionInjection",
+                "result": "FAIL",
+                "findings": [{**head, "rule": "EvalCall", "severity": "Critical", "message": said}],
+            },
+            {
+                "check": "SqlInjection",
+                "result": "WARN",
+                "findings": [{**head, "rule": "WildcardSelect", "severity": "Low", "message": said}],
+            },
+            {"check": "CredentialExposure", "result": "PASS", "findings": []},
+        ],
+        "summary": {"totalFindings": 2, "critical": 1, "high": 0, "medium": 0, "low": 1},
+    }
+
+
+def test_a_stored_report_is_read_back_whole():
+    scan = report("pkg-1", "1.0.0", [a_finding()], scanned_at=NOON.replace(microsecond=0), duration_ms=12)
+
+    stored = json.loads(json.dumps(scan.to_stored()))
+
+    assert ScanReport.from_wire(stored) == scan
+    assert stored["rulesVersion"] == RULES_VERSION
+
+
+def test_a_report_on_the_wire_is_read_back_without_what_is_ours():
+    wire = a_report(a_finding()).to_wire()
+
+    again = ScanReport.from_wire(wire)
+
+    assert again.to_wire() == wire
+    assert (again.rules_version, again.findings[0].pointer) == ("", "")
+
+
+@pytest.mark.parametrize("broken", [{}, {"packageId": "p"}, {**a_report().to_wire(), "overallResult": "GOOD"}])
+def test_something_else_is_no_report(broken):
+    with pytest.raises((KeyError, ValueError)):
+        ScanReport.from_wire(broken)
+
+
+@pytest.mark.parametrize("unit", [*PIECES, "/*", "' + ", "Server=a;Database=b;", "a://b:", "{{{", "f(" * 3, "eval   "])
+def test_no_text_takes_more_than_linear_time(unit):
+    length = 100_000
+    text = (unit * length)[:length]
+
+    started = time.process_time()
+    found = [*hits({"expression": text, "query": text, "password": text, "label": text + "}}"}, RULES)]
+    spent = time.process_time() - started
+
+    assert spent < 2.0, f"{len(found)} places in {spent:.2f} s"
+
+
+def test_a_thousand_clean_artifacts_are_scanned_in_passing():
+    node = {
+        "nodeType": "DataFetchNode",
+        "label": "Fetch the open invoices of the tenant",
+        "config": {
+            "condition": "record.total > 10 && round(record.total * 1.2, 2) > 100",
+            "query": "SELECT id, name, total FROM invoices WHERE tenantId = @tenantId",
+            "message": "Dear {{record.name}}, invoice {{record.id}} is ready.",
+        },
+    }
+    raw = strict_json.canonical({"nodes": [{**node, "nodeId": f"n{number}"} for number in range(24)]})
+
+    started = time.process_time()
+    findings = [finding for _ in range(1000) for finding in scan_artifact("ProcessDefinition", "p", "P", raw, None)]
+    spent = time.process_time() - started
+
+    assert (findings, len(raw) > 9_000) == ([], True)
+    assert spent < 1.0, f"{spent:.2f} s; about 0.06 s on a quiet machine"
