@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from domain import graph, scanning, strict_json
 from domain.archive import Archive, ArchiveLimits, open_archive
 from domain.artifact_types import FOLDERS, ArtifactType
-from domain.contents import SCHEMA_VERSION, Content, content_of
+from domain.contents import SCHEMA_VERSION, Content, content_of, is_faithful
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.manifest import read_manifest
@@ -217,27 +217,40 @@ def _hashed(reading: _Reading, index: int, entry: ArtifactEntry) -> bytes:
 def _read_artifact(reading: _Reading, index: int, entry: ArtifactEntry, raw: bytes) -> None:
     """Parse, compare with the manifest, scan and spool one artifact."""
     try:
-        tree = strict_json.read(raw)
-        flaws = list(_flaws(tree, entry))
-        if flaws or not isinstance(tree, dict):
-            reading.problems += [Problem(ErrorCode.ARTIFACT_INVALID, t, entry.file, entry.artifact_id) for t in flaws]
-            return
-        if "_schemaVersion" not in tree:
-            text = f"{entry.file} states no _schemaVersion; {SCHEMA_VERSION} is assumed."
-            reading.warnings.append(Problem(ErrorCode.SCHEMA_VERSION_MISSING, text, entry.file, entry.artifact_id))
-        _scan(reading, entry, raw, tree)
-        content = content_of(
-            tree,
-            artifact_type=entry.artifact_type,
-            artifact_id=entry.artifact_id,
-            version=entry.version,
-            known_ids=reading.ids,
-        )
+        content = _content(reading, entry, strict_json.glance(raw))
+        if content is None or not is_faithful(content, raw):
+            tree = strict_json.read_to_rewrite(raw)
+            reading.problems += (
+                Problem(ErrorCode.ARTIFACT_INVALID, text, entry.file, entry.artifact_id) for text in _flaws(tree, entry)
+            )
+            reading.warnings += _envelope_warnings(tree, entry)
+            content = _content(reading, entry, tree)
     except strict_json.NotStrict as flaw:
         text = f"{entry.file}{'#' if flaw.pointer else ''}{flaw.pointer}: {flaw.reason}"
         reading.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, entry.file, entry.artifact_id))
         return
-    _spool(reading, index, entry, content)
+    if content is not None:
+        _scan(reading, entry, raw)
+        _spool(reading, index, entry, content)
+
+
+def _content(reading: _Reading, entry: ArtifactEntry, tree: Any) -> Content | None:
+    """The content of a parsed file, if it is what the manifest says."""
+    if next(_flaws(tree, entry), None) is not None:
+        return None
+    return content_of(
+        tree,
+        artifact_type=entry.artifact_type,
+        artifact_id=entry.artifact_id,
+        version=entry.version,
+        known_ids=reading.ids,
+    )
+
+
+def _envelope_warnings(tree: Any, entry: ArtifactEntry) -> Iterator[Problem]:
+    if isinstance(tree, dict) and "_schemaVersion" not in tree:
+        text = f"{entry.file} states no _schemaVersion; {SCHEMA_VERSION} is assumed."
+        yield Problem(ErrorCode.SCHEMA_VERSION_MISSING, text, entry.file, entry.artifact_id)
 
 
 def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
@@ -262,9 +275,9 @@ def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
         yield f"{entry.file}: the name is longer than {NAME_LENGTH_MAX} characters."
 
 
-def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes, tree: Any) -> None:
+def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
     began = time.perf_counter()
-    reading.findings += scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, tree)
+    reading.findings += scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
     reading.scan_seconds += time.perf_counter() - began
 
 

@@ -31,8 +31,11 @@ _MARK_BYTES = b"\\u0000"
 _ESCAPED_MARK_BYTES = b"\\\\u0000"
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
 _TYPE_LINE = b'\n  "_type": '
-_PREFIX_BYTES = tuple(f"{member.entry.prefix}-".encode() for member in ArtifactType)
-_WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_VOLATILE_LINES = re.compile(rb'\n  "_exportedAt": "[^"\\\n]*",\n  "_schemaVersion": "[^"\\\n]*",')
+_PREFIXES = tuple(member.entry.prefix.encode() for member in ArtifactType)
+_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+#: a prefix that ends a longer word, as in "platform-"
+_INSIDE_WORDS = tuple(letter.encode() + prefix for prefix in _PREFIXES for letter in _WORD)
 
 Trie = dict[str, tuple[bool, "Trie | None"]]
 
@@ -86,6 +89,14 @@ def content_of(
         references=tuple(references),
         credentials=credentials,
     )
+
+
+def is_faithful(content: Content, raw: bytes) -> bool:
+    """True when the file is byte for byte what we would write of this content, its volatile lines aside.
+
+    Then it has proven to be strict JSON, whoever parsed it: our writer writes each key once and only what it may.
+    """
+    return content.template.replace(_MARK_BYTES, b"") == _VOLATILE_LINES.sub(b"", raw, count=1)
 
 
 def status_of(tree: Mapping[str, Any]) -> ArtifactStatus:
@@ -190,7 +201,7 @@ def is_registered_credential(pointer: str, artifact_type: ArtifactType) -> bool:
 
 def _taken_out(tree: dict[str, Any], trie: Trie) -> tuple[tuple[str, Any], ...]:
     taken = []
-    for place, key, pointer in list(_places(tree, trie)):
+    for place, key, pointer in _places(tree, trie):
         taken.append((pointer, place[key]))
         del place[key]
     return tuple(taken)
@@ -218,7 +229,7 @@ def _marked_references(
 
 def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) -> list[Reference]:
     """Whole tokens elsewhere that look like ids. The tree is walked only where the bytes hold one."""
-    if not any(_unmarked_token(template, prefix) for prefix in _PREFIX_BYTES):
+    if not _has_unmarked_token(template):
         return []
     return [
         Reference(artifact_id, ArtifactId(token.decode()), pointer, ReferenceKind.POSSIBLE)
@@ -228,12 +239,11 @@ def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) ->
     ]
 
 
-def _unmarked_token(template: bytes, prefix: bytes) -> bool:
-    """Whether the prefix begins a token. A marked id follows the mark's last zero, so it never does."""
-    at = template.find(prefix)
-    while at > 0 and template[at - 1] in _WORD_BYTES:
-        at = template.find(prefix, at + 1)
-    return at >= 0
+def _has_unmarked_token(template: bytes) -> bool:
+    """Whether some prefix begins a token. A marked id follows the mark's last zero, so it never does."""
+    return any(
+        piece.endswith(_PREFIXES) and not piece.endswith(_INSIDE_WORDS) for piece in template.split(b"-")[:-1]
+    )
 
 
 def _strings(tree: Any) -> Iterator[tuple[str, str]]:
@@ -249,21 +259,31 @@ def _strings(tree: Any) -> Iterator[tuple[str, str]]:
             waiting.extend((f"{pointer}/{_escaped(key)}", item) for key, item in value.items())
 
 
-def _places(tree: dict[str, Any], trie: Trie, pointer: str = "") -> Iterator[tuple[Any, Any, str]]:
+def _places(tree: dict[str, Any], trie: Trie, pointer: str = "") -> list[tuple[Any, Any, str]]:
     """Container, key and pointer of every value that stands at one of the trie's paths."""
+    found: list[tuple[Any, Any, str]] = []
+    if trie:
+        _collect(tree, trie, pointer, found)
+    return found
+
+
+def _collect(tree: dict[str, Any], trie: Trie, pointer: str, found: list[tuple[Any, Any, str]]) -> None:
     for key, (is_list, below) in trie.items():
-        found = tree.get(key)
-        if is_list and isinstance(found, list):
-            for index, item in enumerate(found):
-                here = f"{pointer}/{key}/{index}"
-                if below is None:
-                    yield found, index, here
-                elif isinstance(item, dict):
-                    yield from _places(item, below, here)
-        elif not is_list and below is None and found is not None:
-            yield tree, key, f"{pointer}/{key}"
-        elif not is_list and below is not None and isinstance(found, dict):
-            yield from _places(found, below, f"{pointer}/{key}")
+        if key not in tree:
+            continue
+        value, here = tree[key], f"{pointer}/{key}"
+        if not is_list:
+            if below is None:
+                found.append((tree, key, here))
+            elif isinstance(value, dict):
+                _collect(value, below, here, found)
+        elif isinstance(value, list):
+            if below is None:
+                found += [(value, index, f"{here}/{index}") for index in range(len(value))]
+                continue
+            for index, item in enumerate(value):
+                if isinstance(item, dict) and not below.keys().isdisjoint(item):
+                    _collect(item, below, f"{here}/{index}", found)
 
 
 def _trie(paths: tuple[str, ...]) -> Trie:

@@ -104,10 +104,27 @@ def find_cycle(ids: Collection[str], edges_of: EdgesOf) -> list[str]:
     Always the same one, however the graph was given: a shortest circle through the smallest id that is in any.
     """
     known = set(ids)
+    if _is_acyclic(known, edges_of):
+        return []
     graph: nx.DiGraph[str] = nx.DiGraph({artifact: known & _needs(artifact, edges_of) for artifact in known})
     knots = (knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1)
     start = min((*(min(knot) for knot in knots), *nx.nodes_with_selfloops(graph)), default=None)
     return [] if start is None else _shortest_circle(start, graph)
+
+
+def _is_acyclic(known: set[str], edges_of: EdgesOf) -> bool:
+    """The usual case, found out in one pass: everything can be taken away once nothing needs it."""
+    needed = dict.fromkeys(known, 0)
+    for artifact in known:
+        for target in known & _needs(artifact, edges_of):
+            needed[target] += 1
+    free = [artifact for artifact, count in needed.items() if not count]
+    for artifact in free:  # grows while it is read
+        for target in known & _needs(artifact, edges_of):
+            needed[target] -= 1
+            if not needed[target]:
+                free.append(target)
+    return len(free) == len(known)
 
 
 def _shortest_circle(start: str, graph: nx.DiGraph[str]) -> list[str]:

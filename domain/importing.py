@@ -56,7 +56,7 @@ SMALL_BYTES = 4 << 20
 REPLANS_MAX = 3
 ATTEMPTS_MAX = 5
 #: how many artifacts are checked between two lines of progress
-_TOLD_EVERY = 100
+_TOLD_EVERY = 250
 #: the word BrokenReference is 400 in a bundle and 422 once an import has begun to write (section 9.2)
 _FOUND_LATE = 422
 

@@ -139,6 +139,10 @@ def _action(
     planned: Planned, position: int, artifact: BundleArtifact, keys: _ConflictKeys, match: _Match
 ) -> PlanAction:
     request, existing, is_ambiguous = planned.request, match.existing, match.is_ambiguous
+    target_id = existing.artifact_id if existing else _new_id(request, artifact)
+    planned.remap[artifact.source_id] = target_id
+    hashed = content_hash(written(planned.bundle.template(artifact), planned.remap))
+    revision_id = None if existing else _new_revision_id()
     action = PlanAction(
         ordinal=request.ordinal,
         position=position,
@@ -147,18 +151,19 @@ def _action(
         name=artifact.name,
         to_version=artifact.version,
         kind=ActionKind.CREATE,
-        target_id=existing.artifact_id if existing else _new_id(request, artifact),
+        target_id=target_id,
         decided_by=DecisionSource.NO_CONFLICT,
         existing=existing,
         matched_by=match.by,
+        revision_id=revision_id,
         written_version=artifact.version,
         status=artifact.status,
+        content_hash=hashed,
+        base_body_id=revision_id or "",
+        base_hash=hashed,
     )
-    planned.remap[artifact.source_id] = action.target_id
-    content = written(planned.bundle.template(artifact), planned.remap)
-    action = replace(action, content_hash=content_hash(content))
     if existing is None:
-        return _writing(action)
+        return action
     key = keys.of(artifact.source_id)
     strategy, source = _decision(key, artifact, request, is_ambiguous=is_ambiguous)
     action = replace(action, conflict_key=key, strategy=strategy, decided_by=source)
@@ -254,8 +259,12 @@ def _replacing_problems(planned: Planned, action: PlanAction, existing: Artifact
 
 
 def _writing(action: PlanAction) -> PlanAction:
-    revision = RevisionId(str(uuid_utils.uuid7()))
+    revision = _new_revision_id()
     return replace(action, revision_id=revision, base_body_id=revision, base_hash=action.content_hash)
+
+
+def _new_revision_id() -> RevisionId:
+    return RevisionId(str(uuid_utils.uuid7()))
 
 
 def settle(planned: Planned, place: int, existing_body: bytes | None) -> None:
@@ -339,10 +348,10 @@ def _plan_hash(planned: Planned) -> str:
             action.ordinal,
             action.source_id,
             artifact.hash,
-            action.kind.value if action.kind else None,
+            action.kind.value if action.kind else "",
             action.target_id,
-            action.strategy.value if action.strategy else None,
-            [action.existing.revision, action.existing.content_hash] if action.existing else None,
+            action.strategy.value if action.strategy else "",
+            [action.existing.revision, action.existing.content_hash] if action.existing else [],
         ]
         for action, artifact in zip(planned.actions, planned.bundle.artifacts, strict=True)
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from domain.access import Caller, Right, require
-from domain.errors import ErrorCode, refuse
+from domain.errors import ErrorCode, Refusal, refuse
 from domain.following import Follower
 from domain.model import (
     AuditEntry,
@@ -26,12 +27,16 @@ from domain.ports import Ports, Slice
 
 Reach = frozenset[TenantId] | None
 
+_RENEWED_EVERY = timedelta(days=1)
+
 
 class Records:
     """Packages, imports, plans and journals, as callers may see them."""
 
     def __init__(self, ports: Ports, follower: Follower) -> None:
         self._store = ports.store
+        self._blobs = ports.blobs
+        self._clock = ports.clock
         self._follower = follower
 
     async def package(self, caller: Caller, package_id: str, reach: Reach) -> Package | None:
@@ -39,6 +44,33 @@ class Records:
         require(caller, Right.EXPORT)
         async with self._store.platform_view() as unit:
             return await unit.lookup.package(package_id, reach)
+
+    async def get_package(self, caller: Caller, package_id: str, reach: Reach) -> Package:
+        """An exported package, or ``NotFound``."""
+        package = await self.package(caller, package_id, reach)
+        if package is None:
+            raise _no_package("packageId")
+        return package
+
+    async def with_bytes(self, package: Package) -> Package:
+        """The same package, when its bundle can still be fetched; else ``BundleExpired`` (installhub.md 6.8)."""
+        if package.expires_at <= self._clock.now() or not await self._is_stored(package):
+            text = "The bundle is no longer kept; its record stays. Export the package again."
+            raise refuse(ErrorCode.BUNDLE_EXPIRED, text)
+        return package
+
+    async def keep_longer(self, package: Package, *, days: int) -> None:
+        """A download keeps the bytes for so many days from now (installhub.md section 6.8); told once a day."""
+        expires_at = self._clock.now() + timedelta(days=days)
+        if expires_at - package.expires_at >= _RENEWED_EVERY:
+            async with self._store.unit(package.tenant_id) as unit:
+                await unit.packages.touch(package.package_id, expires_at)
+
+    async def _is_stored(self, package: Package) -> bool:
+        try:
+            return bool([chunk async for chunk in self._blobs.read(package.blob_key, length=1)])
+        except FileNotFoundError:
+            return False
 
     async def packages(
         self, caller: Caller, tenant_id: TenantId, *, search: str, first: int, after: str | None
@@ -51,15 +83,15 @@ class Records:
     async def importable(self, caller: Caller, package_id: str, reach: Reach, target: TenantId) -> Package:
         """A package to import from: another tenant's needs ``installhub:export`` too (section 9.1).
 
-        Raises ``NotFound`` and ``InsufficientPermission``.
+        Raises ``NotFound``, ``InsufficientPermission`` and ``BundleExpired``.
         """
         async with self._store.platform_view() as unit:
             package = await unit.lookup.package(package_id, reach)
         if package is None:
-            raise refuse(ErrorCode.NOT_FOUND, "There is no such package.", "sourcePackageId", what="package")
+            raise _no_package("sourcePackageId")
         if package.tenant_id != target:
             require(caller, Right.EXPORT)
-        return package
+        return await self.with_bytes(package)
 
     async def import_job(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob | None:
         """An import."""
@@ -183,3 +215,7 @@ class Records:
             if not await unit.imports.resume(job.import_id, decisions):
                 raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
         return await self.get_import(caller, import_id, reach)
+
+
+def _no_package(where: str) -> Refusal:
+    return refuse(ErrorCode.NOT_FOUND, "There is no such package.", where, what="package")

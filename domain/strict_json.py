@@ -51,6 +51,9 @@ _TOO_DEEP = b"\n" + b"  " * MAX_DEPTH
 _NUL = b"\\u0000"
 #: also what orjson writes for a number that is not finite
 _NULL = b"null"
+#: in compact JSON: a fraction, an exponent, or an integer that a double may not hold
+_UNPLAIN_MEMBER = re.compile(rb'":-?(?:[0-9]{16}|[0-9]+[.eE])')
+_UNPLAIN_ITEM = re.compile(rb"[\[,]-?(?:[0-9]{16}|[0-9]+[.eE])")
 
 _SORTED = orjson.OPT_SORT_KEYS
 _INDENTED = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2
@@ -81,14 +84,41 @@ def read(raw: bytes, *, max_values: int = ARTIFACT_VALUES) -> Json:
     Raises:
         NotStrict: a rule of the module's list is broken.
     """
+    value = read_to_rewrite(raw, max_values=max_values)
+    if _is_doubtful(raw, value):
+        _refuse_as_written(raw)
+    return value
+
+
+def glance(raw: bytes, *, max_values: int = ARTIFACT_VALUES) -> Any:
+    """The value by a quicker, laxer reader, or None where it finds no JSON.
+
+    Only for a caller who then compares: bytes that are exactly what :func:`canonical` writes of their value break no
+    rule, because it writes each key once, and only what it may.
+
+    Raises:
+        NotStrict: there are too many values to build.
+    """
+    _refuse_flood(raw, max_values)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def read_to_rewrite(raw: bytes, *, max_values: int = ARTIFACT_VALUES) -> Json:
+    """The same for a caller who gives the value to :func:`canonical` at once, which checks depth and numbers.
+
+    Raises:
+        NotStrict: a rule of the module's list is broken that the value alone does not show.
+    """
     _refuse_flood(raw, max_values)
     try:
         value: Json = jiter.from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as flaw:
         raise NotStrict(shown(str(flaw), limit=_SHOWN_REASON)) from flaw
-    if _is_doubtful(raw, value):
-        # read again with the numbers as they were written, to see their digits
-        _refuse_flaw(jiter.from_json(raw, float_mode="lossless-float", cache_mode="none"))
+    if _is_suspicious(raw):
+        _refuse_as_written(raw)
     return value
 
 
@@ -138,8 +168,10 @@ def jcs(value: Json) -> bytes:
     """The form of RFC 8785 that ``contentChecksum`` and signatures are made of (decisions, section 4).
 
     Raises:
-        NotStrict: the value is not strict, or holds an integer beyond 2^53 - 1, which that form cannot carry.
+        NotStrict: the value cannot be written, or holds an integer beyond 2^53 - 1, which that form cannot carry.
     """
+    if (plain := _plain(value)) is not None:
+        return plain
     _refuse_flaw(value)
     try:
         return rfc8785.dumps(value)
@@ -149,6 +181,8 @@ def jcs(value: Json) -> bytes:
 
 def shown(text: str, *, limit: int) -> str:
     """Foreign text made fit for a message: unprintable characters as their escapes, cut to ``limit`` characters."""
+    if len(text) <= limit and text.isprintable():
+        return text
     printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: limit + 1])
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
@@ -167,11 +201,36 @@ def _is_doubtful(raw: bytes, value: Json) -> bool:
         written = orjson.dumps(_padded(value))  # refuses integers beyond 64 bits, and what is too deep
     except TypeError:
         return True
-    return (
-        (_NULL in written and written.count(_NULL) != raw.count(_NULL))
-        or (b"\\" in raw and _NUL in raw)
-        or (_LONG_RUN_STRIDE.search(raw[::_STRIDE]) is not None and _LONG_RUN.search(raw) is not None)
+    return _NULL in written and written.count(_NULL) != raw.count(_NULL)
+
+
+def _is_suspicious(raw: bytes) -> bool:
+    """True where the text may hold a NUL or a number with too many digits; never False where it does."""
+    return (b"\\" in raw and _NUL in raw) or (
+        _LONG_RUN_STRIDE.search(raw[::_STRIDE]) is not None and _LONG_RUN.search(raw) is not None
     )
+
+
+def _refuse_as_written(raw: bytes) -> None:
+    """Read again with the numbers as they were written, to see their digits, and refuse the first flaw."""
+    _refuse_flaw(jiter.from_json(raw, float_mode="lossless-float", cache_mode="none"))
+
+
+def _plain(value: Json) -> bytes | None:
+    """The RFC 8785 form where it is what orjson writes: ASCII, no NUL, no null, only integers that a double holds."""
+    try:
+        written = orjson.dumps(value, option=_SORTED)
+    except TypeError:
+        return None
+    is_plain = (
+        isinstance(value, dict | list)
+        and written.isascii()
+        and _NULL not in written
+        and _NUL not in written
+        and not _UNPLAIN_MEMBER.search(written)
+        and not _UNPLAIN_ITEM.search(written)
+    )
+    return written if is_plain else None
 
 
 def _padded(value: Any) -> Any:

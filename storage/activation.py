@@ -20,7 +20,7 @@ from domain.model import (
 from storage.holding import HELD
 from storage.pointers import pointing
 from storage.session import Session
-from storage.sql import chunks, on_both, word
+from storage.sql import chunks, listed, on_both, word
 from storage.tables import activation, artifact, installed_package, merge_base, plan_action, revision
 
 _R = revision.c
@@ -35,8 +35,10 @@ _BASED = (ActionKind.CREATE, ActionKind.UPDATE, ActionKind.MERGE, ActionKind.COP
 #: what the saved plan writes, and nothing that an earlier attempt may have left
 _PLANNED = and_(
     HELD,
-    _R.revision_id.in_(
-        select(_P.revision_id).where(_P.import_id == _ID, _P.tenant_id == _TENANT, _P.revision_id.is_not(None))
+    listed(
+        _R.revision_id.in_(
+            select(_P.revision_id).where(_P.import_id == _ID, _P.tenant_id == _TENANT, _P.revision_id.is_not(None))
+        )
     ),
 )
 _REMEMBER_UNDO = insert(activation).from_select(

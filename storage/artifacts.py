@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, tuple_
 
 from domain.artifact_types import ArtifactType
 from domain.model import (
@@ -54,10 +54,10 @@ _FROM_PACKAGE = (
 _REFERENCES = (
     select(*REFERENCE)
     .join(artifact, artifact.c.revision_id == reference.c.revision_id)
+    # found by revision only: with the tenant named here too, PostgreSQL may read all its references for each artifact
     .where(
         _MINE,
         artifact.c.artifact_id.in_(_IDS),
-        reference.c.tenant_id == _TENANT,
         reference.c.kind.in_(bindparam("kinds", expanding=True)),
     )
     .order_by(reference.c.artifact_id, reference.c.pointer, reference.c.target_id)
@@ -207,9 +207,9 @@ async def write_contents(
     bodies = {new.revision_id: new.body for new in revisions} | dict(bases or {})
     if bodies:
         rows = [{"body_id": key, "tenant_id": tenant_id, "body": body} for key, body in bodies.items()]
-        await session.run(insert(revision_body), rows)
+        await session.add(revision_body, rows)
     if references := reference_rows(tenant_id, revisions):
-        await session.run(insert(reference), references)
+        await session.add(reference, references)
 
 
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from domain.ports import NameTakenError, RevisionMovedError, UnavailableError, VersionTakenError
+from storage.one_hop import one_hop_connection
 from storage.sql import SQLITE
 
 #: statements kept ready: the store has a fixed number of them
@@ -73,7 +74,7 @@ class Engines:
 
 def writing_sqlite(url: str) -> AsyncEngine:
     """One connection; every transaction takes the write lock at its beginning."""
-    engine = _sqlite(url, 1, _WRITER_PRAGMAS)
+    engine = _sqlite(url, 1, _WRITER_PRAGMAS, is_read_only=False)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
@@ -91,19 +92,23 @@ def postgresql(url: str, pool: int) -> AsyncEngine:
 
 
 def _reading_sqlite(url: str, readers: int) -> AsyncEngine:
-    engine = _sqlite(url, readers, _READER_PRAGMAS)
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return _sqlite(url, readers, _READER_PRAGMAS, is_read_only=True)
 
 
-def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
+def _sqlite(url: str, pool: int, pragmas: tuple[str, ...], *, is_read_only: bool) -> AsyncEngine:
+    path = make_url(url).database or ""
+    # set once a connection, where an execution option would be set and taken back at every use
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if is_read_only else {}
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
-        skip_autocommit_rollback=True,
-        connect_args={"cached_statements": _PREPARED},
+        # the writer's transactions are begun by hand, so the driver's setting says nothing about them
+        skip_autocommit_rollback=is_read_only,
+        **options,
+        async_creator=lambda: one_hop_connection(path, _PREPARED),
     )
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - the event hands both over

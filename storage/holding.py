@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, exists, or_, select
 
 from domain.model import (
     ArtifactId,
@@ -19,7 +19,7 @@ from domain.model import (
 from storage.artifacts import write_contents
 from storage.heads import REFERENCE, reference_of, revision_row
 from storage.session import Session
-from storage.sql import chunks, word
+from storage.sql import chunks, listed, word
 from storage.tables import IS_HELD, artifact, merge_base, plan_action, reference, revision, revision_body
 
 _R = revision.c
@@ -35,10 +35,8 @@ _HELD_IDS = select(_R.revision_id).where(HELD)
 _SOME_HELD = _HELD_IDS.limit(bindparam("limit"))
 
 _held_target = revision.alias("held_target")
-_TARGET_IS_HELD = and_(
-    _held_target.c.import_id == _ID,
-    _held_target.c.artifact_id == reference.c.target_id,
-    _held_target.c.held == IS_HELD.right,
+_HELD_WITH_IT = and_(
+    _held_target.c.tenant_id == _TENANT, _held_target.c.import_id == _ID, _held_target.c.held == IS_HELD.right
 )
 _BROKEN = (
     select(*REFERENCE)
@@ -47,7 +45,11 @@ _BROKEN = (
         HELD,
         _R.status != _DELETED,
         reference.c.kind == word(ReferenceKind.LITERAL),
-        ~exists().where(_TARGET_IS_HELD, _held_target.c.status != _DELETED),
+        ~listed(
+            reference.c.target_id.in_(
+                select(_held_target.c.artifact_id).where(_HELD_WITH_IT, _held_target.c.status != _DELETED)
+            )
+        ),
         or_(
             ~exists().where(
                 artifact.c.tenant_id == _TENANT,
@@ -55,7 +57,7 @@ _BROKEN = (
                 artifact.c.status != _DELETED,
             ),
             # there today, but this import takes it away
-            exists().where(_TARGET_IS_HELD),
+            listed(reference.c.target_id.in_(select(_held_target.c.artifact_id).where(_HELD_WITH_IT))),
         ),
     )
     .order_by(reference.c.artifact_id, reference.c.pointer)
@@ -66,11 +68,8 @@ _UNREADABLE = (
         plan_action.c.import_id == _ID,
         plan_action.c.tenant_id == _TENANT,
         plan_action.c.revision_id.is_not(None),
-        ~exists().where(
-            _R.revision_id == plan_action.c.revision_id,
-            _R.artifact_id == plan_action.c.target_id,
-            HELD,
-            revision_body.c.body_id == _R.revision_id,
+        ~listed(
+            plan_action.c.revision_id.in_(select(_R.revision_id).where(HELD, revision_body.c.body_id == _R.revision_id))
         ),
     )
     .order_by(plan_action.c.ordinal, plan_action.c.position)
@@ -103,7 +102,7 @@ class Holding:
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
         if revisions:
             rows = [revision_row(self._tenant, new, held=True) for new in revisions]
-            await self._session.run(insert(revision), rows)
+            await self._session.add(revision, rows)
         await write_contents(self._session, self._tenant, revisions, bases)
 
     async def held_ids(self, import_id: ImportId) -> set[RevisionId]:

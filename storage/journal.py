@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from sqlalchemy import Update, bindparam, insert, null, select, update
+from sqlalchemy import Update, bindparam, null, select, update
 
 from domain.model import ImportId, ImportState, ProgressEvent, TenantId
 from domain.ports import LeaseLostError, NewEvent, Step
@@ -80,7 +80,7 @@ async def add_events(
         }
         for seq, event in enumerate(events, last_seq - len(events) + 1)
     ]
-    await session.run(insert(import_event), rows)
+    await session.add(import_event, rows)
 
 
 @cache

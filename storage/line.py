@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
@@ -62,12 +63,11 @@ _LOCKED = (
     .with_for_update(of=import_job)
 )
 _ASK_TO_STOP = update(import_job).where(_MINE).values(cancel_requested=True)
-_END_AS_CANCELLED = (
+_END = (
     update(import_job)
     .where(_MINE)
     .values(
-        state=ImportState.CANCELLED,
-        cancel_requested=True,
+        state=bindparam("final_state", type_=_JOB.state.type),
         ended_at=bindparam("now", type_=_JOB.ended_at.type),
         last_seq=_JOB.last_seq + 1,
     )
@@ -143,12 +143,15 @@ class Line:
             await self._session.run(_ASK_TO_STOP, self._named(import_id))
             self._session.ring(import_id)
             return ImportState.CANCELLING
-        ended = await self._session.rows(
-            _END_AS_CANCELLED, {**self._named(import_id), "now": self._session.clock.now()}
-        )
-        event = NewEvent(EventKind.ENDED, _progress(row[2]), "The import was cancelled.", ImportState.CANCELLED)
-        await add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
+        await self._end(import_id, ImportState.CANCELLED, "The import was cancelled.", row[2])
         return ImportState.CANCELLED
+
+    async def expire(self, import_id: ImportId) -> bool:
+        row = await self._session.row(_LOCKED, self._named(import_id))
+        if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
+            return False
+        await self._end(import_id, ImportState.EXPIRED, "Nobody decided the conflicts in time.", row[2])
+        return True
 
     async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
         row = await self._session.row(_LOCKED, self._named(import_id))
@@ -161,10 +164,17 @@ class Line:
         self._session.ring(JOBS_BELL)
         return True
 
+    async def _end(self, import_id: ImportId, state: ImportState, message: str, last: Mapping[str, Any] | None) -> None:
+        """End an import that no worker has, with its final event."""
+        values = {**self._named(import_id), "final_state": state, "now": self._session.clock.now()}
+        ended = await self._session.rows(_END, values)
+        event = NewEvent(EventKind.ENDED, _progress(last), message, state)
+        await add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
+
     def _named(self, import_id: ImportId) -> dict[str, str]:
         return {"tenant": self._tenant, "id": import_id}
 
 
-def _progress(body: Mapping[str, object] | None) -> Progress:
+def _progress(body: Mapping[str, Any] | None) -> Progress:
     """As far as the last event said: how far a job is never falls (R20)."""
-    return progress_of(dict(body["progress"])) if body else _NOTHING_YET  # type: ignore[call-overload]
+    return progress_of(body["progress"]) if body else _NOTHING_YET

@@ -136,7 +136,7 @@ class Plans:
         await self._session.run(insert(_PLAN_TABLE), _plan_row(plan) | {"tenant_id": self._tenant})
         if plan.actions:
             rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
-            await self._session.run(insert(plan_action), rows)
+            await self._session.add(plan_action, rows)
 
     async def plan(self, plan_id: PlanId) -> Plan | None:
         row = await self._session.row(_PLAN, {"id": plan_id, "tenant": self._tenant})

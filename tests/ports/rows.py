@@ -96,7 +96,9 @@ def a_revision(artifact_id: str = "rule-1", **fields: Any) -> NewRevision:
         written_at=NOON,
         written_by=ANNA,
     )
-    kinds = {target: kind if isinstance(kind, ReferenceKind) else ReferenceKind.LITERAL for target, kind in targets.items()}
+    kinds = {
+        target: kind if isinstance(kind, ReferenceKind) else ReferenceKind.LITERAL for target, kind in targets.items()
+    }
     references = tuple(
         Reference(new.artifact_id, ArtifactId(target), f"/rules/{index}", kind)
         for index, (target, kind) in enumerate(kinds.items())
@@ -142,16 +144,20 @@ async def submitted(store: SqlStore, *jobs: ImportJob) -> None:
             await unit.imports.submit(job, queued())
 
 
-async def claimed(store: SqlStore, owner: str = "worker-a", lease: float = LEASE) -> ImportJob | None:
+async def claimed(store: SqlStore, owner: str = "worker-a", lease: float = LEASE) -> ImportJob:
+    job = await next_claim(store, owner, lease)
+    assert job is not None
+    return job
+
+
+async def next_claim(store: SqlStore, owner: str = "worker-a", lease: float = LEASE) -> ImportJob | None:
     async with store.platform_unit() as unit:
         return await unit.jobs.claim(owner, lease_seconds=lease)
 
 
 async def running(store: SqlStore, tenant_id: TenantId = ACME) -> ImportJob:
     await submitted(store, an_import(tenant_id=tenant_id))
-    job = await claimed(store)
-    assert job is not None
-    return job
+    return await claimed(store)
 
 
 async def ended(store: SqlStore, job: ImportJob, state: ImportState = ImportState.SUCCEEDED) -> None:

@@ -11,6 +11,7 @@ from domain.errors import ErrorCode, Problem
 from domain.model import (
     ActionKind,
     ArtifactFilter,
+    ArtifactId,
     ArtifactStatus,
     AuditEntry,
     ConflictStrategy,
@@ -20,11 +21,11 @@ from domain.model import (
     MergeBase,
 )
 from domain.ports import NameTakenError, Slice
+from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
     ANNA,
     GLOBEX,
-    NOON,
     ORIGIN,
     a_plan,
     a_revision,
@@ -58,7 +59,7 @@ async def _activated(store, job, origin=ORIGIN):
 
 async def test_a_plan_is_read_back_with_every_action_in_order(store):
     job = await running(store)
-    head, = await saved(store, a_revision("rule-1", origin=ORIGIN))
+    (head,) = await saved(store, a_revision("rule-1", origin=ORIGIN))
     new = a_revision("rule-1", number=2)
     update = an_action(
         0,
@@ -99,7 +100,7 @@ async def test_held_revisions_are_seen_by_nobody(store):
 
 async def test_activation_makes_everything_visible_at_once(store):
     job = await running(store)
-    old, = await saved(store, a_revision("rule-1", name="Old name"))
+    (old,) = await saved(store, a_revision("rule-1", name="Old name"))
     first, second = a_revision("rule-1", number=2, name="New name", origin=ORIGIN), a_revision("rule-2")
     update = an_action(0, first, kind=ActionKind.UPDATE, existing=old)
     await _held(store, job, (update, first), (an_action(1, second), second))
@@ -160,8 +161,11 @@ async def test_two_artifacts_may_swap_their_names(store):
 
 async def test_a_name_that_a_removal_frees_can_be_taken_in_the_same_import(store):
     job = await running(store)
-    old, = await saved(store, a_revision("rule-1", name="Same"))
-    new, gone = a_revision("rule-0", name="Same"), a_revision("rule-1", number=2, name="Same", status=ArtifactStatus.DELETED)
+    (old,) = await saved(store, a_revision("rule-1", name="Same"))
+    new, gone = (
+        a_revision("rule-0", name="Same"),
+        a_revision("rule-1", number=2, name="Same", status=ArtifactStatus.DELETED),
+    )
     removal = an_action(1, gone, kind=ActionKind.REMOVE, existing=old)
     await _held(store, job, (an_action(0, new), new), (removal, gone))
     async with store.view(ACME) as view:
@@ -218,9 +222,6 @@ async def test_a_later_version_takes_the_place_of_the_installed_one(store):
         assert [package.version for package in await view.imports.installed()] == ["2.0.0"]
 
 
-MOVED = ("rule-1", 2, ANNA, NOON)
-
-
 @pytest.mark.parametrize("kind", [ActionKind.UPDATE, ActionKind.MERGE, ActionKind.UNCHANGED, ActionKind.REMOVE])
 async def test_an_artifact_that_was_saved_since_the_plan_is_drift(store, kind):
     job = await running(store)
@@ -235,7 +236,7 @@ async def test_an_artifact_that_was_saved_since_the_plan_is_drift(store, kind):
     async with store.view(ACME) as view:
         drift = await view.imports.drift(job.import_id)
 
-    assert drift == [Drift("rule-1", "Name of rule-1", 2, ANNA, NOON)]
+    assert drift == [Drift(ArtifactId("rule-1"), "Name of rule-1", 2, ANNA, NOON)]
 
 
 async def test_a_skipped_artifact_drifts_only_when_it_is_gone(store):
@@ -260,7 +261,7 @@ async def test_a_name_that_was_taken_since_the_plan_is_drift(store, kind):
     job = await running(store)
     existing = None
     if kind in {ActionKind.UPDATE, ActionKind.MERGE}:
-        existing, = await saved(store, a_revision("rule-1", name="Before"))
+        (existing,) = await saved(store, a_revision("rule-1", name="Before"))
     action = an_action(0, kind=kind, name="Wanted", existing=existing, target_id="rule-1")
     await _held(store, job, (action, None))
     await saved(store, a_revision("rule-9", name="WANTED"))
@@ -268,12 +269,12 @@ async def test_a_name_that_was_taken_since_the_plan_is_drift(store, kind):
     async with store.view(ACME) as view:
         drift = await view.imports.drift(job.import_id)
 
-    assert drift == [Drift("rule-9", "WANTED", 1, ANNA, NOON)]
+    assert drift == [Drift(ArtifactId("rule-9"), "WANTED", 1, ANNA, NOON)]
 
 
 async def test_an_undecided_action_relies_on_nothing(store):
     job = await running(store)
-    head, = await saved(store, a_revision("rule-1"))
+    (head,) = await saved(store, a_revision("rule-1"))
     await _held(store, job, (an_action(0, kind=None, existing=head), None))
     await saved(store, a_revision("rule-1", number=2))
 
@@ -283,7 +284,7 @@ async def test_an_undecided_action_relies_on_nothing(store):
 
 async def test_a_reference_to_what_is_neither_there_nor_held_is_broken(store):
     job = await running(store)
-    old, = await saved(store, a_revision("ent-1", artifact_type=ArtifactType.ENTITY_SCHEMA))
+    (old,) = await saved(store, a_revision("ent-1", artifact_type=ArtifactType.ENTITY_SCHEMA))
     await saved(store, a_revision("rule-gone", status=ArtifactStatus.DELETED))
     entity_goes = a_revision("ent-1", number=2, status=ArtifactStatus.DELETED, targets={"rule-unknown": 1})
     beside = a_revision("rule-2", targets={"rule-3": 1})
@@ -313,7 +314,7 @@ async def test_a_planned_revision_that_was_never_held_is_unreadable(store):
 
 async def test_discarding_drops_what_was_held_in_batches_and_nothing_else(store):
     job = await running(store)
-    kept, = await saved(store, a_revision("rule-9"))
+    (kept,) = await saved(store, a_revision("rule-9"))
     held = [a_revision(f"rule-{n}", targets={"rule-9": 1}) for n in range(5)]
     actions = [(an_action(n, new), new) for n, new in enumerate(held)]
     unchanged = an_action(5, kind=ActionKind.UNCHANGED, existing=kept, base_body_id=kept.revision_id)
@@ -323,7 +324,7 @@ async def test_discarding_drops_what_was_held_in_batches_and_nothing_else(store)
     async with store.platform_view() as view:
         assert await view.jobs.with_leftovers() == [(ACME, job.import_id)]
 
-    dropped = []
+    dropped: list[int] = []
     while not dropped or dropped[-1]:
         async with store.unit(ACME) as unit:
             dropped.append(await unit.imports.discard(job.import_id, limit=3))
@@ -337,7 +338,7 @@ async def test_discarding_drops_what_was_held_in_batches_and_nothing_else(store)
 
 async def test_the_bases_of_an_activated_import_are_never_discarded(store):
     job = await running(store)
-    head, = await saved(store, a_revision("rule-1"))
+    (head,) = await saved(store, a_revision("rule-1"))
     new = a_revision("rule-1", number=2)
     merge = an_action(0, new, kind=ActionKind.MERGE, existing=head, base_body_id="base-1")
     await _held(store, job, (merge, new), bases={"base-1": b"own side"})

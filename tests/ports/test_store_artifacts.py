@@ -7,13 +7,14 @@ import pytest
 from domain.artifact_types import ArtifactType
 from domain.model import ArtifactFilter, ArtifactStatus, ReferenceKind
 from domain.ports import ExportForm, NameTakenError, RevisionMovedError, Slice
-from tests.ports.rows import ACME, ANNA, GLOBEX, NOON, ORIGIN, a_revision, saved
+from tests.clocks import NOON
+from tests.ports.rows import ACME, ANNA, GLOBEX, ORIGIN, a_revision, saved
 
 
 async def test_a_saved_revision_is_active_at_once(store):
     new = a_revision("rule-1", origin=ORIGIN, body=b"\x00bytes\xff")
 
-    head, = await saved(store, new)
+    (head,) = await saved(store, new)
 
     assert (head.revision, head.revision_id, head.name, head.origin) == (1, new.revision_id, new.name, ORIGIN)
     assert (head.changed_at, head.changed_by, head.imported_revision) == (NOON, ANNA, None)
@@ -25,7 +26,7 @@ async def test_a_later_revision_moves_the_pointer_and_keeps_the_origin(store):
     await saved(store, a_revision("rule-1", origin=ORIGIN))
     second = a_revision("rule-1", number=2, name="New name", status=ArtifactStatus.DRAFT)
 
-    head, = await saved(store, second)
+    (head,) = await saved(store, second)
 
     assert (head.revision, head.name, head.status, head.origin) == (2, "New name", ArtifactStatus.DRAFT, ORIGIN)
 
@@ -62,7 +63,7 @@ async def test_a_name_is_taken_whatever_its_case(store):
 async def test_a_unit_cannot_be_committed_after_a_caught_refusal(store):
     await saved(store, a_revision("rule-1", name="Same"))
 
-    with pytest.raises(RuntimeError, match="cannot be committed"):
+    with pytest.raises(RuntimeError, match="cannot be committed"):  # noqa: PT012 - the unit is the statement
         async with store.unit(ACME) as unit:
             with pytest.raises(NameTakenError):
                 await unit.artifacts.write([a_revision("rule-3", name="Other"), a_revision("rule-2", name="Same")])
@@ -78,7 +79,9 @@ async def test_a_deleted_artifact_frees_its_name(store):
     await saved(store, a_revision("rule-2", name="Same"))
 
     async with store.view(ACME) as view:
-        assert [head.artifact_id for head in await view.artifacts.named([(ArtifactType.RULE_SET, "same")])] == ["rule-2"]
+        assert [head.artifact_id for head in await view.artifacts.named([(ArtifactType.RULE_SET, "same")])] == [
+            "rule-2"
+        ]
         assert set(await view.artifacts.heads(["rule-1", "rule-2"])) == {"rule-1", "rule-2"}
 
 

@@ -11,6 +11,7 @@ import pytest
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
 from domain.model import (
+    BlobKey,
     ConflictStrategy,
     EventKind,
     Failure,
@@ -27,14 +28,15 @@ from domain.model import (
 from domain.ports import LeaseLostError, Step
 from storage.engines import Engines
 from storage.store import SqlStore
+from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
     GLOBEX,
-    NOON,
     a_revision,
     an_import,
     claimed,
     ended,
+    next_claim,
     progress,
     running,
     submitted,
@@ -56,7 +58,7 @@ async def test_a_submitted_job_is_read_back_whole(store, bell):
         bindings={"agent-1/llmConfig/credentialId": "cred-9"},
         unresolved_bindings=UnresolvedBindings.IMPORT_SWITCHED_OFF,
     )
-    second = ImportPackage(1, "blob-2", "1" * 64, 5 << 31, PackageId("pkg-7"))
+    second = ImportPackage(1, BlobKey("blob-2"), "1" * 64, 5 << 31, PackageId("pkg-7"))
     job = an_import(options=options, plan_id=PlanId("plan-1"))
     job = replace(job, packages=(*job.packages, second))
 
@@ -78,17 +80,18 @@ async def test_a_claimed_job_has_a_new_fence_and_runs(store):
     first = await claimed(store)
 
     assert first == replace(job, state=ImportState.RUNNING, fence=1, attempt=1)
-    assert await claimed(store) is None
+    assert await next_claim(store) is None
 
 
 async def test_a_tenant_has_one_place_and_plans_need_none(store):
     first, second, shown = an_import(), an_import(), an_import(mode=ImportMode.PLAN)
     await submitted(store, first, second, shown)
 
-    order = [await claimed(store) for _ in range(3)]
+    order = [await next_claim(store) for _ in range(3)]
     async with store.view(ACME) as view:
         holder, waiting = await view.imports.holder(), await view.imports.queued_count()
         place = [await view.imports.queue_place(job.import_id) for job in (first, second)]
+    assert order[0] is not None
     await ended(store, order[0])
     after = await claimed(store)
 
@@ -102,7 +105,7 @@ async def test_tenants_take_turns_however_long_a_line_is(store):
     await submitted(store, *busy, an_import("imp-99998", GLOBEX), an_import("imp-99999", GLOBEX))
 
     order = []
-    while (job := await claimed(store)) is not None:
+    while (job := await next_claim(store)) is not None:
         order.append(job.tenant_id)
         await ended(store, job)
 
@@ -123,7 +126,7 @@ async def test_workers_that_claim_at_once_never_share_a_job_or_a_tenants_place(s
     await submitted(store, *(an_import() for _ in range(4)), *(an_import(tenant_id=GLOBEX) for _ in range(4)))
     other = SqlStore(Engines.open(database_url), bell, clock)
 
-    found = await asyncio.gather(*(claimed(one, f"worker-{n}") for n in range(6) for one in (store, other)))
+    found = await asyncio.gather(*(next_claim(one, f"worker-{n}") for n in range(6) for one in (store, other)))
 
     await other.aclose()
     assert sorted(job.tenant_id for job in found if job) == [ACME, GLOBEX]
@@ -177,7 +180,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(store):
         assert await unit.jobs.requeue_lost() == [first.import_id]
     second = await claimed(store, "worker-b")
 
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(LeaseLostError):  # noqa: PT012 - the unit is the statement
         async with store.unit(ACME) as unit:
             await unit.artifacts.write([a_revision("rule-1")])
             await unit.imports.advance(Step(first.import_id, first.fence, (progress(1),)))
@@ -256,7 +259,7 @@ async def test_a_queued_job_is_cancelled_at_once_with_its_last_event(store):
         events = await view.imports.events(job.import_id, after=1)
     assert (state, again, now.state, now.ended_at) == (*[ImportState.CANCELLED] * 3, NOON)
     assert [(event.seq, event.kind, event.state) for event in events] == [(2, EventKind.ENDED, ImportState.CANCELLED)]
-    assert await claimed(store) is None
+    assert await next_claim(store) is None
 
 
 async def test_an_unknown_job_cannot_be_cancelled(store):
@@ -308,6 +311,22 @@ async def test_later_decisions_are_added_to_earlier_ones(store):
     assert last.decisions == {"conf-001": ConflictStrategy.SKIP, "conf-002": ConflictStrategy.MERGE}
 
 
+async def test_a_waiting_job_that_nobody_decides_expires_with_its_last_event(store, bell):
+    job, other = await _paused(store), an_import()
+    await submitted(store, other)
+    bell.rung.clear()
+
+    async with store.unit(ACME) as unit:
+        expired = [await unit.imports.expire(one) for one in (job.import_id, job.import_id, other.import_id, "imp-x")]
+
+    async with store.view(ACME) as view:
+        now = await view.imports.job(job.import_id)
+        events = await view.imports.events(job.import_id, after=2)
+    assert (expired, now.state, now.ended_at) == ([True, False, False, False], ImportState.EXPIRED, NOON)
+    assert [(e.seq, e.is_final, e.state, e.progress.percent) for e in events] == [(3, True, ImportState.EXPIRED, 40.0)]
+    assert bell.rung == [{job.import_id}]
+
+
 async def test_a_waiting_job_is_overdue_after_its_time(store):
     job = await _paused(store)
 
@@ -335,7 +354,7 @@ async def test_every_question_about_imports_does_not_show_other_tenants(store):
         nothing = [
             *(await seen.job(job.import_id), await seen.holder(), await seen.events(job.import_id, after=0)),
             *(await seen.queued_count(), await seen.queue_place(job.import_id), await seen.scan_reports(job.import_id)),
-            await seen.resume(job.import_id, {}),
+            *(await seen.resume(job.import_id, {}), await seen.expire(job.import_id)),
         ]
         with pytest.raises(LookupError):
             await seen.request_cancel(job.import_id)

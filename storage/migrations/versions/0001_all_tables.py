@@ -71,8 +71,8 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         *_words("exported_at", "exported_by", "expires_at"),
         sa.PrimaryKeyConstraint("package_id", name="pk_package"),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name="fk_package_tenant_id"),
         sa.UniqueConstraint("tenant_id", "name_key", "version", name="uq_package_tenant_id_name_key_version"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name="fk_package_tenant_id"),
     )
     _index("ix_package_page", "package", ["tenant_id", "package_id"])
     op.create_table(
@@ -139,8 +139,8 @@ def upgrade() -> None:
         *_words("plan_id", "import_id", "tenant_id", "plan_hash", "warnings", "blockers", "created_at"),
         *_words("expires_at"),
         sa.PrimaryKeyConstraint("plan_id", name="pk_plan"),
-        sa.ForeignKeyConstraint(["import_id"], ["import_job.import_id"], name="fk_plan_import_id"),
         sa.UniqueConstraint("import_id", name="uq_plan_import_id"),
+        sa.ForeignKeyConstraint(["import_id"], ["import_job.import_id"], name="fk_plan_import_id"),
     )
     op.create_table(
         "plan_action",

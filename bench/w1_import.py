@@ -1,0 +1,47 @@
+"""W1: import 1,000 artifacts of about 10 KB, three levels of references, one ZIP, empty tenant, SQLite."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from bench import corpus, limits
+from bench.instance import a_tenant, an_instance
+from bench.measure import Result, Series, peak_mib, timed
+
+GOAL = 2.0
+ROUNDS = 5
+ARTIFACTS = 1000
+
+
+async def run() -> list[Result]:
+    """Interleaved rounds; the first round of each side warms it up and is not counted."""
+    data = corpus.bundle("bench-source", "Bench Suite", corpus.artifacts(ARTIFACTS))
+    ours, limit = Series(), Series()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with an_instance(folder / "ours") as instance:
+            before = peak_mib()
+            for number in range(ROUNDS + 1):
+                tenant = await a_tenant(instance, f"bench-{number}")
+
+                async def import_ours(tenant: str = tenant) -> None:
+                    await instance.import_bundle(tenant, data)
+
+                async def import_limit(tenant: str = tenant) -> None:
+                    limits.import_bundle(folder / "limit.db", tenant, data)
+
+                await timed(ours, import_ours)
+                rise = peak_mib() - before
+                await timed(limit, import_limit)
+    del ours.cpu[0], ours.wall[0], limit.cpu[0], limit.wall[0]
+    print(f"  W1 wall: ours {ours.median_wall:.2f} s, limit {limit.median_wall:.2f} s; peak memory rise {rise:.0f} MiB")
+    return [
+        Result(
+            f"W1 import {ARTIFACTS} artifacts, CPU",
+            f"{ours.median_cpu:.2f} s",
+            f"{limit.median_cpu:.2f} s",
+            ours.median_cpu / limit.median_cpu,
+            GOAL,
+        )
+    ]

@@ -1,0 +1,75 @@
+"""The schema, put together; what leaves it has only errors that callers may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from domain.ports import UnavailableError
+from resolvers.context import FreshOperation
+from resolvers.limits import CheckedDocuments
+from resolvers.mutations import Mutation
+from resolvers.queries import Query
+from resolvers.refusals import shown
+from resolvers.subscriptions import Subscription
+from schema.artifacts import Artifact
+from schema.refusals import LimitRefusal, PlainRefusal, TakenRefusal
+from schema.scalars import SCALARS
+
+R = TypeVar("R", bound=ExecutionResult)
+
+#: a query whose caller has gone away ends by itself
+SECONDS_MAX = 60.0
+_SINGLE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+
+
+class Api(strawberry.Schema):
+    """Strawberry's schema, with coded and masked errors at its edge."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Answer a query or a mutation; a subscription has no single answer."""
+        allowed = _SINGLE.intersection(kwargs.pop("allowed_operation_types", None) or _SINGLE)
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                result = await super().execute(*args, allowed_operation_types=allowed, **kwargs)
+        except TimeoutError as late:
+            slow = UnavailableError(f"an operation took more than {SECONDS_MAX:g} s: {late!r}")
+            result = ExecutionResult(data=None, errors=[GraphQLError(str(slow), original_error=slow)])
+        return _with_shown_errors(result)
+
+    async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """Answer an operation of any kind as it goes on."""
+        return _shown_stream(await super().stream(*args, **kwargs))
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Nothing: what is worth a line in the log gets it where errors are masked, once."""
+
+
+async def _shown_stream(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    async with aclosing(results):
+        async for result in results:
+            yield _with_shown_errors(result)
+
+
+def _with_shown_errors(result: R) -> R:
+    if result.errors:
+        result.errors = shown(result.errors)
+    return result
+
+
+API = Api(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=(Artifact, PlainRefusal, LimitRefusal, TakenRefusal),
+    extensions=(FreshOperation, CheckedDocuments),
+    config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
+)

@@ -1,0 +1,226 @@
+"""What a document may cost, decided before anything quadratic looks at it (design: graphql, sections 3, 5 and 6).
+
+A document is parsed (at most 2,000 tokens), measured, and only then validated. Measuring walks each fragment once and
+multiplies, so that fragments which double each other cost no more than the text they are written in. What has been
+found about a text is remembered, for as long as it is among the most recent ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    parse,
+    specified_rules,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
+
+from domain.errors import ErrorCode
+
+TOKENS_MAX = 2000
+DEPTH_MAX = 12
+ALIASES_MAX = 30
+FIELDS_MAX = 500
+SAME_PATH_MAX = 40
+#: fields, fragments and spreads, all expanded, in one operation or fragment and in the whole document
+_SELECTIONS_MAX = 1000
+_DOCUMENT_MAX = 4000
+#: introspection goes deeper than our own types do, over few fields
+_INTROSPECTION = frozenset({"__schema", "__type"})
+_INTROSPECTION_DEPTH_MAX = 20
+#: fragments in fragments; bounds the recursion here
+_NESTING_MAX = 60
+_REMEMBERED = 256
+_ESCAPED_NUL = re.compile(r"\\u(?:0000|\{0+\})")
+
+
+class TooComplexError(Exception):
+    """The document costs more than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What a selection set comes to when everything in it is expanded."""
+
+    depth: int = 0
+    introspection_depth: int = 0
+    aliases: int = 0
+    fields: int = 0
+    selections: int = 0
+
+    def beside(self, other: _Size) -> _Size:
+        return _Size(
+            max(self.depth, other.depth),
+            max(self.introspection_depth, other.introspection_depth),
+            self.aliases + other.aliases,
+            self.fields + other.fields,
+            self.selections + other.selections,
+        )
+
+
+@dataclass(slots=True)
+class _Measuring:
+    fragments: Mapping[str, FragmentDefinitionNode]
+    sizes: dict[str, _Size] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
+
+    def size(self, selections: SelectionSetNode | None, nesting: int = 0) -> _Size:
+        if nesting > _NESTING_MAX:
+            raise TooComplexError(f"Selections are nested deeper than {_NESTING_MAX}.")
+        total = _Size()
+        for selection in selections.selections if selections else ():
+            total = total.beside(self._of_one(selection, nesting + 1))
+            _refuse_excess(total)
+        return total
+
+    def _of_one(self, selection: SelectionNode, nesting: int) -> _Size:
+        if isinstance(selection, FieldNode):
+            return _around(selection, self.size(selection.selection_set, nesting))
+        if isinstance(selection, FragmentSpreadNode):
+            return self.of_fragment(selection.name.value, nesting).beside(_Size(selections=1))
+        if isinstance(selection, InlineFragmentNode):
+            return self.size(selection.selection_set, nesting).beside(_Size(selections=1))
+        raise TypeError(f"{selection.kind} is no selection")
+
+    def of_fragment(self, name: str, nesting: int = 0) -> _Size:
+        if name in self.open:
+            raise TooComplexError(f"The fragment {name} contains itself.")
+        if name not in self.sizes and name in self.fragments:
+            self.open.add(name)
+            self.sizes[name] = self.size(self.fragments[name].selection_set, nesting)
+            self.open.discard(name)
+        return self.sizes.get(name, _Size())  # an unknown fragment is for validation to name
+
+
+def measure(document: DocumentNode) -> None:
+    """Raise :class:`TooComplexError` when the document costs more than it may. Linear in its length."""
+    definitions = document.definitions
+    fragments = {node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)}
+    operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
+    measuring = _Measuring(fragments)
+    sizes = [measuring.size(operation.selection_set) for operation in operations]
+    # a part cannot be judged by this: it may stand inside introspection, which goes deeper
+    if any(size.depth > DEPTH_MAX for size in sizes):
+        raise TooComplexError(f"The query has more than {DEPTH_MAX} levels when its fragments are expanded.")
+    sizes += [measuring.of_fragment(name) for name in fragments]
+    if sum(size.selections for size in sizes) > _DOCUMENT_MAX:
+        raise TooComplexError(f"The document selects more than {_DOCUMENT_MAX} things.")
+    for node in (*operations, *fragments.values()):
+        _refuse_repetition(node.selection_set, fragments)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a text: its document, and everything wrong with it."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...]
+
+
+class CheckedDocuments(SchemaExtension):
+    """Parses, measures and validates; for a text seen before, does nothing."""
+
+    _found: Checked | None = None
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options["max_tokens"] = TOKENS_MAX
+        yield
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        if context.query:
+            try:
+                self._found = checked(context.schema._schema, context.query)  # noqa: SLF001 - there is no other way to it
+                context.graphql_document = self._found.document
+            except GraphQLError:
+                # a syntax error raised here would be lost on streams; Strawberry meets it again in a moment
+                self._found = None
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        if self._found is not None:
+            unnamed = _unnamed(self._found.document) if context._provided_operation_name is None else []  # noqa: SLF001
+            context.pre_execution_errors = [*self._found.errors, *unnamed]
+        yield
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def checked(schema: GraphQLSchema, text: str) -> Checked:
+    """Parse, measure, validate. Raises ``GraphQLError`` for a syntax error, which is not remembered."""
+    document = parse(text, max_tokens=TOKENS_MAX)
+    try:
+        _refuse_nul(text)
+        measure(document)
+    except TooComplexError as excess:
+        return Checked(document, (GraphQLError(str(excess), extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.name}),))
+    return Checked(document, tuple(validate_document(schema, document, tuple(specified_rules))))
+
+
+def _around(node: FieldNode, inner: _Size) -> _Size:
+    is_introspection = node.name.value in _INTROSPECTION
+    return _Size(
+        depth=0 if is_introspection else inner.depth + 1,
+        introspection_depth=max(inner.introspection_depth, inner.depth + 1 if is_introspection else 0),
+        aliases=inner.aliases + (node.alias is not None),
+        fields=inner.fields + 1,
+        selections=inner.selections + 1,
+    )
+
+
+def _refuse_excess(size: _Size) -> None:
+    limits = (
+        (max(size.depth, size.introspection_depth), _INTROSPECTION_DEPTH_MAX, "levels"),
+        (size.aliases, ALIASES_MAX, "aliases"),
+        (size.fields, FIELDS_MAX, "fields"),
+        (size.selections, _SELECTIONS_MAX, "selections"),
+    )
+    for actual, allowed, word in limits:
+        if actual > allowed:
+            raise TooComplexError(f"The query has more than {allowed} {word} when its fragments are expanded.")
+
+
+def _refuse_repetition(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+    """The same place in the answer, asked for again and again, is what makes validation quadratic."""
+    asked: Counter[tuple[str, ...]] = Counter()
+    todo: list[tuple[tuple[str, ...], SelectionSetNode | None]] = [((), selections)]
+    while todo:
+        path, here = todo.pop()
+        for selection in here.selections if here else ():
+            if isinstance(selection, FieldNode):
+                place = (*path, (selection.alias or selection.name).value)
+                asked[place] += 1
+                todo.append((place, selection.selection_set))
+                if asked[place] > SAME_PATH_MAX:
+                    raise TooComplexError(f"The query asks for {'.'.join(place)} more than {SAME_PATH_MAX} times.")
+            elif isinstance(selection, FragmentSpreadNode):
+                known = fragments.get(selection.name.value)
+                todo.append((path, known.selection_set if known else None))
+            elif isinstance(selection, InlineFragmentNode):
+                todo.append((path, selection.selection_set))
+
+
+def _refuse_nul(text: str) -> None:
+    """No database takes NUL in a text; JSON bodies cannot bring one, a literal in the document could."""
+    if _ESCAPED_NUL.search(text):
+        raise TooComplexError("A text in the query holds the character NUL.")
+
+
+def _unnamed(document: DocumentNode) -> list[GraphQLError]:
+    operations = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
+    return [GraphQLError("Several operations were sent: name one of them.")] if operations > 1 else []

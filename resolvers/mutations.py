@@ -1,0 +1,168 @@
+"""What can be done. Each mutation takes one input and gives its object or a refusal (decisions R16)."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias, TypeVar
+
+import strawberry
+
+from domain import model
+from domain.authoring import ArtifactChanges
+from domain.errors import ErrorCode, refuse
+from domain.export_order import ExportOrder
+from domain.importing import ImportOrder, admit
+from domain.model import ConflictStrategy, ImportPackage, PackageDependency, TenantId, TenantPlan
+from domain.tenancy import TenantChange
+from resolvers.context import Operation
+from resolvers.queries import Info, named_tenant
+from resolvers.refusals import refusable
+from schema.artifacts import Artifact
+from schema.fields import described
+from schema.imports import ImportJob
+from schema.inputs import (
+    CancelImportInput,
+    ChangeArtifactsInput,
+    CreateTenantInput,
+    ExportPackageInput,
+    ImportPackageInput,
+    ImportRequestInput,
+    PlanImportInput,
+    ResolveConflictsInput,
+    UpdateTenantInput,
+)
+from schema.nodes import tenant_id_of
+from schema.packages import Package
+from schema.payloads import (
+    CancelImportPayload,
+    ChangeArtifactsPayload,
+    CreateTenantPayload,
+    ExportPackagePayload,
+    ImportPackagePayload,
+    PlanImportPayload,
+    ResolveConflictsPayload,
+    UpdateTenantPayload,
+)
+from schema.tenants import Tenant
+from schema.values import Problem
+
+I = TypeVar("I")  # noqa: E741 - the input
+Input: TypeAlias = Annotated[I, strawberry.argument(description="What is to be done.")]
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    @described("Makes a tenant.")
+    @refusable(CreateTenantPayload)
+    async def create_tenant(self, info: Info, input: Input[CreateTenantInput]) -> CreateTenantPayload:
+        plan = input.tenant_plan or TenantPlan.STANDARD
+        tenant = await info.context.services.tenancy.create(info.context.caller, input.tenant_id, plan)
+        return CreateTenantPayload(tenant=Tenant.of(tenant))
+
+    @described("Changes a tenant's plan or status.")
+    @refusable(UpdateTenantPayload)
+    async def update_tenant(self, info: Info, input: Input[UpdateTenantInput]) -> UpdateTenantPayload:
+        change = TenantChange(plan=input.tenant_plan, status=input.status)
+        tenant_id = TenantId(tenant_id_of(input.id))
+        tenant = await info.context.services.tenancy.update(info.context.caller, tenant_id, change)
+        return UpdateTenantPayload(tenant=Tenant.of(tenant))
+
+    @described("Saves, publishes, archives and removes artifacts, all or nothing.")
+    @refusable(ChangeArtifactsPayload)
+    async def change_artifacts(self, info: Info, input: Input[ChangeArtifactsInput]) -> ChangeArtifactsPayload:
+        changes = ArtifactChanges(
+            tenant_id=named_tenant(info.context, input.tenant_id),
+            save=tuple(given.draft(place) for place, given in enumerate(input.save or ())),
+            publish=tuple(input.publish or ()),
+            archive=tuple(input.archive or ()),
+            remove=tuple(input.remove or ()),
+        )
+        heads = await info.context.services.authoring.change(info.context.caller, changes)
+        return ChangeArtifactsPayload(artifacts=[Artifact.of(head) for head in heads])
+
+    @described("Makes a package of artifacts and all they need.")
+    @refusable(ExportPackagePayload)
+    async def export_package(self, info: Info, input: Input[ExportPackageInput]) -> ExportPackagePayload:
+        order = _export_order(info.context, input)
+        exported = await info.context.services.exporter.export(info.context.caller, order)
+        warnings = [Problem.of(problem) for problem in exported.warnings]
+        return ExportPackagePayload(exported_package=Package.of(exported.package), warnings=warnings)
+
+    @described(
+        "What an import would do. Writes no artifact and waits for no other import."
+        " The plan is null until its stage is done: follow `importProgress`."
+    )
+    @refusable(PlanImportPayload)
+    async def plan_import(self, info: Info, input: Input[PlanImportInput]) -> PlanImportPayload:
+        job = await _submitted(info.context, input.import_package, "importPackage", is_dry_run=True)
+        return PlanImportPayload(import_job=ImportJob.of(job))
+
+    @described("Brings a package into a tenant: plans, and applies the plan at once.")
+    @refusable(ImportPackagePayload)
+    async def import_package(self, info: Info, input: Input[ImportPackageInput]) -> ImportPackagePayload:
+        job = await _submitted(info.context, input.request, "request", is_dry_run=False)
+        return ImportPackagePayload(import_job=ImportJob.of(job))
+
+    @described("Continues an import that is WAITING_FOR_DECISIONS.")
+    @refusable(ResolveConflictsPayload)
+    async def resolve_conflicts(self, info: Info, input: Input[ResolveConflictsInput]) -> ResolveConflictsPayload:
+        asked, records = info.context, info.context.services.records
+        decisions = await _decisions(asked, input)
+        job = await records.resume(asked.caller, input.import_id, asked.reach, decisions)
+        return ResolveConflictsPayload(import_job=ImportJob.of(job))
+
+    @described("Stops an import before its activation.")
+    @refusable(CancelImportPayload)
+    async def cancel_import(self, info: Info, input: Input[CancelImportInput]) -> CancelImportPayload:
+        asked = info.context
+        job = await asked.services.records.cancel(asked.caller, input.import_id, asked.reach)
+        return CancelImportPayload(import_job=ImportJob.of(job))
+
+
+def _export_order(asked: Operation, given: ExportPackageInput) -> ExportOrder:
+    needed = given.package_dependencies or ()
+    return ExportOrder(
+        tenant_id=named_tenant(asked, given.tenant_id),
+        package_name=given.package_name,
+        package_type=given.package_type.wire,
+        version=given.version,
+        artifact_ids=tuple(given.artifact_ids),
+        description=given.description or "",
+        author=given.author or "",
+        tags=tuple(given.tags or ()),
+        package_dependencies=tuple(
+            PackageDependency(row.package_name, row.min_version, row.max_version) for row in needed
+        ),
+    )
+
+
+async def _submitted(
+    asked: Operation, request: ImportRequestInput | None, where: str, *, is_dry_run: bool
+) -> model.ImportJob:
+    """Put the import in line (decisions R10, R15: rights before lookups)."""
+    if request is None or not request.source.package_id:
+        raise refuse(ErrorCode.BAD_USER_INPUT, "Name the package to import.", where)
+    options = (
+        request.options.options(is_dry_run=is_dry_run) if request.options else model.ImportOptions(dry_run=is_dry_run)
+    )
+    admit(asked.caller, options)
+    tenant_id = named_tenant(asked, request.tenant_id)
+    services = asked.services
+    # the header names the target; the package may be any tenant's of the token
+    package = await services.records.importable(asked.caller, request.source.package_id, asked.caller.reach, tenant_id)
+    if package.expires_at <= services.clock.now():
+        raise refuse(ErrorCode.BUNDLE_EXPIRED, "The bytes of this package are no longer kept.", where)
+    bundle = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
+    return await services.importer.submit(asked.caller, ImportOrder(tenant_id, bundle, options))
+
+
+async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str, ConflictStrategy]:
+    """The strategies by conflict; ``restStrategy`` stands for all that were not named."""
+    named = [decision.artifact for decision in given.decisions if decision.artifact]
+    decisions = {str(decision.conflict_key): decision.strategy for decision in named}
+    if len(decisions) < len(given.decisions):
+        raise refuse(ErrorCode.BAD_USER_INPUT, "A conflict is decided twice.", "decisions")
+    if given.rest_strategy is None:
+        return decisions
+    job = await asked.services.records.get_import(asked.caller, given.import_id, asked.reach)
+    waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
+    return {row["conflictId"]: given.rest_strategy for row in waiting} | decisions

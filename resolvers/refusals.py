@@ -1,0 +1,133 @@
+"""How refusals reach GraphQL callers: in a mutation's payload, or as a coded top-level error (decisions R16).
+
+An exception that is no refusal is a bug of ours: it is logged once under a correlation id, and that is all the caller
+is told.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from graphql import GraphQLError, GraphQLFormattedError
+
+from domain import errors
+from domain.errors import ErrorCode, Refusal, refuse
+from domain.ports import UnavailableError
+from schema.refusals import refusal_of
+from schema.values import Problem
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log = logging.getLogger("installhub.graphql")
+
+_STEPS = re.compile(r"[^.\[\]]+")
+#: graphql-core offers what exists under a similar name; callers have the schema for that
+_SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
+_UNAVAILABLE = "The server cannot read or write its records now. Try again soon."
+
+
+def refusable(payload: Callable[..., T]) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    """A mutation whose payload says why nothing was done.
+
+    Only ``UNAUTHENTICATED`` stays a top-level error: the caller is not one who could be told.
+    """
+
+    def decorated(mutation: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @functools.wraps(mutation)
+        async def answered(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return await mutation(*args, **kwargs)
+            except Refusal as refusal:
+                if refusal.code is ErrorCode.UNAUTHENTICATED:
+                    raise
+                return payload(refusal=refusal_of(refusal, _problems(refusal, kwargs["input"])))
+
+        return answered
+
+    return decorated
+
+
+def shown(failures: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Top-level errors as callers see them: each with a code of the catalogue, none with a word from inside."""
+    return [_coded(failure) for failure in failures]
+
+
+def formatted(failures: Sequence[Refusal]) -> list[GraphQLFormattedError]:
+    """The same for a request that never became an operation."""
+    return [_of_refusal(refusal, None).formatted for refusal in failures]
+
+
+def _coded(failure: GraphQLError) -> GraphQLError:
+    cause = _cause(failure)
+    if isinstance(cause, Refusal):
+        return _of_refusal(cause, failure)
+    if isinstance(cause, UnavailableError):
+        _log.warning("the store is unavailable: %s", cause)
+        return _of_refusal(refuse(ErrorCode.SERVICE_UNAVAILABLE, _UNAVAILABLE), failure)
+    if isinstance(cause, GraphQLError):
+        code = (failure.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.name)
+        return _like(failure, _SUGGESTION.sub("", failure.message), {"code": code})
+    return _masked(cause, failure)
+
+
+def _cause(failure: GraphQLError) -> BaseException:
+    """What was raised in the first place."""
+    cause: BaseException = failure
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
+
+
+def _masked(cause: BaseException, failure: GraphQLError) -> GraphQLError:
+    correlation_id = str(uuid.uuid4())
+    _log.error("unexpected, correlation id %s, at %s", correlation_id, failure.path, exc_info=cause)
+    text = f"Something went wrong on our side. Quote {correlation_id} when you report it."
+    return _like(failure, text, {"code": ErrorCode.INTERNAL_ERROR.name, "correlationId": correlation_id})
+
+
+def _of_refusal(refusal: Refusal, failure: GraphQLError | None) -> GraphQLError:
+    problems = [_problem_row(problem) for problem in refusal.problems]
+    return _like(failure, refusal.message, {"code": refusal.code.name, "problems": problems})
+
+
+def _like(failure: GraphQLError | None, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    if failure is None:
+        return GraphQLError(message, extensions=extensions)
+    return GraphQLError(
+        message,
+        nodes=failure.nodes,
+        source=failure.source,
+        positions=failure.positions,
+        path=failure.path,
+        extensions=extensions,
+    )
+
+
+def _problem_row(problem: errors.Problem) -> dict[str, Any]:
+    row: dict[str, Any] = {"code": problem.code.name, "message": problem.message}
+    if problem.where:
+        row["place"] = problem.where
+    if problem.artifact_id:
+        row["artifactId"] = problem.artifact_id
+    if problem.details:
+        row["details"] = dict(problem.details)
+    return row
+
+
+def _problems(refusal: Refusal, given: Any) -> list[Problem]:
+    fields = {field.name for field in given.__strawberry_definition__.fields}
+    return [Problem.of(problem, input_path=_input_path(problem.where, fields)) for problem in refusal.problems]
+
+
+def _input_path(where: str, fields: Collection[str]) -> list[str] | None:
+    """A place such as ``save[0].name`` as the steps to it, when it begins with a field of this input."""
+    steps = _STEPS.findall(where)
+    if not steps or re.sub(r"(?=[A-Z])", "_", steps[0]).lower() not in fields:
+        return None
+    return ["input", *steps]

@@ -1,0 +1,40 @@
+"""What can be watched (decisions R20, R37)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated
+
+import strawberry
+
+from domain import model
+from resolvers.queries import Info
+from schema.fields import watched
+from schema.imports import ProgressEvent
+
+
+@strawberry.type(description="What can be watched, over `graphql-transport-ws` or as `text/event-stream`.")
+class Subscription:
+    @watched(
+        "Every event of an import after a number, past ones and then coming ones; one final event, then"
+        " the end. An unknown or foreign import: the error NOT_FOUND."
+    )
+    async def import_progress(
+        self,
+        info: Info,
+        import_id: Annotated[strawberry.ID, strawberry.argument(description="The import.")],
+        after: Annotated[int, strawberry.argument(description="The last number already seen.")] = 0,
+    ) -> AsyncGenerator[ProgressEvent, None]:
+        asked = info.context
+        # decided before the stream begins, so that a refusal is an error and not an empty stream
+        events = await asked.services.records.follow(asked.caller, import_id, asked.reach, after=after)
+        return _shown(events)
+
+
+async def _shown(events: AsyncIterator[model.ProgressEvent]) -> AsyncGenerator[ProgressEvent, None]:
+    try:
+        async for event in events:
+            yield ProgressEvent.of(event)
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

@@ -1,0 +1,72 @@
+"""Judging an import's options for the tenant they name: access first, then everything wrong at once (R15, R24)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.errors import ErrorCode, Problem, refuse
+from domain.importing import admit
+from domain.model import ImportOptions, TenantId, TenantPlan
+from rest_compat.asking import Asked, read_tree
+from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
+
+_TENANTS_LOOKED_AT = 1000
+_SWITCHES = {"": False, "true": True, "false": False}
+
+
+async def weighed(asked: Asked, tree: Mapping[str, Any], others: Sequence[Problem] = ()) -> ImportWish:
+    """Options as a wish. What is wrong with them stands in its ``problems``, after ``others`` of the same request.
+
+    Raises ``TenantMismatch`` and, for an ``allow…`` option without its scope, ``InsufficientPermission``; a request
+    that names no tenant is refused with all its problems.
+    """
+    _demand_allowances(asked, tree)
+    read = read_tree(tree, OptionsBody, code=ErrorCode.INVALID_OPTIONS, where="options")
+    is_dry_run, switch_problems = _dry_run_switch(asked)
+    problems = [*others, *read.problems, *switch_problems, *(read.body.problems() if read.body else ())]
+    tenant_id = asked.tenant(tree, "targetTenantId", problems)
+    options = read.body.options(is_dry_run=is_dry_run) if read.body else ImportOptions()
+    limit = limit_of(asked, await _plan_of(asked, tenant_id))
+    return ImportWish(tenant_id, options, limit, problems, read.warnings)
+
+
+async def first_limit(asked: Asked) -> SizeLimit:
+    """The limit until the options are read: the header's tenant's, else the largest of the token's tenants (R24)."""
+    if asked.tenant_header is not None:
+        return limit_of(asked, await _plan_of(asked, TenantId(asked.tenant_header)))
+    if asked.caller.is_platform:
+        return limit_of(asked, TenantPlan.ENTERPRISE)
+    if not asked.caller.tenants:
+        raise refuse(ErrorCode.TENANT_MISMATCH, "This token gives access to no tenant.")
+    tenants = await asked.services.tenancy.page(asked.caller, first=_TENANTS_LOOKED_AT)
+    has_large = any(tenant.plan is TenantPlan.ENTERPRISE for tenant in tenants.items)
+    return limit_of(asked, TenantPlan.ENTERPRISE if has_large else TenantPlan.STANDARD)
+
+
+def limit_of(asked: Asked, plan: TenantPlan) -> SizeLimit:
+    """The largest ZIP of a plan."""
+    return SizeLimit(asked.services.installation.limits.zip_bytes(plan), plan.wire)
+
+
+async def _plan_of(asked: Asked, tenant_id: TenantId) -> TenantPlan:
+    """An unknown tenant gets the smaller limit; the submission says that it is unknown."""
+    tenant = await asked.services.tenancy.find(asked.caller, tenant_id)
+    return tenant.plan if tenant else TenantPlan.STANDARD
+
+
+def _demand_allowances(asked: Asked, tree: Mapping[str, Any]) -> None:
+    """403 at once, needed or not, and before anything else is said about the options (R15)."""
+    wanted = ImportOptions(
+        allow_security_warnings=tree.get("allowSecurityWarnings") is True,
+        allow_major_version_upgrade=tree.get("allowMajorVersionUpgrade") is True,
+    )
+    admit(asked.caller, wanted)
+
+
+def _dry_run_switch(asked: Asked) -> tuple[bool, list[Problem]]:
+    """``?dryRun=true``; query or option true means a dry run (R17)."""
+    stated = asked.request.query_params.get("dryRun", "").lower()
+    if stated in _SWITCHES:
+        return _SWITCHES[stated], []
+    return False, [Problem(ErrorCode.INVALID_OPTIONS, "dryRun is true or false.", "dryRun")]

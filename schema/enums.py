@@ -1,0 +1,70 @@
+"""The domain's enums, published as they are: every member is for callers (docs/adr/0006)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from domain.access import Right
+from domain.artifact_types import ArtifactType
+from domain.errors import ErrorCode, Problem
+from domain.model import (
+    ActionKind,
+    ArtifactStatus,
+    ConflictStrategy,
+    DecisionSource,
+    EventKind,
+    ImportKind,
+    ImportMode,
+    ImportState,
+    MatchedBy,
+    PackageType,
+    Stage,
+    TenantPlan,
+    TenantStatus,
+    UnresolvedBindings,
+)
+from domain.scanning import ScanResult, Severity
+
+strawberry.enum(ActionKind, description="What an import does with one artifact.")
+strawberry.enum(ArtifactStatus, description="Belongs to a revision; every change of it is a new revision.")
+strawberry.enum(ArtifactType, description="The kinds of artifact, in install order: what others need stands first.")
+strawberry.enum(ConflictStrategy, description="What to do with an artifact that is already there.")
+strawberry.enum(DecisionSource, description="Who decided an action.")
+strawberry.enum(
+    ErrorCode, description="The catalogue: one name for each code of REST. Treat unknown ones as INTERNAL_ERROR."
+)
+strawberry.enum(EventKind, description="What a line of an import's journal tells. Only PROGRESS is ever merged.")
+strawberry.enum(ImportKind, description="Where an import comes from.")
+strawberry.enum(ImportMode, description="APPLY brings artifacts in; PLAN stops when the plan is made (a dry run).")
+strawberry.enum(ImportState, description="Where an import stands. The last four are final.")
+strawberry.enum(MatchedBy, description="Why a package's artifact and one of the tenant are the same thing.")
+strawberry.enum(PackageType, description="What a package is mainly made of.")
+strawberry.enum(Right, name="Permission", description="What a token allows.")
+strawberry.enum(ScanResult, description="The outcome of a security scan. ERROR blocks like FAIL.")
+strawberry.enum(Severity, name="FindingSeverity", description="How bad a finding of the security scan is.")
+strawberry.enum(Stage, description="The named steps of an import, in order.")
+strawberry.enum(TenantPlan, description="Decides how large an import may be.")
+strawberry.enum(TenantStatus, description="A suspended tenant can be read, not changed.")
+strawberry.enum(UnresolvedBindings, description="What happens to an artifact whose credentials nobody supplied.")
+
+
+@strawberry.enum(description="Whether a problem stops something or only informs.")
+class ProblemSeverity(Enum):
+    """Derived from the code: warnings have the status 200."""
+
+    BLOCKER = "BLOCKER"
+    WARNING = "WARNING"
+
+    @classmethod
+    def of(cls, problem: Problem) -> ProblemSeverity:
+        return cls.WARNING if problem.code.is_warning else cls.BLOCKER
+
+
+@strawberry.enum(description="Why an import still waits in line.")
+class QueueReason(Enum):
+    """Derived from what stands before the import."""
+
+    TENANT_BUSY = "TENANT_BUSY"
+    NO_FREE_WORKER = "NO_FREE_WORKER"

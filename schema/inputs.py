@@ -1,0 +1,205 @@
+"""What mutations take. A tenant is named by its own id or by its Node id, whichever is at hand."""
+
+from __future__ import annotations
+
+import strawberry
+
+from domain import model
+from domain.artifact_types import ArtifactType
+from domain.authoring import ArtifactDraft
+from domain.errors import ErrorCode, refuse
+from domain.model import ConflictStrategy, ImportState, PackageType, TenantPlan, TenantStatus, UnresolvedBindings
+from schema.scalars import Json
+
+
+@strawberry.input(description="A tenant to be made.")
+class CreateTenantInput:
+    tenant_id: strawberry.ID = strawberry.field(
+        description="1 to 100 letters, digits, dots, hyphens or underscores; tokens and REST know it by this."
+    )
+    tenant_plan: TenantPlan | None = strawberry.field(
+        default=TenantPlan.STANDARD, description="Decides how large an import may be."
+    )
+
+
+@strawberry.input(description="What of a tenant is to change; what is left out stays.")
+class UpdateTenantInput:
+    id: strawberry.ID = strawberry.field(description="The tenant.")
+    tenant_plan: TenantPlan | None = strawberry.field(default=None, description="Its new plan.")
+    status: TenantStatus | None = strawberry.field(default=None, description="Its new status.")
+
+
+@strawberry.input(description="An artifact to be saved, as a draft.")
+class ArtifactInput:
+    artifact_type: ArtifactType = strawberry.field(description="Its kind.")
+    artifact_id: str | None = strawberry.field(default=None, description="Its id; left out: a new one is made.")
+    name: str = strawberry.field(description="Its name, unique among the tenant's artifacts of this kind.")
+    version: str = strawberry.field(description="Its semantic version.")
+    content: Json = strawberry.field(description="The artifact itself, a JSON object.")
+    if_revision: int | None = strawberry.field(
+        default=None, description="Refuse with REVISION_CONFLICT unless this is the active one; 0: must be new."
+    )
+
+    def draft(self, place: int) -> ArtifactDraft:
+        if not isinstance(self.content, dict):
+            raise refuse(ErrorCode.ARTIFACT_INVALID, "The content is no JSON object.", f"save[{place}].content")
+        return ArtifactDraft(
+            artifact_type=self.artifact_type,
+            artifact_id=self.artifact_id,
+            name=self.name,
+            version=self.version,
+            content=self.content,
+            if_revision=self.if_revision,
+        )
+
+
+@strawberry.input(description="Saves, then publishes, archives and removals: all of them, or none.")
+class ChangeArtifactsInput:
+    tenant_id: strawberry.ID = strawberry.field(description="Whose artifacts.")
+    save: list[ArtifactInput] | None = strawberry.field(default=None, description="Artifacts to write.")
+    publish: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
+    archive: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
+    remove: list[str] | None = strawberry.field(default=None, description="Artifact ids; they are never used again.")
+
+
+@strawberry.input(description="A package that must be installed where this one is.")
+class PackageDependencyInput:
+    package_name: str = strawberry.field(description="Its name.")
+    min_version: str = strawberry.field(description="The lowest version that will do.")
+    max_version: str | None = strawberry.field(default=None, description="The lowest version that will not do.")
+
+
+@strawberry.input(description="A package to be made.")
+class ExportPackageInput:
+    tenant_id: strawberry.ID = strawberry.field(description="Whose artifacts.")
+    package_name: str = strawberry.field(description="1 to 100 printable characters, no slashes.")
+    package_type: PackageType = strawberry.field(description="What it is mainly made of.")
+    version: str = strawberry.field(description="A semantic version that this name does not have yet.")
+    artifact_ids: list[str] = strawberry.field(description="The roots; what they need comes along.")
+    description: str | None = strawberry.field(default=None, description="At most 500 characters.")
+    author: str | None = strawberry.field(default=None, description="At most 100 characters.")
+    tags: list[str] | None = strawberry.field(default=None, description="At most 10 words to find it by.")
+    package_dependencies: list[PackageDependencyInput] | None = strawberry.field(
+        default=None, description="Packages that must be there before."
+    )
+
+
+@strawberry.input(one_of=True, description="Where the bundle comes from.")
+class ImportSourceInput:
+    package_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="An export of this server, of any tenant the token reaches."
+    )
+
+
+@strawberry.input(description="A strategy for one kind of artifact.")
+class TypeStrategyInput:
+    artifact_type: ArtifactType = strawberry.field(description="The kind.")
+    strategy: ConflictStrategy = strawberry.field(description="What to do with those already there.")
+
+
+@strawberry.input(description="A value that never travels, such as a credential.")
+class BindingInput:
+    key: strawberry.ID = strawberry.field(description="The artifact's id in the package and the JSON pointer in it.")
+    value: str = strawberry.field(description="The value in this tenant.")
+
+
+@strawberry.input(description="REST's options of an import: same meaning, same defaults.")
+class ImportOptionsInput:
+    default_strategy: ConflictStrategy | None = strawberry.field(
+        default=None, description="For artifacts already there; left out: the import waits for decisions."
+    )
+    strategy_by_type: list[TypeStrategyInput] | None = strawberry.field(
+        default=None, description="Goes before the default."
+    )
+    merge_fallback: ConflictStrategy | None = strawberry.field(
+        default=ConflictStrategy.SKIP, description="Where MERGE is asked for but not offered."
+    )
+    allow_version_downgrade: bool | None = strawberry.field(default=False, description="Older versions may come in.")
+    allow_major_version_upgrade: bool | None = strawberry.field(
+        default=False, description="A new major version may come in; needs a permission of its own."
+    )
+    allow_security_warnings: bool | None = strawberry.field(
+        default=False, description="Warnings of the scan do not block; needs a permission of its own."
+    )
+    bindings: list[BindingInput] | None = strawberry.field(default=None, description="Values that never travel.")
+    unresolved_bindings: UnresolvedBindings | None = strawberry.field(
+        default=UnresolvedBindings.REFUSE, description="What happens where such a value is missing."
+    )
+
+    def options(self, *, is_dry_run: bool) -> model.ImportOptions:
+        by_type = {row.artifact_type: row.strategy for row in self.strategy_by_type or ()}
+        if len(by_type) < len(self.strategy_by_type or ()):
+            text = "A kind of artifact stands twice in strategyByType."
+            raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.strategyByType")
+        return model.ImportOptions(
+            default_strategy=self.default_strategy,
+            strategy_by_type=by_type,
+            merge_fallback=self.merge_fallback or ConflictStrategy.SKIP,
+            allow_version_downgrade=bool(self.allow_version_downgrade),
+            allow_major_version_upgrade=bool(self.allow_major_version_upgrade),
+            allow_security_warnings=bool(self.allow_security_warnings),
+            dry_run=is_dry_run,
+            bindings={str(row.key): row.value for row in self.bindings or ()},
+            unresolved_bindings=self.unresolved_bindings or UnresolvedBindings.REFUSE,
+        )
+
+
+@strawberry.input(description="What to import, where to, and how.")
+class ImportRequestInput:
+    tenant_id: strawberry.ID = strawberry.field(description="The tenant that is to have it.")
+    source: ImportSourceInput = strawberry.field(description="The bundle.")
+    options: ImportOptionsInput | None = strawberry.field(default=None, description="How.")
+
+
+@strawberry.input(one_of=True, description="What to plan.")
+class PlanImportInput:
+    import_package: ImportRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An import.")
+
+
+@strawberry.input(one_of=True, description="What to import.")
+class ImportPackageInput:
+    request: ImportRequestInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Plan and apply at once."
+    )
+
+
+@strawberry.input(description="What is done about one conflict.")
+class ArtifactDecisionInput:
+    conflict_key: strawberry.ID = strawberry.field(description="The conflict.")
+    strategy: ConflictStrategy = strawberry.field(description="What to do.")
+
+
+@strawberry.input(one_of=True, description="One decision.")
+class DecisionInput:
+    artifact: ArtifactDecisionInput | None = strawberry.field(
+        default=strawberry.UNSET, description="About a whole artifact."
+    )
+
+
+@strawberry.input(description="Decisions for an import that waits for them.")
+class ResolveConflictsInput:
+    import_id: strawberry.ID = strawberry.field(description="The import.")
+    decisions: list[DecisionInput] = strawberry.field(description="One for each conflict; no conflict twice.")
+    rest_strategy: ConflictStrategy | None = strawberry.field(
+        default=None, description="For all conflicts that still wait."
+    )
+
+
+@strawberry.input(description="An import to be stopped.")
+class CancelImportInput:
+    import_id: strawberry.ID = strawberry.field(description="The import.")
+
+
+@strawberry.input(description="Which imports a list shows.")
+class ImportFilter:
+    tenant_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="Only these tenants'.")
+    states: list[ImportState] | None = strawberry.field(default=None, description="Only these states.")
+    package_name: str | None = strawberry.field(default=None, description="Only this package.")
+    include_dry_runs: bool | None = strawberry.field(default=False, description="Plans as well.")
+
+    def wanted(self) -> model.ImportFilter:
+        return model.ImportFilter(
+            states=tuple(self.states or ()),
+            package_name=self.package_name or "",
+            include_dry_runs=bool(self.include_dry_runs),
+        )

@@ -1,0 +1,141 @@
+"""Packages: exported, installed, and looked at before they are made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from domain import model
+from domain.closure import Closure
+from domain.model import PackageType
+from schema.context import Info
+from schema.fields import described
+from schema.nodes import Node, upward
+from schema.opaque import sealed
+from schema.scalars import Json, Long
+from schema.values import Actor, ArtifactName, Problem
+
+
+@strawberry.type(description="A named, versioned set of artifacts, exported from a tenant.")
+class Package(Node):
+    name: str = strawberry.field(description="Its name.")
+    version: str = strawberry.field(description="Its semantic version.")
+    package_type: PackageType = strawberry.field(description="What it is mainly made of.")
+    description: str | None = strawberry.field(description="What its maker says about it.")
+    author: str | None = strawberry.field(description="Who its maker says wrote it.")
+    tags: list[str] = strawberry.field(description="Words to find it by.")
+    checksum: str = strawberry.field(description="SHA-256 of its artifact files, in install order.")
+    content_checksum: str = strawberry.field(description="SHA-256 of its manifest in the form of RFC 8785.")
+    size_bytes: Long = strawberry.field(description="The size of the ZIP.")
+    artifact_count: int = strawberry.field(description="How many artifacts it holds.")
+    install_order: list[str] = strawberry.field(description="The ids of its artifacts; what others need comes first.")
+    manifest: Json = strawberry.field(description="The bundle's own statement of what it holds.")
+    exported_at: datetime = strawberry.field(description="When it was made.")
+    exported_by: Actor = strawberry.field(description="Who made it.")
+    expires_at: datetime = strawberry.field(description="Until when its bytes are kept.")
+    tenant_id: strawberry.Private[str]
+
+    @described("The tenant it was exported from.", upward("Tenant", "tenants"))
+    async def tenant(self, info: Info) -> Node:
+        return await info.context.tenant(self.tenant_id)
+
+    @described("Where the ZIP is, with the same token; null once its bytes are gone.")
+    def download_url(self, info: Info) -> str | None:
+        is_kept = info.context.services.clock.now() < self.expires_at
+        return f"/api/installhub/packages/{self.id}/download" if is_kept else None
+
+    @classmethod
+    def of(cls, package: model.Package) -> Package:
+        return cls(
+            id=strawberry.ID(package.package_id),
+            name=package.name,
+            version=package.version,
+            package_type=package.package_type,
+            description=package.description or None,
+            author=package.author or None,
+            tags=list(package.tags),
+            checksum=package.checksum,
+            content_checksum=package.content_checksum,
+            size_bytes=Long(package.size_bytes),
+            artifact_count=package.artifact_count,
+            install_order=list(package.install_order),
+            manifest=Json(package.manifest),
+            exported_at=package.exported_at,
+            exported_by=Actor.of(package.exported_by),
+            expires_at=package.expires_at,
+            tenant_id=package.tenant_id,
+        )
+
+
+@strawberry.type(description="Which version of a package a tenant has.")
+class InstalledPackage:
+    key: strawberry.ID = strawberry.field(description="Unique in its tenant.")
+    package_name: str = strawberry.field(description="The package.")
+    version: str = strawberry.field(description="The version that is active.")
+    source: str = strawberry.field(description="Where it came from: the tenant that exported it. Part of its identity.")
+    checksum: str = strawberry.field(description="SHA-256 of its artifact files.")
+    installed_at: datetime = strawberry.field(description="When it became active.")
+    tenant_id: strawberry.Private[str]
+    import_id: strawberry.Private[str]
+
+    @described("The tenant that has it.", upward("Tenant", "tenants"))
+    async def tenant(self, info: Info) -> Node:
+        return await info.context.tenant(self.tenant_id)
+
+    @described("The import that brought it.", upward("ImportJob", "imports") | None)
+    async def import_job(self, info: Info) -> Node | None:
+        return await info.context.import_job(self.import_id)
+
+    @classmethod
+    def of(cls, package: model.InstalledPackage) -> InstalledPackage:
+        return cls(
+            key=strawberry.ID(sealed(*installed_key(package))),
+            package_name=package.name,
+            version=package.version,
+            source=package.source,
+            checksum=package.checksum,
+            installed_at=package.installed_at,
+            tenant_id=package.tenant_id,
+            import_id=package.import_id,
+        )
+
+
+def installed_key(package: model.InstalledPackage) -> tuple[str, str]:
+    """What lists of installed packages are ordered by: their identity (decisions R4)."""
+    return model.name_key(package.name), package.source
+
+
+@strawberry.type(description="An artifact that an export brings along, and why.")
+class ResolvedDependency:
+    artifact: ArtifactName = strawberry.field(description="What is brought along.")
+    resolved_from: str = strawberry.field(description="The id of the nearest artifact that needs it.")
+    depth: int = strawberry.field(description="How many references away from the nearest root.")
+
+
+@strawberry.type(description="What an export would hold, why, and in which order.")
+class ExportPreview:
+    roots: list[ArtifactName] = strawberry.field(description="What was asked for.")
+    dependencies: list[ResolvedDependency] = strawberry.field(description="What comes along, in order of discovery.")
+    install_order: list[str] = strawberry.field(description="Ids; what others need comes first. Empty with a cycle.")
+    cycle: list[str] | None = strawberry.field(description="Artifacts that refer to each other in a circle.")
+    problems: list[Problem] = strawberry.field(description="Warnings.")
+
+    @classmethod
+    def of(cls, gathered: Closure) -> ExportPreview:
+        heads = gathered.heads
+        return cls(
+            roots=[ArtifactName.of(heads[root]) for root in gathered.roots],
+            dependencies=[
+                ResolvedDependency(
+                    artifact=ArtifactName.of(heads[found.artifact_id]),
+                    resolved_from=found.resolved_from,
+                    depth=found.depth,
+                )
+                for found in gathered.found
+                if found.resolved_from is not None
+            ],
+            install_order=list(gathered.install_order),
+            cycle=list(gathered.cycle) or None,
+            problems=[Problem.of(problem) for problem in gathered.warnings],
+        )

@@ -1,0 +1,159 @@
+"""Tenants, and the caller."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain import model
+from domain.access import Caller, Right
+from domain.limits import Limits
+from domain.model import ImportState, TenantId, TenantPlan, TenantStatus
+from domain.ports import Slice
+from schema.artifacts import Artifact, ArtifactFilter, artifact_key
+from schema.connections import After, Connection, First, Search, connection, page_size, pair_after, text_after
+from schema.context import Info
+from schema.fields import described
+from schema.imports import ImportJob
+from schema.nodes import Node, tenant_node_id
+from schema.packages import InstalledPackage, Package, installed_key
+from schema.scalars import Long
+
+
+@strawberry.type(name="Limits", description="How large things may be, by the tenant's plan.")
+class LimitsShown:
+    bundle_bytes: Long = strawberry.field(description="The largest ZIP of an import.")
+    artifacts_per_import: int = strawberry.field(description="The most artifacts of an import.")
+    artifacts_per_export: int = strawberry.field(description="The most artifacts of an export.")
+    roots_per_export: int = strawberry.field(description="The most roots of an export.")
+
+    @classmethod
+    def of(cls, limits: Limits, plan: TenantPlan) -> LimitsShown:
+        return cls(
+            bundle_bytes=Long(limits.zip_bytes(plan)),
+            artifacts_per_import=limits.artifacts(plan),
+            artifacts_per_export=limits.export_artifacts,
+            roots_per_export=limits.export_roots,
+        )
+
+
+@strawberry.type(description="The owner of artifacts. Nothing crosses from one to another without being checked.")
+class Tenant(Node):
+    tenant_id: str = strawberry.field(description="The id that tokens and REST know it by.")
+    tenant_plan: TenantPlan = strawberry.field(description="Decides how large an import may be.")
+    status: TenantStatus = strawberry.field(description="Whether it can be changed.")
+    platform_version: str = strawberry.field(description="What its packages carry, and are compared with.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+
+    @described("What its plan allows.")
+    def limits(self, info: Info) -> LimitsShown:
+        return LimitsShown.of(info.context.services.installation.limits, self.tenant_plan)
+
+    @described("What the caller's token allows here.")
+    def viewer_can(self, info: Info) -> list[Right]:
+        return [right for right in Right if info.context.caller.has(right)]
+
+    @described("Its artifacts, by name.")
+    async def artifacts(
+        self,
+        info: Info,
+        filter: Annotated[ArtifactFilter | None, strawberry.argument(description="Which ones.")] = None,
+        first: First = 20,
+        after: After = None,
+    ) -> Connection[Artifact]:
+        asked, wanted = info.context, (filter or ArtifactFilter()).wanted()
+        page = await asked.services.authoring.page(
+            asked.caller, TenantId(self.tenant_id), wanted, first=page_size(first), after=pair_after(after)
+        )
+        asked.spend(len(page.items))
+        return connection(page, after, node=Artifact.of, key=artifact_key)
+
+    @described("One of its artifacts; null for what is not there.", Artifact | None)
+    async def artifact(
+        self, info: Info, artifact_id: Annotated[str, strawberry.argument(description="Such as `form-2005`.")]
+    ) -> Node | None:
+        return await info.context.artifact(self.tenant_id, artifact_id)
+
+    @described("The packages exported from it, newest first.")
+    async def exported_packages(
+        self, info: Info, search: Search = None, first: First = 20, after: After = None
+    ) -> Connection[Package]:
+        asked = info.context
+        page = await asked.services.records.packages(
+            asked.caller,
+            TenantId(self.tenant_id),
+            search=search or "",
+            first=page_size(first),
+            after=text_after(after),
+        )
+        asked.spend(len(page.items))
+        return connection(page, after, node=Package.of, key=lambda package: (package.package_id,))
+
+    @described("The packages installed in it, by name.")
+    async def installed_packages(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> Connection[InstalledPackage]:
+        asked, size, seen = info.context, page_size(first), pair_after(after)
+        found = await asked.services.records.installed(asked.caller, TenantId(self.tenant_id))
+        rest = [
+            package for package in sorted(found, key=installed_key) if seen is None or installed_key(package) > seen
+        ]
+        page = Slice(tuple(rest[:size]), has_next=len(rest) > size)
+        asked.spend(len(page.items))
+        return connection(page, after, node=InstalledPackage.of, key=installed_key)
+
+    @described("The import that changes it now.")
+    async def running_import(self, info: Info) -> ImportJob | None:
+        running = await self._imports(info, ImportState.RUNNING, first=1)
+        return ImportJob.of(running[0]) if running else None
+
+    @described("How many imports wait for their turn.")
+    async def queued_import_count(self, info: Info) -> int:
+        limits = info.context.services.installation.limits
+        return len(await self._imports(info, ImportState.QUEUED, first=limits.queued_imports))
+
+    async def _imports(self, info: Info, state: ImportState, *, first: int) -> tuple[model.ImportJob, ...]:
+        asked, here = info.context, frozenset({TenantId(self.tenant_id)})
+        wanted = model.ImportFilter(states=(state,))
+        return (await asked.services.records.import_jobs(asked.caller, here, wanted, first=first, after=None)).items
+
+    @classmethod
+    def of(cls, tenant: model.Tenant) -> Tenant:
+        return cls(
+            id=tenant_node_id(tenant.tenant_id),
+            tenant_id=tenant.tenant_id,
+            tenant_plan=tenant.plan,
+            status=tenant.status,
+            platform_version=tenant.platform_version,
+            created_at=tenant.created_at,
+        )
+
+
+@strawberry.type(description="The caller: what the token allows, so that buttons can be shown or hidden.")
+class Viewer:
+    subject: str = strawberry.field(description="The token's subject.")
+    email: str | None = strawberry.field(description="The address people know the caller by.")
+    scopes: list[str] = strawberry.field(description="What the token allows, in its tenants.")
+    token_expires_at: datetime = strawberry.field(description="When the token ends; streams end with it.")
+
+    @described("The tenants the token reaches, by id.")
+    async def tenants(
+        self, info: Info, search: Search = None, first: First = 20, after: After = None
+    ) -> Connection[Tenant]:
+        asked = info.context
+        page = await asked.services.tenancy.page(
+            asked.caller, search=search or "", first=page_size(first), after=text_after(after)
+        )
+        asked.spend(len(page.items))
+        return connection(page, after, node=Tenant.of, key=lambda tenant: (tenant.tenant_id,))
+
+    @classmethod
+    def of(cls, caller: Caller) -> Viewer:
+        return cls(
+            subject=caller.subject,
+            email=caller.email,
+            scopes=sorted(caller.scopes),
+            token_expires_at=caller.expires_at,
+        )

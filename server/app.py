@@ -1,0 +1,161 @@
+"""The HTTP application: routes, middleware and error answers, as lists (design: house, habit 7)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uuid_utils
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from domain.errors import ErrorCode, Refusal, refuse
+from domain.ports import UnavailableError
+from rest_compat import DIALECTS
+from rest_compat.dialect import Dialect
+from server.graphql import graphql_endpoint
+from server.requests import Numbered, OneAuthorization
+from server.runtime import Runtime
+from server.settings import Settings
+
+_log = logging.getLogger(__name__)
+_LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+_ASKED_BY_PAGES = ("Authorization", "Content-Type", "X-Tenant-Id", "Idempotency-Key", "Prefer", "Last-Event-ID")
+_SHOWN_TO_PAGES = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-Id")
+_CODES: Mapping[int, ErrorCode] = {
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    406: ErrorCode.NOT_ACCEPTABLE,
+    413: ErrorCode.PAYLOAD_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+def create_app(runtime: Runtime) -> Starlette:
+    """The application over a running world; it opens and closes nothing itself."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        yield {"services": runtime.services, "authenticate": runtime.authenticate, "runtime": runtime}
+
+    graphql = graphql_endpoint(runtime.settings)
+    return Starlette(
+        routes=[
+            Route("/healthz", _alive),
+            Route("/readyz", _ready),
+            Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
+            *(route for dialect in DIALECTS for route in dialect.routes),
+        ],
+        middleware=[
+            Middleware(Numbered),
+            *_cors(runtime.settings),
+            Middleware(OneAuthorization),
+            Middleware(Masked),
+        ],
+        exception_handlers={
+            Refusal: _refused,
+            UnavailableError: _unavailable,
+            HTTPException: _misdirected,
+        },
+        lifespan=lifespan,
+    )
+
+
+class Masked:
+    """Our own bugs: one entry in the log, and an answer that says no more than the entry's number."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_started = False
+
+        async def send_noted(message: Any) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            _log.info("The caller of %s went away", scope["path"])
+        except Exception as bug:  # noqa: BLE001 - the doors' outermost line
+            number = str(uuid_utils.uuid7())
+            _log.error("%s met a bug [%s]", scope["path"], number, exc_info=bug)
+            if scope["type"] == "http" and not is_started:
+                text = f"Something went wrong on our side. Quote {number} when you report it."
+                refusal = refuse(ErrorCode.INTERNAL_ERROR, text, correlationId=number)
+                await _answer(Request(scope, receive), refusal)(scope, receive, send)
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+async def _ready(request: Request) -> Response:
+    runtime: Runtime = request.state.runtime
+    try:
+        await runtime.demand_answer()
+    except (UnavailableError, TimeoutError):
+        _log.warning("Not ready: the database does not answer")
+        return JSONResponse({"status": "unavailable", "missing": ["database"]}, 503, {"Retry-After": "5"})
+    return JSONResponse({"status": "ready"})
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    if not isinstance(refusal, Refusal):
+        raise TypeError(type(refusal).__name__) from refusal
+    return _answer(request, refusal)
+
+
+async def _unavailable(request: Request, trouble: Exception) -> Response:
+    _log.warning("%s had to wait: %s", request.scope["path"], trouble)
+    text = "The server's own storage does not answer now. Try again."
+    return _answer(request, refuse(ErrorCode.SERVICE_UNAVAILABLE, text, retryAfter=5))
+
+
+async def _misdirected(request: Request, error: Exception) -> Response:
+    """Starlette's own answers, in the words of the door that was meant."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(type(error).__name__) from error
+    code = _CODES.get(error.status_code, ErrorCode.BAD_USER_INPUT)
+    text = "There is nothing at this path." if code is ErrorCode.NOT_FOUND else f"{error.detail}."
+    response = _answer(request, refuse(code, text))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _answer(request: Request, refusal: Refusal) -> Response:
+    return _dialect_of(request.scope["path"]).render_refusal(request, refusal)
+
+
+def _dialect_of(path: str) -> Dialect:
+    """Who answers for a path; the first dialect where it is nobody's."""
+    fitting = [dialect for dialect in DIALECTS if path.startswith(dialect.prefix)]
+    return max(fitting, key=lambda dialect: len(dialect.prefix), default=DIALECTS[0])
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    """Which web pages may call; no cookies, ever (decisions section 9.5)."""
+    if not settings.allowed_origins and not settings.dev:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_origin_regex=_LOOPBACK.pattern if settings.dev else None,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=_ASKED_BY_PAGES,
+            expose_headers=_SHOWN_TO_PAGES,
+        )
+    ]

@@ -1,0 +1,177 @@
+"""The worker: claims import jobs, runs them, keeps their leases, and repairs what dead workers left behind.
+
+Woken by the bell; looks by itself now and then, because bells may be lost. The fence in the database, not this
+file, keeps two workers from writing one job (design: stack, section 1; ADR 0005; decisions R12).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import uuid_utils
+
+from domain.importing import JOBS
+from domain.model import ImportJob
+from domain.ports import LeaseLostError, Ports, UnavailableError
+from domain.services import Services
+
+_log = logging.getLogger(__name__)
+#: a lease given back ended this long ago, so that any clock of the database agrees
+_GIVEN_BACK = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often, in seconds (design: stack, section 1)."""
+
+    lease: float = 30.0
+    renewal: float = 10.0
+    #: looks for jobs and lost leases even if no bell rang
+    look: float = 5.0
+    sweep: float = 60.0
+    #: after trouble with the database
+    pause: float = 1.0
+    #: for running jobs to let go when the process stops
+    farewell: float = 8.0
+
+
+class Worker:
+    """Runs imports of this process, at most ``places`` at the same time."""
+
+    def __init__(self, services: Services, ports: Ports, *, places: int = 4, rhythm: Rhythm | None = None) -> None:
+        self._services = services
+        self._store = ports.store
+        self._bell = ports.bell
+        self._places = places
+        self._rhythm = rhythm or Rhythm()
+        self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid_utils.uuid7().hex[-8:]}"
+        self._runs: dict[asyncio.Task[None], ImportJob] = {}
+
+    @asynccontextmanager
+    async def working(self, *, is_alone: bool = False) -> AsyncIterator[None]:
+        """Work until left; then give running jobs back, to be begun again by whoever comes next.
+
+        ``is_alone``: no other process can be alive, so whatever runs in the database runs no more.
+        """
+        if is_alone:
+            await self._services.upkeep.requeue_lost(all_running=True)
+        upkeep, rhythm = self._services.upkeep, self._rhythm
+        loops = [
+            asyncio.create_task(self._claim_on()),
+            asyncio.create_task(_again_and_again(upkeep.requeue_lost, rhythm.look)),
+            asyncio.create_task(_again_and_again(upkeep.expire_waiting, rhythm.sweep)),
+            asyncio.create_task(_again_and_again(upkeep.sweep_held, rhythm.sweep)),
+        ]
+        try:
+            yield
+        finally:
+            await _ended(loops)
+            await self._let_go()
+
+    async def _claim_on(self) -> None:
+        async with self._bell.listen(JOBS) as rung:
+            while True:
+                try:
+                    is_full = await self._filled()
+                except Exception as trouble:  # noqa: BLE001 - whatever it is, a worker that stops claiming helps nobody
+                    _log.error("No job can be claimed now: %s", trouble, exc_info=_bug_in(trouble))
+                    await asyncio.sleep(self._rhythm.pause)
+                    continue
+                if is_full:
+                    await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    await rung.wait(self._rhythm.look)
+
+    async def _filled(self) -> bool:
+        """Begin jobs as long as there are free places and jobs that may run; whether all places are taken."""
+        while len(self._runs) < self._places:
+            async with self._store.platform_unit() as unit:
+                job = await unit.jobs.claim(self._owner, lease_seconds=self._rhythm.lease)
+            if job is None:
+                return False
+            run = asyncio.create_task(self._run(job), name=job.import_id)
+            self._runs[run] = job
+            run.add_done_callback(self._runs.pop)
+        return True
+
+    async def _run(self, job: ImportJob) -> None:
+        _log.info("%s begins, attempt %s", job.import_id, job.attempt)
+        run = asyncio.ensure_future(self._services.importer.run(job))
+        keeper = asyncio.create_task(self._keep_lease(job, run))
+        try:
+            await run
+            _log.info("%s is done for now", job.import_id)
+        except LeaseLostError:
+            _log.warning("%s was taken over by another worker", job.import_id)
+        except UnavailableError as trouble:
+            _log.warning("%s stops until its lease ends: %s", job.import_id, trouble)
+        except asyncio.CancelledError:
+            await _ended([run])
+            raise
+        except Exception as bug:  # noqa: BLE001 - the outermost line: a bug ends one import, not the worker
+            await self._told(job, bug)
+        finally:
+            await _ended([keeper])
+
+    async def _told(self, job: ImportJob, bug: Exception) -> None:
+        """Write our bug down once, and end the import with the number under which it stands in the log."""
+        correlation_id = str(uuid_utils.uuid7())
+        _log.error("%s met a bug [%s]", job.import_id, correlation_id, exc_info=bug)
+        try:
+            await self._services.importer.failed_by_us(job, correlation_id)
+        except Exception as trouble:  # noqa: BLE001 - the same
+            _log.error("%s could not be ended: %s", job.import_id, trouble, exc_info=_bug_in(trouble))
+
+    async def _keep_lease(self, job: ImportJob, run: asyncio.Future[None]) -> None:
+        """Renew in a task of its own, so that long work does not lose its job; stop work that lost it."""
+        while True:
+            await asyncio.sleep(self._rhythm.renewal)
+            try:
+                async with self._store.platform_unit() as unit:
+                    await unit.jobs.renew(job.import_id, job.fence, lease_seconds=self._rhythm.lease)
+            except UnavailableError as trouble:
+                _log.warning("The lease of %s could not be renewed: %s", job.import_id, trouble)
+            except LeaseLostError:
+                run.cancel()
+                return
+
+    async def _let_go(self) -> None:
+        """Stop what runs and give it back at once, instead of leaving it to the end of its lease."""
+        running = dict(self._runs)
+        await _ended(list(running), within=self._rhythm.farewell)
+        for job in running.values():
+            with suppress(LeaseLostError, UnavailableError):
+                async with self._store.platform_unit() as unit:
+                    await unit.jobs.renew(job.import_id, job.fence, lease_seconds=_GIVEN_BACK)
+        if running:
+            with suppress(UnavailableError):
+                await self._services.upkeep.requeue_lost()
+
+
+async def _again_and_again(repair: Callable[[], Awaitable[int]], seconds: float) -> None:
+    name = getattr(repair, "__name__", "a repair")
+    while True:
+        try:
+            await repair()
+        except Exception as trouble:  # noqa: BLE001 - the outermost line: the next time may go well
+            _log.error("%s could not be done: %s", name, trouble, exc_info=_bug_in(trouble))
+        await asyncio.sleep(seconds)
+
+
+def _bug_in(trouble: Exception) -> Exception | None:
+    """What deserves a stack trace in the log: a database that is away and a lost lease do not."""
+    return None if isinstance(trouble, UnavailableError | LeaseLostError) else trouble
+
+
+async def _ended(tasks: list[asyncio.Task[None]] | list[asyncio.Future[None]], *, within: float | None = None) -> None:
+    """Cancel and wait. What a cancelled task still had to say is of no interest any more."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=within)

@@ -1,0 +1,96 @@
+"""Artifacts from files into a tenant, and whose hand it is when the host's own command line acts."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from domain import strict_json
+from domain.access import ADMIN, PLATFORM, Caller
+from domain.authoring import ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
+from domain.errors import Problem, Refusal, refuse_if
+from domain.model import ArtifactHead, TenantId
+
+#: stands beside the artifacts in an unpacked bundle and is none itself
+_MANIFEST = "manifest.json"
+#: change with every export, or with the product (decisions R6)
+_VOLATILE = ("_exportedAt", "_schemaVersion")
+_BODIES_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How many artifacts were saved, and how many stood there already just so."""
+
+    saved: int
+    unchanged: int
+
+
+def local_caller() -> Caller:
+    """Whoever may run commands on this host may do anything; records name the login."""
+    login = f"local:{getpass.getuser()}"
+    end = datetime.max.replace(tzinfo=UTC)
+    return Caller(login, "local", frozenset(), frozenset({ADMIN, PLATFORM}), expires_at=end)
+
+
+async def load(authoring: Authoring, tenant_id: TenantId, folder: Path) -> Loaded:
+    """Save and publish every artifact file below a folder, all or nothing. What is unchanged is not saved again.
+
+    Raises a refusal with every problem, each with its file.
+    """
+    drafts = _drafts_below(folder)
+    there = await _there(authoring, tenant_id, drafts)
+    changed = [draft for draft in drafts if _essence(_tree_of(draft)) != there.get(draft.artifact_id)]
+    if changed:
+        await authoring.apply(ArtifactChanges(tenant_id, save=tuple(changed)), local_caller().actor)
+    return Loaded(len(changed), len(drafts) - len(changed))
+
+
+def _drafts_below(folder: Path) -> list[ArtifactDraft]:
+    drafts: list[ArtifactDraft] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.rglob("*.json")):
+        if path.name == _MANIFEST or not path.is_file():
+            continue
+        try:
+            drafts.append(draft_of_file(path.read_bytes()))
+        except Refusal as refusal:
+            problems += _placed(refusal, path.relative_to(folder))
+    refuse_if(problems)
+    return drafts
+
+
+def _placed(refusal: Refusal, path: Path) -> Iterator[Problem]:
+    for problem in refusal.problems:
+        yield replace(problem, message=f"{path}: {problem.message}", where=str(path))
+
+
+async def _there(
+    authoring: Authoring, tenant_id: TenantId, drafts: list[ArtifactDraft]
+) -> dict[str | None, bytes | None]:
+    """What the tenant has under these ids, in a form to compare."""
+    caller = local_caller()
+    heads = await authoring.heads(caller, tenant_id, [draft.artifact_id for draft in drafts if draft.artifact_id])
+    standing: list[ArtifactHead] = [head for head in heads.values() if head.is_there]
+    found: dict[str | None, bytes | None] = {}
+    for begin in range(0, len(standing), _BODIES_AT_ONCE):
+        part = standing[begin : begin + _BODIES_AT_ONCE]
+        trees = await authoring.contents(caller, tenant_id, [head.revision_id for head in part])
+        found |= {head.artifact_id: _essence(trees[head.revision_id]) for head in part}
+    return found
+
+
+def _tree_of(draft: ArtifactDraft) -> dict[str, Any]:
+    return {**draft.content, "name": draft.name, "status": draft.status.wire}
+
+
+def _essence(tree: dict[str, Any]) -> bytes | None:
+    """The content without what changes by itself; nothing for what cannot be written, which is then refused."""
+    try:
+        return strict_json.canonical({key: value for key, value in tree.items() if key not in _VOLATILE})
+    except strict_json.NotStrict:
+        return None

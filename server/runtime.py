@@ -1,0 +1,116 @@
+"""The world put together: ports on their engines, services over the ports (design: house, section 2; decisions R33)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from domain.access import Authenticator, Caller
+from domain.errors import ErrorCode, refuse
+from domain.ports import Bell, Clock, Ports
+from domain.services import Services, services
+from server.auth import TokenAuthenticator, Trust
+from server.jwks import key_source
+from server.keys import ensure_key_pair, public_keys_file
+from server.settings import Settings, SettingsError
+from storage.bells import LocalBell, PostgresBell
+from storage.blobs import FileBlobs
+from storage.clock import SystemClock
+from storage.engines import Engines
+from storage.limiter import MemoryLimiter
+from storage.lock import single_process_lock
+from storage.migrate import migrate
+from storage.store import SqlStore
+
+#: threads for files, besides one for each running import's CPU work
+_FILE_THREADS = 4
+_ANSWER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process of the server, ready to work. ``is_alone``: no other process can use the database meanwhile."""
+
+    settings: Settings
+    ports: Ports
+    services: Services
+    authenticate: Authenticator
+    is_alone: bool
+
+    async def demand_answer(self) -> None:
+        """Raise ``UnavailableError`` or ``TimeoutError`` unless the database answers at once."""
+        async with asyncio.timeout(_ANSWER_SECONDS), self.ports.store.platform_view() as unit:
+            await unit.tenants.find("")
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Runtime]:
+    """Bring the database up to date, open everything, and close it afterwards.
+
+    Raises :class:`SettingsError`, and ``UnavailableError`` when the database cannot be reached or is in use.
+    """
+    authenticate_with = authenticator(settings, SystemClock())
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
+    asyncio.get_running_loop().set_default_executor(threads)
+    async with AsyncExitStack() as opened:
+        if settings.sqlite_file is not None:
+            settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+            opened.enter_context(single_process_lock(settings.sqlite_file))
+        await migrate(settings.database)
+        bell = await _bell(settings, opened)
+        clock = SystemClock()
+        store = SqlStore(Engines.open(settings.database), bell, clock)
+        opened.push_async_callback(store.aclose)
+        blobs = FileBlobs(settings.data / "blobs", settings.data / "scratch")
+        await blobs.sweep_temporary()
+        ports = Ports(store, blobs, bell, MemoryLimiter(), clock)
+        yield Runtime(
+            settings=settings,
+            ports=ports,
+            services=services(ports, settings.installation),
+            authenticate=authenticate_with,
+            is_alone=settings.sqlite_file is not None,
+        )
+
+
+def authenticator(settings: Settings, clock: Clock) -> Authenticator:
+    """Who checks tokens here. Raises :class:`SettingsError` when nobody could."""
+    if settings.dev and not settings.is_local:
+        raise SettingsError(
+            f"INSTALLHUB_HOST: development keys are for this machine alone, and {settings.host} is a public address"
+        )
+    if settings.dev and not settings.jwks:
+        ensure_key_pair(settings.keys_folder)
+    place = settings.jwks or (str(public_keys_file(settings.keys_folder)) if settings.dev else "")
+    if not place:
+        return _nobody
+    if not settings.token_issuer:
+        raise SettingsError("INSTALLHUB_ISSUER: name the issuer whose tokens INSTALLHUB_JWKS checks")
+    if "://" not in place and not Path(place).is_file():
+        raise SettingsError(f"INSTALLHUB_JWKS: there is no file {place}")
+    try:
+        source = key_source(place)
+    except ValueError as error:
+        raise SettingsError(f"INSTALLHUB_JWKS: {error}") from error
+    return TokenAuthenticator(source, Trust(settings.token_issuer, settings.audience), clock)
+
+
+async def _nobody(authorization: str | None) -> Caller:  # noqa: ARG001 - whatever is sent
+    """A worker and the command line have no callers, so they need no keys."""
+    raise refuse(ErrorCode.SERVICE_UNAVAILABLE, "This process has no keys to check tokens with.")
+
+
+async def _bell(settings: Settings, opened: AsyncExitStack) -> Bell:
+    if settings.sqlite_file is not None:
+        return LocalBell()
+    bell = PostgresBell(make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False))
+    opened.push_async_callback(bell.aclose)
+    await bell.start()
+    return bell

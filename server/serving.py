@@ -1,0 +1,128 @@
+"""Listening: a socket of our own, uvicorn on it, and an orderly end on SIGTERM and Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from server.app import create_app
+from server.jobs import Worker
+from server.runtime import Runtime, running
+from server.settings import Role, Settings, SettingsError
+
+WS_MESSAGE_BYTES = 1 << 20
+FAREWELL_SECONDS = 10
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_BACKLOG = 2048
+
+
+class Listener(uvicorn.Server):
+    """uvicorn without its signal handlers: those would end the process before running imports were given back."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.is_listening.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that answers. ``ended`` is done when it no longer does."""
+
+    runtime: Runtime
+    url: str
+    listener: Listener
+    ended: asyncio.Task[None]
+
+    def stop(self) -> None:
+        """Finish what is being answered, then end; asked twice, end at once."""
+        self.listener.handle_exit(signal.SIGINT, None)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The socket to serve on. Raises :class:`SettingsError` when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        address = f"{settings.host} port {settings.port}"
+        raise SettingsError(
+            f"INSTALLHUB_HOST, INSTALLHUB_PORT: cannot listen on {address}: {error.strerror}"
+        ) from error
+
+
+@asynccontextmanager
+async def serving(settings: Settings, bound: socket.socket) -> AsyncIterator[Serving]:
+    """A server on a bound socket, running imports too unless its role says otherwise; stopped when left."""
+    async with AsyncExitStack() as opened:
+        opened.enter_context(bound)
+        runtime = await opened.enter_async_context(running(settings))
+        if settings.role is not Role.WEB:
+            await opened.enter_async_context(_working(runtime))
+        listener = _listener(runtime)
+        ended = asyncio.create_task(listener.serve(sockets=[bound]))
+        is_listening = asyncio.create_task(listener.is_listening.wait())
+        try:
+            await asyncio.wait([ended, is_listening], return_when=asyncio.FIRST_COMPLETED)
+            yield Serving(runtime, _address(bound), listener, ended)
+        finally:
+            is_listening.cancel()
+            listener.should_exit = True
+            await ended
+
+
+async def work(settings: Settings) -> None:
+    """Run imports until the process is asked to end."""
+    asked = asyncio.Event()
+    on_ending(asked.set)
+    async with running(settings) as runtime, _working(runtime):
+        await asked.wait()
+
+
+def on_ending(ask: Callable[[], None]) -> None:
+    """Call this when somebody presses Ctrl-C or the system wants the process to end."""
+    for ending in _ENDING:
+        asyncio.get_running_loop().add_signal_handler(ending, ask)
+
+
+@asynccontextmanager
+async def _working(runtime: Runtime) -> AsyncIterator[None]:
+    worker = Worker(runtime.services, runtime.ports, places=runtime.settings.workers)
+    async with worker.working(is_alone=runtime.is_alone):
+        yield
+
+
+def _listener(runtime: Runtime) -> Listener:
+    return Listener(
+        uvicorn.Config(
+            create_app(runtime),
+            http="httptools",
+            lifespan="on",
+            ws_max_size=WS_MESSAGE_BYTES,
+            timeout_graceful_shutdown=FAREWELL_SECONDS,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+        )
+    )
+
+
+def _address(bound: socket.socket) -> str:
+    """What to type into a browser."""
+    host, port = bound.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 - read, not listened on
+    return f"http://{shown}:{port}"

@@ -1,0 +1,220 @@
+"""Everything an operator can set: variables ``INSTALLHUB_*``, their defaults and meanings (decisions R32, R35, R40)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from domain import versions
+from domain.limits import Installation, Limits
+
+Model = TypeVar("Model", bound=BaseSettings)
+
+PREFIX = "INSTALLHUB_"
+LIMIT_PREFIX = f"{PREFIX}LIMIT_"
+SQLITE = "sqlite+aiosqlite"
+POSTGRESQL = "postgresql+asyncpg"
+DEV_ISSUER = "installhub-dev"
+
+_DRIVERS = {"sqlite": SQLITE, SQLITE: SQLITE, "postgres": POSTGRESQL, "postgresql": POSTGRESQL, POSTGRESQL: POSTGRESQL}
+_LIMIT_MEANINGS: Mapping[str, str] = {
+    "exports_per_user_minute": "exports a user may make a minute",
+    "exports_per_tenant_hour": "exports a tenant may make an hour",
+    "export_roots": "roots of one export",
+    "export_artifacts": "artifacts of one export",
+    "export_depth": "references in a row that an export follows",
+    "zip_mb_standard": "MB of a ZIP for a tenant of plan Standard",
+    "zip_mb_enterprise": "MB of a ZIP for a tenant of plan Enterprise",
+    "artifacts_standard": "artifacts of one import, plan Standard",
+    "artifacts_enterprise": "artifacts of one import, plan Enterprise",
+    "pause_hours": "hours an import waits for decisions",
+    "plan_days": "days a plan may be applied",
+    "scan_seconds": "seconds the security scan of an import may take",
+    "install_seconds": "seconds the installation stage may take",
+    "verify_seconds": "seconds the verification stage may take",
+    "rest_wait": "seconds a REST import waits for its end before it answers that it goes on",
+    "queued_imports": "imports of a tenant that may wait in line",
+    "bundle_days": "days the bytes of an export are kept",
+}
+#: the longest span is bundle_days; a thousand years of it is still a date
+_LIMIT_MAX = 365_000
+
+
+class Role(Enum):
+    """What a process of the server does."""
+
+    ALL = "all"
+    WEB = "web"
+    WORKER = "worker"
+
+
+class SettingsError(ValueError):
+    """A variable has a value that cannot be used. The message names the variable."""
+
+
+_LIMIT_FIELDS: dict[str, Any] = {
+    field.name: (Annotated[int, Field(ge=1, le=_LIMIT_MAX)], field.default) for field in fields(Limits)
+}
+_LimitVariables = create_model("_LimitVariables", __base__=BaseSettings, **_LIMIT_FIELDS)
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Make one with :func:`load`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data: Path = Field(Path("data"), description="folder of the database, the bundles and the development keys")
+    database_url: str = Field(
+        "",
+        description="`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`;"
+        " empty: the file `installhub.db` in the data folder",
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="port to listen on; 0 takes a free one")
+    role: Role = Field(Role.ALL, description="`all`, `web` (serves, runs no imports) or `worker` (runs imports only)")
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(4, description="imports one process runs at the same time")
+    platform_version: str = Field("4.2.0", description="version that bundles carry and targets compare with")
+    jwks: str = Field("", description="file or https address of the keys that tokens are signed with")
+    issuer: str = Field("", description="the `iss` a token must have")
+    audience: str = Field("installhub", description="the `aud` a token must have")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins of web pages that may call, with commas between; `--dev` adds this machine's"
+    )
+    dev: bool = Field(default=False, description="as `serve --dev`: own key pair, this machine only")
+    limits: Limits = Field(default_factory=Limits, exclude=True)
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url:
+            return url
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ValueError("this is no database address") from error
+        if parsed.drivername not in _DRIVERS or not parsed.database:
+            raise ValueError(f"give {SQLITE}:///path or {POSTGRESQL}://user:password@host/name")
+        return parsed.set(drivername=_DRIVERS[parsed.drivername]).render_as_string(hide_password=False)
+
+    @field_validator("platform_version")
+    @classmethod
+    def _semantic_version(cls, version: str) -> str:
+        if not versions.is_semver(version):
+            raise ValueError("this is no semantic version such as 4.2.0")
+        return version
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _listed(cls, origins: str | Iterable[str]) -> tuple[str, ...]:
+        parts = origins.split(",") if isinstance(origins, str) else origins
+        listed = tuple(origin.strip().rstrip("/") for origin in parts if origin.strip())
+        if any(not origin.startswith(("http://", "https://")) or origin.count("/") != 2 for origin in listed):  # noqa: PLR2004 - the two of "://"
+            raise ValueError("an origin is a scheme and a host, such as https://hub.example.com")
+        return listed
+
+    @property
+    def database(self) -> str:
+        """The database's address, whether it was given or not."""
+        return self.database_url or f"{SQLITE}:///{self.data / 'installhub.db'}"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, where it is one."""
+        url = make_url(self.database)
+        return Path(url.database or "") if url.drivername == SQLITE else None
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def is_local(self) -> bool:
+        """True when nobody outside this machine can call."""
+        return is_loopback(self.host)
+
+    @property
+    def token_issuer(self) -> str:
+        """The issuer that tokens must name; development has one of its own."""
+        return self.issuer or (DEV_ISSUER if self.dev else "")
+
+    @property
+    def installation(self) -> Installation:
+        return Installation(self.limits, self.platform_version)
+
+
+def load(**given: Any) -> Settings:
+    """The settings from the environment, with what was given on the command line before them.
+
+    Raises :class:`SettingsError` when a value cannot be used.
+    """
+    limits = _checked(_LimitVariables, LIMIT_PREFIX, {"_env_prefix": LIMIT_PREFIX})
+    return _checked(Settings, PREFIX, given | {"limits": Limits(**limits.model_dump())})
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked(model: type[Model], prefix: str, values: Mapping[str, Any]) -> Model:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        told = (f"{_variable(prefix, problem['loc'])}: {_reason(problem['msg'])}" for problem in error.errors())
+        raise SettingsError("\n".join(told)) from error
+    except UnreadableSettingError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _variable(prefix: str, place: tuple[int | str, ...]) -> str:
+    return f"{prefix}{str(place[0]).upper()}" if place else prefix
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input ")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of what can be set."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable, in the order in which people meet them; limits last."""
+    own = [
+        Variable(f"{PREFIX}{name.upper()}", _shown(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+        if name != "limits"
+    ]
+    limits = asdict(Limits())
+    return (*own, *(Variable(f"{LIMIT_PREFIX}{n.upper()}", str(d), _LIMIT_MEANINGS[n]) for n, d in limits.items()))
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Names that look like settings and are none: a slip of the keyboard sets nothing, so somebody should know."""
+    known = {variable.name for variable in variables()}
+    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, Role):
+        return default.value
+    if isinstance(default, bool):
+        return str(default).lower()
+    return ",".join(default) if isinstance(default, tuple) else str(default)

@@ -1,0 +1,83 @@
+"""What migrations make is what the tables say, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from storage.migrate import migrate
+from storage.sql import moment_text
+from storage.tables import METADATA
+from tests.clocks import NOON
+
+_SHAPE = {
+    "sqlite": """
+        SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%' ORDER BY type, name""",
+    "postgresql": """
+        SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, ordinal_position::text
+        FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'alembic%'
+        UNION ALL SELECT tablename, indexname, indexdef, '', '', '', '' FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'
+        UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', '', '' FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text NOT LIKE 'alembic%'
+        ORDER BY 1, 2, 3""",
+}
+
+
+async def _shape(connection: AsyncConnection) -> list[list[str]]:
+    rows = await connection.execute(text(_SHAPE[connection.dialect.name]))
+    return [[re.sub(r"\s+", " ", str(value)) for value in row] for row in rows]
+
+
+async def test_migrated_tables_are_exactly_those_of_the_metadata(empty_database_url):
+    await migrate(empty_database_url)
+    engine = create_async_engine(empty_database_url)
+
+    async with engine.begin() as connection:
+        migrated = await _shape(connection)
+        await connection.run_sync(METADATA.drop_all)
+        gone = await _shape(connection)
+        await connection.run_sync(METADATA.create_all)
+        created = await _shape(connection)
+    await engine.dispose()
+
+    assert gone == []
+    assert len(migrated) > len(METADATA.tables)
+    assert migrated == created
+
+
+async def test_a_second_migration_changes_nothing(database_url):
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        before = await _shape(connection)
+
+    await migrate(database_url)
+
+    async with engine.begin() as connection:
+        assert await _shape(connection) == before
+    await engine.dispose()
+
+
+async def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
+    program = "import asyncio, sys; from storage.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_database_url) for _ in range(3)
+    ]
+    codes = [await process.wait() for process in started]
+
+    assert codes == [0, 0, 0]
+
+
+def test_every_table_belongs_to_a_tenant():
+    assert [table.name for table in METADATA.tables.values() if "tenant_id" not in table.columns] == []
+
+
+@pytest.mark.parametrize("moment", [NOON, NOON.replace(year=999, microsecond=7)])
+def test_a_stored_time_has_always_the_same_width(moment):
+    assert len(moment_text(moment)) == len("2026-03-02T12:00:00.000000Z")

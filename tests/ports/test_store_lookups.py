@@ -1,0 +1,193 @@
+"""Tenants, packages and lookups by id, over SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain.model import ArtifactStatus, ImportFilter, ImportMode, ImportState, TenantId, TenantPlan, TenantStatus
+from domain.ports import Slice, VersionTakenError
+from tests.clocks import NOON
+from tests.ports.rows import (
+    ACME,
+    GLOBEX,
+    a_package,
+    a_plan,
+    a_revision,
+    a_tenant,
+    an_import,
+    claimed,
+    ended,
+    saved,
+    submitted,
+    with_tenants,
+)
+
+BOTH = frozenset({ACME, GLOBEX})
+
+
+async def test_a_tenant_is_added_once_and_changed_in_part(store):
+    async with store.platform_unit() as unit:
+        added = [await unit.tenants.add(a_tenant()), await unit.tenants.add(a_tenant())]
+        await unit.tenants.update(ACME, plan=TenantPlan.ENTERPRISE, status=None)
+
+    async with store.platform_view() as view:
+        assert added == [True, False]
+        assert await view.tenants.find(ACME) == replace(a_tenant(), plan=TenantPlan.ENTERPRISE)
+        assert await view.tenants.find("nobody\0") is None
+
+
+async def test_tenants_are_listed_by_id_inside_the_reach(store):
+    await with_tenants(store, *(TenantId(f"tenant-{letter}") for letter in "dbca"))
+
+    async with store.platform_view() as view:
+        all_of_them = await view.tenants.page(None, search="", first=2)
+        rest = await view.tenants.page(None, search="", first=2, after="tenant-b")
+        found = await view.tenants.page(frozenset({"tenant-a", "tenant-b"}), search="T-B", first=9)
+        nothing = await view.tenants.page(frozenset(), search="", first=9)
+
+    assert [tenant.tenant_id for tenant in (*all_of_them.items, *rest.items)] == [f"tenant-{x}" for x in "abcd"]
+    assert (all_of_them.has_next, rest.has_next) == (True, False)
+    assert ([tenant.tenant_id for tenant in found.items], nothing.items) == (["tenant-b"], ())
+
+
+async def test_a_suspended_tenant_is_read_back_so(store):
+    await with_tenants(store)
+    async with store.platform_unit() as unit:
+        await unit.tenants.update(ACME, plan=None, status=TenantStatus.SUSPENDED)
+        await unit.tenants.update(GLOBEX, plan=None, status=None)
+
+        assert (await unit.tenants.find(ACME)).status is TenantStatus.SUSPENDED
+
+
+async def test_a_package_is_read_back_whole_by_its_version_in_any_case(store):
+    await with_tenants(store)
+    package = a_package()
+    async with store.unit(ACME) as unit:
+        await unit.packages.add(package)
+        await unit.packages.touch(package.package_id, NOON + timedelta(days=90))
+        await unit.packages.record_export({"packageId": "pkg-1", "outcome": "Failed"})
+
+    async with store.view(ACME) as view:
+        found = await view.packages.of_version("strasse pack", "1.0.0")
+
+    assert found == replace(package, expires_at=NOON + timedelta(days=90))
+
+
+async def test_a_version_is_exported_once(store):
+    await with_tenants(store)
+    async with store.unit(ACME) as unit:
+        await unit.packages.add(a_package())
+
+    with pytest.raises(VersionTakenError):
+        async with store.unit(ACME) as unit:
+            await unit.packages.add(a_package("pkg-2", name="STRASSE PACK"))
+    async with store.unit(GLOBEX) as unit:
+        await unit.packages.add(a_package("pkg-2", tenant_id=GLOBEX))
+
+
+async def test_packages_are_listed_newest_first(store):
+    await with_tenants(store)
+    async with store.unit(ACME) as unit:
+        for number in (1, 3, 2):
+            await unit.packages.add(a_package(f"pkg-{number}", version=f"{number}.0.0"))
+
+    async with store.view(ACME) as view:
+        first = await view.packages.page(search="straße", first=2)
+        rest = await view.packages.page(search="", first=2, after="pkg-2")
+        nothing = await view.packages.page(search="%", first=2)
+
+    assert [package.package_id for package in (*first.items, *rest.items)] == ["pkg-3", "pkg-2", "pkg-1"]
+    assert (first.has_next, rest.has_next, nothing.items) == (True, False, ())
+
+
+async def test_every_list_of_packages_does_not_show_other_tenants(store):
+    await with_tenants(store)
+    async with store.unit(GLOBEX) as unit:
+        await unit.packages.add(a_package(tenant_id=GLOBEX))
+
+    async with store.unit(ACME) as unit:
+        await unit.packages.touch("pkg-1", NOON)
+        assert await unit.packages.page(search="", first=9) == Slice((), has_next=False)
+        assert await unit.packages.of_version("strasse pack", "1.0.0") is None
+    async with store.platform_view() as view:
+        assert await view.lookup.package("pkg-1", frozenset({GLOBEX})) == a_package(tenant_id=GLOBEX)
+
+
+async def test_a_lookup_finds_only_what_lies_in_the_reach(store):
+    await with_tenants(store)
+    job = an_import(tenant_id=GLOBEX)
+    await submitted(store, job)
+    async with store.unit(GLOBEX) as unit:
+        await unit.packages.add(a_package(tenant_id=GLOBEX))
+        await unit.imports.save_plan(a_plan(job))
+
+    async with store.platform_view() as view:
+        look = view.lookup
+        found = [
+            [
+                await look.package("pkg-1", reach),
+                await look.import_job(job.import_id, reach),
+                await look.plan_tenant(f"plan-{job.import_id}", reach),
+                (await look.import_jobs(reach, ImportFilter(), first=9)).items,
+            ]
+            for reach in (frozenset({ACME}), frozenset(), BOTH, None)
+        ]
+
+    assert found[:2] == [[None, None, None, ()]] * 2
+    assert found[2:] == [[a_package(tenant_id=GLOBEX), job, GLOBEX, (job,)]] * 2
+
+
+async def test_imports_are_listed_newest_first_over_all_tenants_of_the_reach(store):
+    await with_tenants(store)
+    jobs = [an_import(f"imp-{n}", ACME if n % 2 else GLOBEX) for n in range(1, 6)]
+    await submitted(store, *jobs)
+
+    async with store.platform_view() as view:
+        first = await view.lookup.import_jobs(BOTH, ImportFilter(), first=2)
+        rest = await view.lookup.import_jobs(BOTH, ImportFilter(), first=9, after="imp-4")
+
+    assert [*first.items, *rest.items] == jobs[::-1]
+    assert (first.has_next, rest.has_next) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (ImportFilter(), ["imp-3", "imp-2", "imp-1"]),
+        (ImportFilter(include_dry_runs=True), ["imp-4", "imp-3", "imp-2", "imp-1"]),
+        (ImportFilter(states=(ImportState.RUNNING,)), []),
+        (ImportFilter(states=(ImportState.CANCELLING, ImportState.SUCCEEDED)), ["imp-2", "imp-1"]),
+        (ImportFilter(package_name="STRASSE"), ["imp-1"]),
+    ],
+)
+async def test_imports_are_filtered_by_what_callers_see(store, wanted, expected):
+    await with_tenants(store)
+    shown = an_import("imp-4", mode=ImportMode.PLAN)
+    await submitted(store, an_import("imp-1", package_name="Straße"), an_import("imp-2"), an_import("imp-3"), shown)
+    await ended(store, await claimed(store))
+    second = await claimed(store)
+    async with store.unit(ACME) as unit:
+        await unit.imports.request_cancel(second.import_id)
+
+    async with store.platform_view() as view:
+        found = await view.lookup.import_jobs(None, wanted, first=9)
+
+    assert [job.import_id for job in found.items] == expected
+
+
+async def test_one_tenant_is_named_for_each_artifact_that_is_there(store):
+    await with_tenants(store)
+    await saved(store, a_revision("rule-1"), a_revision("rule-2"))
+    await saved(store, a_revision("rule-1"), a_revision("rule-3", status=ArtifactStatus.DELETED), tenant_id=GLOBEX)
+    asked = ["rule-1", "rule-2", "rule-3", "rule-4"]
+
+    async with store.platform_view() as view:
+        everywhere = await view.lookup.tenants_holding(asked, None)
+        there = await view.lookup.tenants_holding(asked, frozenset({GLOBEX}))
+        nowhere = await view.lookup.tenants_holding(asked, frozenset())
+
+    assert everywhere == {"rule-1": ACME, "rule-2": ACME}
+    assert (there, nowhere) == ({"rule-1": GLOBEX}, {})
