@@ -7,9 +7,9 @@ import sys
 
 import uvloop
 
-from bench import w1_import, w2_export
+from bench import w1_import, w2_export, w3_small
 
-WORKLOADS = {"W1": w1_import.run, "W2": w2_export.run}
+WORKLOADS = {"W1": w1_import.run, "W2": w2_export.run, "W3": w3_small.run}
 
 
 async def main(wanted: list[str]) -> int:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO
 
 from domain import graph, scanning, strict_json
@@ -37,6 +38,8 @@ from domain.model import (
 from domain.spool import Span, Spool
 
 NAME_LENGTH_MAX = 200
+#: references of all artifacts together: they are kept in memory
+REFERENCES_MAX = 300_000
 _PROBLEMS_MAX = 200
 
 Told = Callable[[int, int], None]
@@ -107,6 +110,7 @@ class _Reading:
     ids: frozenset[str] = frozenset()
     bindings: dict[str, list[str]] = field(default_factory=dict)
     scan_seconds: float = 0.0
+    reference_count: int = 0
 
 
 def read_bundle(
@@ -135,7 +139,7 @@ def read_bundle(
         _read_artifact(reading, index, entry, raw)
         told(done, len(entries))
     reading.problems += _checksum_problems(manifest, HASH_PREFIX + digest.hexdigest())
-    reading.problems += _reference_problems(reading)
+    reading.problems += islice(_reference_problems(reading), _PROBLEMS_MAX)
     refuse_if(reading.problems[:_PROBLEMS_MAX])
     return CheckedBundle(
         manifest=manifest,
@@ -248,7 +252,7 @@ def _content(reading: _Reading, entry: ArtifactEntry, tree: Any) -> Content | No
 
 
 def _envelope_warnings(tree: Any, entry: ArtifactEntry) -> Iterator[Problem]:
-    if isinstance(tree, dict) and "_schemaVersion" not in tree:
+    if isinstance(tree, dict) and tree.get("_schemaVersion") is None:
         text = f"{entry.file} states no _schemaVersion; {SCHEMA_VERSION} is assumed."
         yield Problem(ErrorCode.SCHEMA_VERSION_MISSING, text, entry.file, entry.artifact_id)
 
@@ -267,7 +271,7 @@ def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
     for key, expected in stated.items():
         if tree.get(key) != expected:
             yield f"{entry.file}: {key} is not {expected!r}, as the manifest states."
-    if tree.get("_schemaVersion", SCHEMA_VERSION) != SCHEMA_VERSION:
+    if tree.get("_schemaVersion") not in (None, SCHEMA_VERSION):
         yield f"{entry.file}: _schemaVersion is not {SCHEMA_VERSION!r}."
     if tree.get("status") == ArtifactStatus.DELETED.wire:
         yield f"{entry.file}: a deleted artifact cannot be imported."
@@ -282,7 +286,13 @@ def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
 
 
 def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content) -> None:
+    reading.reference_count += len(content.references)
+    if reading.reference_count > REFERENCES_MAX:
+        text = f"The package's artifacts hold more than {REFERENCES_MAX} references."
+        raise refuse(ErrorCode.ARTIFACT_INVALID, text, entry.file, limit=REFERENCES_MAX)
     found = [pointer for pointer, _ in content.credentials]
+    bindings = reading.bindings.get(content.artifact_id, ())
+    reading.problems += _binding_problems(entry, content, bindings)
     reading.artifacts.append(
         BundleArtifact(
             index=index,
@@ -292,11 +302,20 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
             version=content.version,
             status=content.status,
             references=content.references,
-            credentials=tuple(dict.fromkeys([*reading.bindings.get(content.artifact_id, ()), *found])),
+            credentials=tuple(dict.fromkeys([*bindings, *found])),
             hash=entry.hash,
             span=reading.spool.append(content.template),
         )
     )
+
+
+def _binding_problems(entry: ArtifactEntry, content: Content, bindings: Iterable[str]) -> Iterator[Problem]:
+    """A binding supplies a value; it never overwrites a reference or the status, which others have judged."""
+    kept = ["/status", *(r.pointer for r in content.references if r.kind is ReferenceKind.LITERAL)]
+    for path in bindings:
+        if any(f"{pointer}/".startswith(f"{path}/") or path.startswith(f"{pointer}/") for pointer in kept):
+            text = f"The binding of {entry.artifact_id} at {path} would overwrite a reference or the status."
+            yield Problem(ErrorCode.MANIFEST_INVALID, text, "bindings", entry.artifact_id)
 
 
 def _checksum_problems(manifest: Manifest, actual: str) -> Iterator[Problem]:
@@ -345,7 +364,7 @@ def dynamic_references(artifacts: tuple[BundleArtifact, ...]) -> Iterator[Proble
             if reference.kind is ReferenceKind.DYNAMIC:
                 yield Problem(
                     ErrorCode.DYNAMIC_REFERENCE,
-                    f"{artifact.name}: the reference at {reference.pointer} is computed or unknown; it is not followed.",
+                    f"{artifact.name}: the reference at {reference.pointer} is computed; it is not followed.",
                     f"artifacts[{artifact.index}]{reference.pointer}",
                     artifact.source_id,
                 )

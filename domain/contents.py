@@ -19,10 +19,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from domain import strict_json
-from domain.artifact_types import ENTITY_TOKEN, ID_TOKEN, LITERAL_ID, ArtifactType
+from domain.artifact_types import ENTITY_TOKEN, ID_LENGTH_MAX, ID_TOKEN, LITERAL_ID, ArtifactType
 from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, ReferenceKind, rfc3339
 
 SCHEMA_VERSION = "1.0"
@@ -31,13 +32,27 @@ _MARK_BYTES = b"\\u0000"
 _ESCAPED_MARK_BYTES = b"\\\\u0000"
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
 _TYPE_LINE = b'\n  "_type": '
+_UNDERSCORED = b'\n  "_'
 _VOLATILE_LINES = re.compile(rb'\n  "_exportedAt": "[^"\\\n]*",\n  "_schemaVersion": "[^"\\\n]*",')
 _PREFIXES = tuple(member.entry.prefix.encode() for member in ArtifactType)
 _WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 #: a prefix that ends a longer word, as in "platform-"
 _INSIDE_WORDS = tuple(letter.encode() + prefix for prefix in _PREFIXES for letter in _WORD)
+#: a prefix behind a line break or another control character, whose escape ends like a word
+_ESCAPES = (*(rf"\{letter}" for letter in "nrtbf"), *(rf"\u{number:04x}" for number in range(1, 32)))
+_BEHIND_ESCAPES = tuple(escape.encode() + prefix for prefix in _PREFIXES for escape in _ESCAPES)
+#: what no artifact can be without
+_IDENTITY = frozenset({"/id", "/name", "/_type", "/_version"})
+
+#: one artifact names fewer others than this
+REFERENCES_MAX = 10_000
+#: so many possible references are told; they are for people
+_POSSIBLE_MAX = 1_000
+_SHOWN_STEP = 100
 
 Trie = dict[str, tuple[bool, "Trie | None"]]
+#: a place in a tree: the place around it and the last step; None is the root
+Place = tuple["Place", str | int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +83,16 @@ def content_of(
 ) -> Content:
     """Take a parsed artifact file apart. The tree is used up.
 
-    Raises :class:`strict_json.NotStrict` for a value that cannot be written.
+    Raises :class:`strict_json.NotStrict` for a value that cannot be written, and for too many references.
     """
     tree.pop("_exportedAt", None)
     tree.pop("_schemaVersion", None)
     tree["_type"] = artifact_type.wire
     tree["_version"] = version
     credentials = _taken_out(tree, _CREDENTIALS[artifact_type])
-    references = [*_marked_references(tree, artifact_type, artifact_id, known_ids)]
+    references = [*islice(_marked_references(tree, artifact_type, artifact_id, known_ids), REFERENCES_MAX + 1)]
+    if len(references) > REFERENCES_MAX:
+        raise strict_json.NotStrict(f"the artifact holds more than {REFERENCES_MAX} references")
     tree["id"] = f"{_MARK}{artifact_id}{_MARK}"
     template = strict_json.canonical(tree)
     references += _possible_references(tree, template, artifact_id)
@@ -142,6 +159,9 @@ def content_hash(content: bytes) -> str:
 def file_of(content: bytes, written_at: datetime) -> bytes:
     """The bundle file of a content: the two volatile envelope lines put in their sorted place (R6)."""
     head, _, tail = content.partition(_TYPE_LINE)
+    if _UNDERSCORED in head:  # somebody else's field, which may stand between the two
+        stamps = {"_exportedAt": rfc3339(written_at), "_schemaVersion": SCHEMA_VERSION}
+        return strict_json.canonical(strict_json.trusted(content) | stamps)
     stamp = f'\n  "_exportedAt": "{rfc3339(written_at)}",\n  "_schemaVersion": "{SCHEMA_VERSION}",'.encode()
     return b"".join((head, stamp, _TYPE_LINE, tail))
 
@@ -157,6 +177,8 @@ def with_values(file: bytes, values: Mapping[str, Any]) -> bytes:
         place = value_at(tree, parent)
         if isinstance(place, dict):
             place[_unescaped(last)] = value
+        elif isinstance(place, list) and (index := _index(last, place)) is not None:
+            place[index] = value
     return strict_json.canonical(tree)
 
 
@@ -164,10 +186,16 @@ def value_at(tree: Any, pointer: str) -> Any:
     """The value at a JSON pointer, or ``None``."""
     for step in _steps(pointer):
         if isinstance(tree, list):
-            tree = tree[int(step)] if step.isdecimal() and int(step) < len(tree) else None
+            index = _index(step, tree)
+            tree = None if index is None else tree[index]
         else:
             tree = tree.get(step) if isinstance(tree, dict) else None
     return tree
+
+
+def _index(step: str, items: list[Any]) -> int | None:
+    """The place in a list that a step of a pointer names, if the list has it."""
+    return int(step) if _INDEX.fullmatch(step) and int(step) < len(items) else None
 
 
 def without_credentials(
@@ -175,9 +203,10 @@ def without_credentials(
 ) -> tuple[bytes, tuple[str, ...]]:
     """A file as it may leave its tenant, and the JSON pointers of what was taken out (R22).
 
-    Registered credential places always go; ``secrets`` are pointers of other values that must.
+    Registered credential places always go; ``secrets`` are pointers of other values that must, but for an
+    artifact's identity: no artifact is without its name.
     """
-    trie, others = _CREDENTIALS[artifact_type], list(secrets)
+    trie, others = _CREDENTIALS[artifact_type], [pointer for pointer in secrets if pointer not in _IDENTITY]
     if not trie and not others:
         return file, ()
     tree = strict_json.trusted(file)
@@ -187,8 +216,8 @@ def without_credentials(
         place = value_at(tree, parent)
         if isinstance(place, dict) and place.pop(_unescaped(last), None) is not None:
             taken.append(pointer)
-        elif isinstance(place, list):
-            place[int(last)] = ""
+        elif isinstance(place, list) and (index := _index(last, place)) is not None:
+            place[index] = ""
             taken.append(pointer)
     return (strict_json.canonical(tree), tuple(taken)) if taken else (file, ())
 
@@ -214,49 +243,68 @@ def _marked_references(
         target = place[key]
         if not isinstance(target, str) or not target:
             continue
-        if target in known_ids or LITERAL_ID.fullmatch(target):
+        if len(target) <= ID_LENGTH_MAX and (target in known_ids or LITERAL_ID.fullmatch(target)):
             place[key] = f"{_MARK}{target}{_MARK}"
             yield Reference(artifact_id, ArtifactId(target), pointer, ReferenceKind.LITERAL)
         else:
-            yield Reference(artifact_id, ArtifactId(target[:_TARGET_LENGTH]), pointer, ReferenceKind.DYNAMIC)
+            yield Reference(artifact_id, ArtifactId(target[:ID_LENGTH_MAX]), pointer, ReferenceKind.DYNAMIC)
     for place, key, pointer in _places(tree, _TEXTS[artifact_type]):
         text = place[key]
         if isinstance(text, str):
-            targets = dict.fromkeys(ENTITY_TOKEN.findall(text))
-            place[key] = ENTITY_TOKEN.sub(rf"{_MARK}\g<0>{_MARK}", text) if targets else text
+            targets = dict.fromkeys(token for token in ENTITY_TOKEN.findall(text) if len(token) <= ID_LENGTH_MAX)
+            place[key] = ENTITY_TOKEN.sub(_marked_token, text) if targets else text
             yield from (Reference(artifact_id, ArtifactId(t), pointer, ReferenceKind.LITERAL) for t in targets)
+
+
+def _marked_token(found: re.Match[str]) -> str:
+    token = found[0]
+    return f"{_MARK}{token}{_MARK}" if len(token) <= ID_LENGTH_MAX else token
 
 
 def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) -> list[Reference]:
     """Whole tokens elsewhere that look like ids. The tree is walked only where the bytes hold one."""
     if not _has_unmarked_token(template):
         return []
-    return [
-        Reference(artifact_id, ArtifactId(token.decode()), pointer, ReferenceKind.POSSIBLE)
-        for pointer, text in _strings(tree)
+    found = (
+        Reference(artifact_id, ArtifactId(token.decode()), _pointer(place), ReferenceKind.POSSIBLE)
+        for place, text in _strings(tree)
         for token in dict.fromkeys(ID_TOKEN.findall(text.replace(_MARK, "0").encode()))
-        if token.decode() != artifact_id
-    ]
+        if len(token) <= ID_LENGTH_MAX and token.decode() != artifact_id
+    )
+    return [*islice(found, _POSSIBLE_MAX)]
 
 
 def _has_unmarked_token(template: bytes) -> bool:
     """Whether some prefix begins a token. A marked id follows the mark's last zero, so it never does."""
     return any(
-        piece.endswith(_PREFIXES) and not piece.endswith(_INSIDE_WORDS) for piece in template.split(b"-")[:-1]
+        piece.endswith(_PREFIXES) and (not piece.endswith(_INSIDE_WORDS) or piece.endswith(_BEHIND_ESCAPES))
+        for piece in template.split(b"-")[:-1]
     )
 
 
-def _strings(tree: Any) -> Iterator[tuple[str, str]]:
-    """Every string value with its JSON pointer, without recursion."""
-    waiting: list[tuple[str, Any]] = [("", tree)]
+def _strings(tree: Any) -> Iterator[tuple[Place, str]]:
+    """Every string value with its place, without recursion.
+
+    Not with its pointer: one long key around many strings would cost its length for each of them.
+    """
+    waiting: list[tuple[Place, Any]] = [(None, tree)]
     while waiting:
-        pointer, value = waiting.pop()
+        place, value = waiting.pop()
         if isinstance(value, str):
-            yield pointer, value
+            yield place, value
         elif isinstance(value, list):
-            waiting.extend((f"{pointer}/{index}", item) for index, item in enumerate(value))
+            waiting.extend(((place, index), item) for index, item in enumerate(value))
         elif isinstance(value, dict):
-            waiting.extend((f"{pointer}/{_escaped(key)}", item) for key, item in value.items())
+            waiting.extend(((place, key), item) for key, item in value.items())
+
+
+def _pointer(place: Place) -> str:
+    """A place as people read it: a JSON pointer, its steps cut where they are absurdly long."""
+    steps: list[str] = []
+    while place is not None:
+        place, step = place
+        steps.append(_escaped(str(step)[:_SHOWN_STEP]))
+    return "".join(f"/{step}" for step in reversed(steps))
 
 
 def _places(tree: dict[str, Any], trie: Trie, pointer: str = "") -> list[tuple[Any, Any, str]]:
@@ -310,7 +358,7 @@ def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-_TARGET_LENGTH = 128
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _STATUSES = {status.wire: status for status in ArtifactStatus}
 _REFERENCES = {member: _trie(member.entry.references) for member in ArtifactType}
 _TEXTS = {member: _trie(member.entry.text_references) for member in ArtifactType}

@@ -82,7 +82,7 @@ def root_warnings(order: ExportOrder, roots: Sequence[ArtifactHead]) -> Iterator
     """Roots of another kind than the package type says are worth a warning (decisions section 9.4)."""
     for index, head in enumerate(roots):
         if head.artifact_type.entry.package_type != order.package_type:
-            text = f"{head.name} is of type {head.artifact_type.wire}: unusual as a root of a package of type {order.package_type}."
+            text = f"{head.name} is a {head.artifact_type.wire}: unusual as a root of a {order.package_type}."
             yield Problem(ErrorCode.PACKAGE_TYPE_MISMATCH, text, f"artifactIds[{index}]", head.artifact_id)
 
 

@@ -27,6 +27,7 @@ STAGE_BEGINS: Mapping[Stage, float] = {
     Stage.ACTIVATION: 95.0,
 }
 _ALL = 100.0
+_LAST_WORDS = (EventKind.WAITING, EventKind.ENDED)
 _ORDER = list(STAGE_BEGINS)
 
 
@@ -48,8 +49,12 @@ class Run:
         self._told: list[NewEvent] = []
         #: told inside a transaction that is not committed yet
         self._sent: list[NewEvent] = []
+        #: told before the stages that are tried again when the tenant changes meanwhile
+        self._before: list[NewEvent] = []
         self._unit: TenantUnit | None = None
         self._percent = 0.0
+        #: as far as watchers have been told
+        self._percent_seen = 0.0
 
     @property
     def tenant(self) -> Tenant:
@@ -63,9 +68,14 @@ class Run:
     def tenant(self, tenant: Tenant) -> None:
         self._tenant = tenant
 
+    def go_on_after(self, percent: float) -> None:
+        """Begin where an earlier run of the same import has come to: how far a job is never falls (R20)."""
+        self._percent = self._percent_seen = max(self._percent, percent)
+
     def begin_again(self, message: str) -> None:
-        """Forget what a transaction that was rolled back would have told, and say why it is tried again."""
-        self._told = []
+        """Forget what the transaction that was rolled back would have told, and say why it is tried again."""
+        self._told = self._before
+        self._percent = self._told[-1].progress.percent if self._told else self._percent_seen
         self._tell(EventKind.PROBLEM_FOUND, 0, message)
 
     def begin(self, stage: Stage, message: str = "") -> None:
@@ -115,6 +125,7 @@ class Run:
     @asynccontextmanager
     async def together(self, *, is_small: bool) -> AsyncIterator[None]:
         """Join the writes inside into one transaction, where the import is small enough for that (R28)."""
+        self._before = list(self._told)
         async with AsyncExitStack() as stack:
             if is_small:
                 self._unit = await stack.enter_async_context(self.writing())
@@ -130,7 +141,7 @@ class Run:
         """A fenced transaction with what was told so far, and these changes of the job.
 
         Raises :class:`domain.ports.LeaseLostError` and :class:`CancelRequestedError`. Events of a transaction that
-        was rolled back are told again with the next one.
+        was rolled back are told again with the next one, but not the end or the pause that it would have brought.
         """
         if self._unit is not None:
             if changes:
@@ -142,18 +153,23 @@ class Run:
                 await self._advance(unit, changes or {})
                 yield unit
         except BaseException:
-            self._told = self._sent + self._told
+            self._tell_later()
             raise
-        finally:
-            self._sent = []
+        self._percent_seen = self._sent[-1].progress.percent if self._sent else self._percent_seen
+        self._before = []
+        self._sent = []
+
+    def _tell_later(self) -> None:
+        self._told = [event for event in (*self._sent, *self._told) if event.kind not in _LAST_WORDS]
+        self._percent = self._told[-1].progress.percent if self._told else self._percent_seen
+        self._sent = []
 
     async def _advance(self, unit: TenantUnit, changes: Mapping[str, Any]) -> None:
         stage = {"stage": self.stage} if self.stage else {}
         step = Step(self.job.import_id, self.job.fence, tuple(self._told), {**stage, **changes})
         self._sent += self._told
         self._told = []
-        is_over = "state" in changes
-        if await unit.imports.advance(step) and not is_over:
+        if await unit.imports.advance(step):
             raise CancelRequestedError
 
     @asynccontextmanager

@@ -45,7 +45,7 @@ from domain.model import (
 )
 from domain.plan import Planned
 from domain.planning import Planner
-from domain.ports import NameTakenError, NewEvent, Ports, TenantUnit
+from domain.ports import NameTakenError, NewEvent, Ports, RevisionMovedError, TenantUnit
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 
@@ -157,7 +157,7 @@ class Importer:
                 try:
                     async with run.together(is_small=_is_small(bundle)):
                         return await self._carried_out(run, bundle)
-                except (PlanMovedError, NameTakenError):
+                except (PlanMovedError, NameTakenError, RevisionMovedError):
                     await self._discard(run.job)
                     run.begin_again("The tenant changed meanwhile; the import is planned again.")
         raise refuse(ErrorCode.PLAN_STALE, "The tenant kept changing while the import was planned. Try again.")

@@ -14,7 +14,7 @@ In install order, for each artifact of the package (decisions section 5, R2-R7, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -187,10 +187,11 @@ class _Match:
 def _matches(bundle: CheckedBundle, inventory: Inventory) -> dict[str, _Match]:
     """Step 1. One artifact of the tenant is matched once: what another one came from is not met by name."""
     by_origin = inventory.by_origin
-    claimed = {by_origin[a.source_id].artifact_id for a in bundle.artifacts if a.source_id in by_origin}
+    originals = {a.source_id: original for a in bundle.artifacts if (original := _original(a, by_origin))}
+    claimed = {original.artifact_id for original in originals.values()}
     found: dict[str, _Match] = {}
     for artifact in bundle.artifacts:
-        original = by_origin.get(artifact.source_id)
+        original = originals.get(artifact.source_id)
         namesake = inventory.named.get((artifact.artifact_type, name_key(artifact.name)))
         if namesake is not None and namesake.artifact_id in claimed:
             namesake = None
@@ -199,6 +200,12 @@ def _matches(bundle: CheckedBundle, inventory: Inventory) -> dict[str, _Match]:
         else:
             found[artifact.source_id] = _Match(namesake, MatchedBy.NAME) if namesake else _Match()
     return found
+
+
+def _original(artifact: BundleArtifact, by_origin: Mapping[str, ArtifactHead]) -> ArtifactHead | None:
+    """The artifact of the same origin. A foreign id may change its type between two versions; ours never do."""
+    head = by_origin.get(artifact.source_id)
+    return head if head is not None and head.artifact_type is artifact.artifact_type else None
 
 
 def _new_id(request: PlanRequest, artifact: BundleArtifact) -> ArtifactId:
@@ -326,7 +333,7 @@ def _bound(planned: Planned, action: PlanAction, artifact: BundleArtifact, exist
 def plan_of(planned: Planned, blockers: list[Problem], *, now: datetime, plan_days: int) -> Plan:
     """The finished plan. ``blockers`` are problems found outside planning: scan, dependencies, platform."""
     request = planned.request
-    problems = [*blockers, *planned.problems]
+    problems = [*blockers, *planned.problems, *_name_problems(planned)]
     return Plan(
         plan_id=request.plan_id,
         import_id=request.import_id,
@@ -338,6 +345,31 @@ def plan_of(planned: Planned, blockers: list[Problem], *, now: datetime, plan_da
         created_at=now,
         expires_at=now + timedelta(days=plan_days),
     )
+
+
+def _name_problems(planned: Planned) -> Iterator[Problem]:
+    """Names that would be written and that another artifact of the tenant keeps (R5: a name stands once)."""
+    if any(action.kind is None for action in planned.actions):
+        return  # what will keep its name is not decided yet
+    keys = {action.existing.artifact_id: _final_key(action) for action in planned.actions if action.existing}
+    for action in planned.actions:
+        holder = planned.inventory.named.get(_final_key(action)) if action.writes else None
+        if holder is None or holder.artifact_id == action.target_id:
+            continue
+        if keys.get(holder.artifact_id, _key_of(holder)) == _key_of(holder):
+            text = f"{action.name} cannot be written: {holder.artifact_id}, another artifact, keeps that name."
+            cure = " Rename one of them, or choose Skip." if action.existing else " Choose Replace for that one."
+            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text + cure, artifact_id=action.source_id)
+
+
+def _key_of(head: ArtifactHead) -> tuple[ArtifactType, str]:
+    return head.artifact_type, name_key(head.name)
+
+
+def _final_key(action: PlanAction) -> tuple[ArtifactType, str]:
+    """Type and name key of the action's artifact, once the plan is carried out."""
+    is_kept = action.existing is not None and not action.writes
+    return _key_of(action.existing) if is_kept and action.existing else (action.artifact_type, name_key(action.name))
 
 
 def _plan_hash(planned: Planned) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import islice
 
 from domain import plan, policy
 from domain.bundle import CheckedBundle, dynamic_references
@@ -15,6 +16,7 @@ from domain.ports import Clock, Store, TenantUnit
 from domain.scanning import ScanReport
 
 _BODIES_AT_ONCE = 50
+_DYNAMIC_MAX = 200
 
 
 class Planner:
@@ -53,7 +55,7 @@ class Planner:
             *policy.package_version_problems(manifest, inventory.installed, job.options),
             *policy.scan_problems(report, job.options),
             *bundle.warnings,
-            *dynamic_references(bundle.artifacts),
+            *islice(dynamic_references(bundle.artifacts), _DYNAMIC_MAX),
         ]
 
     async def plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain.ports import UnavailableError
-from resolvers.context import FreshOperation
+from resolvers.context import Asker, FreshOperation
 from resolvers.limits import CheckedDocuments
 from resolvers.mutations import Mutation
 from resolvers.queries import Query
@@ -26,22 +26,36 @@ from schema.scalars import SCALARS
 
 R = TypeVar("R", bound=ExecutionResult)
 
-#: a query whose caller has gone away ends by itself
-SECONDS_MAX = 60.0
 _SINGLE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 class Api(strawberry.Schema):
     """Strawberry's schema, with coded and masked errors at its edge."""
 
-    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+    #: an operation whose caller has gone away ends by itself
+    seconds_max: float = 60.0
+
+    async def answer(
+        self,
+        query: str,
+        *,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        asker: Asker,
+        allowed: Collection[OperationType] = _SINGLE,
+    ) -> ExecutionResult:
         """Answer a query or a mutation; a subscription has no single answer."""
-        allowed = _SINGLE.intersection(kwargs.pop("allowed_operation_types", None) or _SINGLE)
         try:
-            async with asyncio.timeout(SECONDS_MAX):
-                result = await super().execute(*args, allowed_operation_types=allowed, **kwargs)
+            async with asyncio.timeout(self.seconds_max):
+                result = await self.execute(
+                    query,
+                    variable_values=dict(variables or {}),
+                    context_value=asker,
+                    operation_name=operation_name,
+                    allowed_operation_types=_SINGLE.intersection(allowed),
+                )
         except TimeoutError as late:
-            slow = UnavailableError(f"an operation took more than {SECONDS_MAX:g} s: {late!r}")
+            slow = UnavailableError(f"an operation took more than {self.seconds_max:g} s: {late!r}")
             result = ExecutionResult(data=None, errors=[GraphQLError(str(slow), original_error=slow)])
         return _with_shown_errors(result)
 

@@ -24,6 +24,7 @@ from schema.inputs import (
     ChangeArtifactsInput,
     CreateTenantInput,
     ExportPackageInput,
+    ImportOptionsInput,
     ImportPackageInput,
     ImportRequestInput,
     PlanImportInput,
@@ -141,18 +142,16 @@ async def _submitted(
     """Put the import in line (decisions R10, R15: rights before lookups)."""
     if request is None or not request.source.package_id:
         raise refuse(ErrorCode.BAD_USER_INPUT, "Name the package to import.", where)
-    options = (
-        request.options.options(is_dry_run=is_dry_run) if request.options else model.ImportOptions(dry_run=is_dry_run)
-    )
+    given = request.options or ImportOptionsInput()
+    options = given.options(is_dry_run=is_dry_run)
     admit(asked.caller, options)
     tenant_id = named_tenant(asked, request.tenant_id)
-    services = asked.services
     # the header names the target; the package may be any tenant's of the token
-    package = await services.records.importable(asked.caller, request.source.package_id, asked.caller.reach, tenant_id)
-    if package.expires_at <= services.clock.now():
-        raise refuse(ErrorCode.BUNDLE_EXPIRED, "The bytes of this package are no longer kept.", where)
+    package = await asked.services.records.importable(
+        asked.caller, request.source.package_id, asked.caller.reach, tenant_id
+    )
     bundle = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
-    return await services.importer.submit(asked.caller, ImportOrder(tenant_id, bundle, options))
+    return await asked.services.importer.submit(asked.caller, ImportOrder(tenant_id, bundle, options))
 
 
 async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str, ConflictStrategy]:

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from graphql import GraphQLError, GraphQLFormattedError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from domain import errors
 from domain.errors import ErrorCode, Refusal, refuse
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("installhub.graphql")
 
+_ASKED_WRONGLY = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 _STEPS = re.compile(r"[^.\[\]]+")
 #: graphql-core offers what exists under a similar name; callers have the schema for that
 _SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
@@ -70,7 +73,7 @@ def _coded(failure: GraphQLError) -> GraphQLError:
     if isinstance(cause, UnavailableError):
         _log.warning("the store is unavailable: %s", cause)
         return _of_refusal(refuse(ErrorCode.SERVICE_UNAVAILABLE, _UNAVAILABLE), failure)
-    if isinstance(cause, GraphQLError):
+    if isinstance(cause, (GraphQLError, *_ASKED_WRONGLY)):
         code = (failure.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.name)
         return _like(failure, _SUGGESTION.sub("", failure.message), {"code": code})
     return _masked(cause, failure)

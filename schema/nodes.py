@@ -31,9 +31,7 @@ _BY_PREFIX = (Kind.PACKAGE, Kind.IMPORT, Kind.PLAN)
 
 @strawberry.interface(description="Something with an identity of its own. Ids are unique in the whole installation.")
 class Node:
-    id: strawberry.ID = strawberry.field(
-        description="Unique over all types and tenants. Opaque: keep it, give it back."
-    )
+    id: strawberry.ID = strawberry.field(description="Unique over all types and tenants. Keep it, give it back.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def create_app(runtime: Runtime) -> Starlette:
         yield {"services": runtime.services, "authenticate": runtime.authenticate, "runtime": runtime}
 
     graphql = graphql_endpoint(runtime.settings)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", _alive),
             Route("/readyz", _ready),
@@ -69,6 +69,9 @@ def create_app(runtime: Runtime) -> Starlette:
         },
         lifespan=lifespan,
     )
+    # a redirect would make clients send a body twice, and WebSocket clients follow none
+    app.router.redirect_slashes = False
+    return app
 
 
 class Masked:

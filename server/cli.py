@@ -12,21 +12,22 @@ from typing import Any
 
 import uvloop
 
-from domain.errors import ErrorCode, Refusal, refuse
-from domain.model import ArtifactFilter, TenantId, TenantPlan, name_key
+from domain.errors import Refusal
+from domain.model import TenantPlan
 from domain.ports import UnavailableError
 from resolvers.api import API
-from server import demo, loading, settings, tokens
+from server import demo, settings, tokens
+from server.commands import COMMANDS, Arguments, told
+from server.control import CommandRefusedError, asked_of_server
 from server.keys import private_key
 from server.logs import log_to_stderr
-from server.runtime import Runtime, running
+from server.runtime import running
 from server.serving import bind, on_ending, serving, work
 from server.settings import DEV_ISSUER, Role, Settings, SettingsError
 from storage.clock import SystemClock
 from storage.migrate import migrate
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
-_PAGE = 100
 _DEMO_DATA = Path("data/demo")
 
 
@@ -39,20 +40,22 @@ def main(arguments: list[str] | None = None) -> int:
         return int(given.run(given) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (SettingsError, Refusal, UnavailableError, OSError) as error:
-        for line in _told(error).splitlines():
+    except BrokenPipeError:
+        return REFUSED
+    except (SettingsError, Refusal, CommandRefusedError, UnavailableError, OSError) as error:
+        for line in _told(error):
             print(f"installhub: {line}", file=sys.stderr)
         return MISUSED if isinstance(error, SettingsError) else REFUSED
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception) -> list[str]:
     if isinstance(error, Refusal):
-        return "\n".join(dict.fromkeys([error.message, *(f"  {problem.message}" for problem in error.problems)]))
+        return told(error)
     if isinstance(error, UnavailableError):
-        return f"the database cannot be used now: {error}"
+        return [f"the database cannot be used now: {error}"]
     if isinstance(error, OSError):
-        return f"{error.filename or type(error).__name__}: {error.strerror}"
-    return str(error)
+        return [f"{error.filename or type(error).__name__}: {error.strerror}"]
+    return str(error).splitlines()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,8 +95,8 @@ def _add_tenant_commands(commands: Any) -> None:
     command = tenant.add_parser("add", help="make a tenant")
     command.add_argument("tenant", metavar="TENANT")
     command.add_argument("--plan", choices=[plan.wire for plan in TenantPlan], default=TenantPlan.STANDARD.wire)
-    command.set_defaults(run=_add_tenant)
-    tenant.add_parser("list", help="list all tenants").set_defaults(run=_list_tenants)
+    command.set_defaults(run=_command, command="tenant add")
+    tenant.add_parser("list", help="list all tenants").set_defaults(run=_command, command="tenant list")
 
 
 def _add_artifact_commands(commands: Any) -> None:
@@ -101,16 +104,20 @@ def _add_artifact_commands(commands: Any) -> None:
     actions = artifacts.add_subparsers(required=True, metavar="ACTION")
     command = actions.add_parser("load", help="save and publish every artifact file below a folder, all or nothing")
     command.add_argument("--tenant", required=True)
-    command.add_argument("folder", type=Path, metavar="FOLDER")
-    command.set_defaults(run=_load_artifacts)
+    command.add_argument("folder", type=_folder, metavar="FOLDER")
+    command.set_defaults(run=_command, command="artifacts load")
     command = actions.add_parser("list", help="list a tenant's artifacts")
     command.add_argument("--tenant", required=True)
-    command.set_defaults(run=_list_artifacts)
+    command.set_defaults(run=_command, command="artifacts list")
 
 
 def _settings_text() -> str:
     lines = [f"  {v.name}\n      {v.meaning} (default: {v.default or 'none'})" for v in settings.variables()]
     return "\n".join(["environment variables:", *lines]).replace("`", "")
+
+
+def _folder(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def _ttl(text: str) -> Any:
@@ -177,62 +184,20 @@ def _token(given: argparse.Namespace) -> None:
     print(tokens.minted(key, grant, SystemClock().now()))
 
 
-def _add_tenant(given: argparse.Namespace) -> None:
-    async def added(runtime: Runtime) -> None:
-        await runtime.services.tenancy.add(given.tenant, TenantPlan(given.plan))
-
-    _run(_with_runtime(added))
-    print(f"{given.tenant} is there, plan {given.plan}.")
-
-
-def _list_tenants(_: argparse.Namespace) -> None:
-    _run(_with_runtime(_tenants_listed))
-
-
-async def _tenants_listed(runtime: Runtime) -> None:
-    after, has_next = None, True
-    while has_next:
-        page = await runtime.services.tenancy.page(loading.local_caller(), first=_PAGE, after=after)
-        for tenant in page.items:
-            print(f"{tenant.tenant_id}\t{tenant.plan.wire}\t{tenant.status.wire}")
-            after = tenant.tenant_id
-        has_next = page.has_next
+def _command(given: argparse.Namespace) -> None:
+    """Carry out a command here, or, when a server has the database to itself, there."""
+    loaded = settings.load()
+    arguments = {name: str(value) for name, value in vars(given).items() if name not in {"run", "command"}}
+    lines = asked_of_server(loaded.data, given.command, arguments) if loaded.sqlite_file else None
+    if lines is None:
+        lines = _run(_carried_out(loaded, given.command, arguments))
+    for line in lines:
+        print(line)
 
 
-def _load_artifacts(given: argparse.Namespace) -> None:
-    if not given.folder.is_dir():
-        raise refuse(ErrorCode.BAD_USER_INPUT, f"{given.folder} is no folder.")
-
-    async def loaded(runtime: Runtime) -> None:
-        done = await loading.load(runtime.services.authoring, TenantId(given.tenant), given.folder)
-        print(f"{done.saved} artifacts saved and published, {done.unchanged} unchanged.")
-
-    _run(_with_runtime(loaded))
-
-
-def _list_artifacts(given: argparse.Namespace) -> None:
-    async def listed(runtime: Runtime) -> None:
-        await _artifacts_listed(runtime, TenantId(given.tenant))
-
-    _run(_with_runtime(listed))
-
-
-async def _artifacts_listed(runtime: Runtime, tenant_id: TenantId) -> None:
-    caller = loading.local_caller()
-    if await runtime.services.tenancy.find(caller, tenant_id) is None:
-        raise refuse(ErrorCode.NOT_FOUND, f"There is no tenant {tenant_id}.")
-    after, has_next = None, True
-    while has_next:
-        page = await runtime.services.authoring.page(caller, tenant_id, ArtifactFilter(), first=_PAGE, after=after)
-        for head in page.items:
-            print(f"{head.artifact_id}\t{head.artifact_type.wire}\t{head.name}\t{head.version}\t{head.status.wire}")
-            after = (name_key(head.name), head.artifact_id)
-        has_next = page.has_next
-
-
-async def _with_runtime(action: Any) -> None:
-    async with running(settings.load()) as runtime:
-        await action(runtime)
+async def _carried_out(loaded: Settings, command: str, arguments: Arguments) -> list[str]:
+    async with running(loaded) as runtime:
+        return await COMMANDS[command](runtime, arguments)
 
 
 def _print_schema(_: argparse.Namespace) -> None:

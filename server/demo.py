@@ -230,7 +230,8 @@ def _draw(event: Mapping[str, Any]) -> None:
 
 def _invite(settings: Settings, server: Serving, visitor: Visitor) -> None:
     data = f"INSTALLHUB_DATA={settings.data} " if os.environ.get("INSTALLHUB_DATA") is None else ""
-    command = f"{data}python -m server token --subject {SUBJECT} --tenant {SOURCE} --tenant {TARGET} --scope '{SCOPE}'"
+    python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+    command = f"{data}{python} -m server token --subject {SUBJECT} --tenant {SOURCE} --tenant {TARGET}"
     print(
         f"""
 The server stays up until Ctrl-C:
@@ -238,11 +239,11 @@ The server stays up until Ctrl-C:
   REST     {server.url}/api/installhub
   health   {server.url}/readyz
 
-A token for both tenants, good for a day (another one: {command}):
+A token for both tenants, good for a day:
 {visitor.token}
 
-Try:
-  TOKEN=$({command})
+A first call, with a token of its own:
+  TOKEN=$({command} --scope '{ADMIN}')
   curl -s {server.url}/api/installhub/packages/preview -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -d '{{"tenantId": "{SOURCE}", "artifactIds": ["proc-1001"]}}'
 """,

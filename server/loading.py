@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 from domain import strict_json
 from domain.access import ADMIN, PLATFORM, Caller
 from domain.authoring import ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
-from domain.errors import Problem, Refusal, refuse_if
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import ArtifactHead, TenantId
 
 #: stands beside the artifacts in an unpacked bundle and is none itself
@@ -42,15 +43,17 @@ async def load(authoring: Authoring, tenant_id: TenantId, folder: Path) -> Loade
 
     Raises a refusal with every problem, each with its file.
     """
-    drafts = _drafts_below(folder)
+    drafts = await asyncio.to_thread(_drafts_below, folder)
     there = await _there(authoring, tenant_id, drafts)
-    changed = [draft for draft in drafts if _essence(_tree_of(draft)) != there.get(draft.artifact_id)]
+    changed = await asyncio.to_thread(_changed, drafts, there)
     if changed:
         await authoring.apply(ArtifactChanges(tenant_id, save=tuple(changed)), local_caller().actor)
     return Loaded(len(changed), len(drafts) - len(changed))
 
 
 def _drafts_below(folder: Path) -> list[ArtifactDraft]:
+    if not folder.is_dir():
+        raise refuse(ErrorCode.BAD_USER_INPUT, f"{folder} is no folder.")
     drafts: list[ArtifactDraft] = []
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.json")):
@@ -67,6 +70,10 @@ def _drafts_below(folder: Path) -> list[ArtifactDraft]:
 def _placed(refusal: Refusal, path: Path) -> Iterator[Problem]:
     for problem in refusal.problems:
         yield replace(problem, message=f"{path}: {problem.message}", where=str(path))
+
+
+def _changed(drafts: list[ArtifactDraft], there: dict[str | None, bytes | None]) -> list[ArtifactDraft]:
+    return [draft for draft in drafts if _essence(_tree_of(draft)) != there.get(draft.artifact_id)]
 
 
 async def _there(

@@ -55,8 +55,10 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
 
     Raises :class:`SettingsError`, and ``UnavailableError`` when the database cannot be reached or is in use.
     """
-    authenticate_with = authenticator(settings, SystemClock())
+    # first of all, because what is made later, the keys too, must not widen it
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clock = SystemClock()
+    authenticate = authenticator(settings, clock)
     threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
     asyncio.get_running_loop().set_default_executor(threads)
     async with AsyncExitStack() as opened:
@@ -65,7 +67,6 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             opened.enter_context(single_process_lock(settings.sqlite_file))
         await migrate(settings.database)
         bell = await _bell(settings, opened)
-        clock = SystemClock()
         store = SqlStore(Engines.open(settings.database), bell, clock)
         opened.push_async_callback(store.aclose)
         blobs = FileBlobs(settings.data / "blobs", settings.data / "scratch")
@@ -75,7 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             settings=settings,
             ports=ports,
             services=services(ports, settings.installation),
-            authenticate=authenticate_with,
+            authenticate=authenticate,
             is_alone=settings.sqlite_file is not None,
         )
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import uvicorn
 
 from server.app import create_app
+from server.control import taking_commands
 from server.jobs import Worker
+from server.patience import PatientProtocol
 from server.runtime import Runtime, running
 from server.settings import Role, Settings, SettingsError
 
@@ -72,6 +74,8 @@ async def serving(settings: Settings, bound: socket.socket) -> AsyncIterator[Ser
         runtime = await opened.enter_async_context(running(settings))
         if settings.role is not Role.WEB:
             await opened.enter_async_context(_working(runtime))
+        if runtime.is_alone:
+            await opened.enter_async_context(taking_commands(runtime))
         listener = _listener(runtime)
         ended = asyncio.create_task(listener.serve(sockets=[bound]))
         is_listening = asyncio.create_task(listener.is_listening.wait())
@@ -109,7 +113,7 @@ def _listener(runtime: Runtime) -> Listener:
     return Listener(
         uvicorn.Config(
             create_app(runtime),
-            http="httptools",
+            http=PatientProtocol,
             lifespan="on",
             ws_max_size=WS_MESSAGE_BYTES,
             timeout_graceful_shutdown=FAREWELL_SECONDS,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -15,16 +17,18 @@ from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM
 from domain.model import TenantId, TenantPlan
 from domain.services import Services
 from server import loading, settings
-from server.keys import private_key
+from server.keys import ensure_key_pair, private_key
 from server.loading import Loaded
 from server.runtime import Runtime
 from server.serving import Serving, bind, serving
 from server.settings import Settings
 from server.tokens import Grant, minted
+from storage.migrate import migrate
 
 #: what most callers of most tests may do
 EVERYTHING = (ADMIN, OVERRIDE_SECURITY, OVERRIDE_MAJOR)
 ANNA = "anna@acme.example"
+_TEMPLATE = TemporaryDirectory(prefix="installhub-world-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,20 @@ class World:
 @asynccontextmanager
 async def a_world(folder: Path, *, database_url: str = "", **given: Any) -> AsyncIterator[World]:
     """A running server over a SQLite file in the folder, or another database; ``given`` are further settings."""
+    shutil.copytree(await _prepared(), folder, dirs_exist_ok=True)
     chosen = settings.load(data=folder, database_url=database_url, host="127.0.0.1", port=0, **({"dev": True} | given))
     async with (
         serving(chosen, bind(chosen)) as server,
         httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as http,
     ):
         yield World(server, http)
+
+
+async def _prepared() -> Path:
+    """A data folder with a key pair and a migrated database, made once: both take longer than most tests."""
+    made = Path(_TEMPLATE.name)
+    if not any(made.iterdir()):
+        chosen = settings.load(data=made)
+        ensure_key_pair(chosen.keys_folder)
+        await migrate(chosen.database)
+    return made

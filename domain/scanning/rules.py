@@ -90,8 +90,19 @@ def _any_case(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII | re.IGNORECASE)
 
 
-#: the byte after a word that may be followed by blanks (plain or escaped), an optional call or a parenthesis
-_CALL = r"[ (?\\]"
+#: one expression for each kind of name: only what ends in ``key`` is tried against the keys, and so on. A name ends at
+#: its quote or at an escaped line feed. The heads are cut to what tells them from common words (isPrimaryKey).
+_SECRET_MEMBERS = (
+    *(rf'/{name}["\\]/i' for name in ("password", "passwd", "pwd", "passphrase", "secret")),
+    r'/(api|cess|vate|cret|ning|tion|ount|ared)[_ -]?key["\\]/i',
+    *(rf'/{head}[_ -]?token["\\]/i' for head in ("access", "auth", "refresh", "bearer")),
+    # a class of nearly all bytes at the end, or every "string" would be tried that is named as a type
+    r"/ection[_ -]?string[^ !#-\[\]-~]/i",
+)
+#: what stands behind a called word: at most blanks (plain or escaped), then an optional call or a parenthesis
+_CALL = r"( ?[(?\\]|  )"
+#: the same, one plain text for each
+_CALLED = ("(", "?", r"\\", " (", " ?", r" \\", "  ")
 _BLANK = r"[ \\]"
 
 RULES: tuple[Rule, ...] = (
@@ -129,9 +140,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
-        (rf"/require{_CALL}/", rf"/import{_CALL}/"),
+        # only the last letters, for "required" and "important" are common; the gate asks for the whole word
+        tuple(f'"{ending}{behind}"' for ending in ("ire", "ort") for behind in _CALLED),
         _exact(r"\b(?:require|import)\s*(?:\?\.\s*)?\("),
         "The expression loads a module.",
+        gate=judges.may_load_a_module,
     ),
     Rule(
         "ExternalHttpCall", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
@@ -142,7 +155,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "InfiniteLoop", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
-        (r"/while[ (\\]/", r"/for ?\( ?;/", r"/function[ \\]/", '"=>"'),
+        (
+            r"/while[ (\\]/", r"/for ?\( ?;/", r"/function[ \\]/",
+            # an arrow behind a parenthesis and blanks; nearly every other arrow stands behind one name and one blank
+            '")=>"', r"/[^A-Za-z0-9_][^A-Za-z0-9_]=>/", r"/\\[nrtf] ?=>/",
+        ),
         _exact(
             r"\bwhile\s*\(\s*(?:true|1|!0)\s*\)|\bfor ?\( ?; ?; ?[^;]{0,200}\)"
             # a function that calls itself before anything could end it
@@ -187,7 +204,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
-        (r"""/or( |\\[nrt])[ "'0-9\\]/i""",),
+        (r"""/or( |\\[nrtf])[ "'0-9\\]/i""",),
         _any_case(r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9]))"),
         "The query holds a condition that is always true.",
     ),
@@ -287,7 +304,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "CredentialExposure.LiteralSecret", Check.CREDENTIAL, Severity.HIGH, Where.SECRET_VALUE,
-        (f'/{NAMES_OF_SECRETS.replace("?:", "")}"/i',),
+        _SECRET_MEMBERS,
         _exact(r"\S"),
         "A member that asks for a secret holds one; leave it to a binding.",
         judge=judges.looks_like_a_secret,

@@ -26,10 +26,10 @@ _HIDDEN = (
     r'"\\u"', r'"\\x"',
 )  # fmt: skip
 
-#: what a file must hold besides, for a rule that reads only some members
+#: what a file must hold besides, for a rule that reads only some members: asked once for all such rules
 _PLACES = {
-    Where.EXPRESSION: ('"{{"', *(f'"\\"{key}\\""' for key in EXPRESSION_KEYS)),
-    Where.QUERY: tuple(f'"\\"{key}\\""' for key in QUERY_KEYS),
+    Where.EXPRESSION: ("expressions", ('"{{"', *(f'"\\"{key}\\""' for key in EXPRESSION_KEYS))),
+    Where.QUERY: ("queries", tuple(f'"\\"{key}\\""' for key in QUERY_KEYS)),
 }
 
 
@@ -75,14 +75,13 @@ def _fired(raw: bytes, named: set[str]) -> set[str]:
 
 
 def _source(name: str, rule: Rule) -> str:
-    triggers = _strings("t", rule.trigger)
-    places = _strings("p", _PLACES.get(rule.where, ()))
-    wanted = " and ".join(f"any of (${letter}*)" for letter, given in (("t", triggers), ("p", places)) if given)
-    return f"rule {name} {{ strings: {triggers} {places} condition: {wanted} }}"
+    place, _ = _PLACES.get(rule.where, ("true", ()))
+    return _any_of(name, rule.trigger, place) if rule.trigger else f"rule {name} {{ condition: {place} }}"
 
 
-def _strings(letter: str, expressions: Sequence[str]) -> str:
-    return " ".join(f"${letter}{number} = {expression}" for number, expression in enumerate(expressions))
+def _any_of(name: str, expressions: Sequence[str], besides: str = "true") -> str:
+    strings = " ".join(f"$s{number} = {expression}" for number, expression in enumerate(expressions))
+    return f"rule {name} {{ strings: {strings} condition: {besides} and any of them }}"
 
 
 #: an escape of JSON, or of the script inside its string
@@ -97,7 +96,8 @@ _RULE_OF = {f"rule_{number}": rule for number, rule in enumerate(RULES)}
 _TRIGGERS = yara_x.compile(
     "\n".join(
         [
-            f"rule {_HIDING} {{ strings: {_strings('s', _HIDDEN)} condition: any of them }}",
+            _any_of(_HIDING, _HIDDEN),
+            *(f"private {_any_of(*place)}" for place in _PLACES.values()),
             *(_source(name, rule) for name, rule in _RULE_OF.items()),
         ]
     )

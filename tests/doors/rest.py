@@ -30,11 +30,11 @@ def blob_files(world: World) -> list[Path]:
 
 
 async def upload(
-    world: World, bundle: bytes = BUNDLE, *, headers: Any = None, query: str = "", **options: Any
+    world: World, bundle: Any = BUNDLE, *, headers: Any = None, query: Any = "", **options: Any
 ) -> httpx.Response:
     """A1's multipart form, into the tenant ``target`` unless the options say otherwise."""
     document = json.dumps({"targetTenantId": "target"} | options)
-    files = {
+    files: dict[str, Any] = {
         "package": ("any.zip", bundle, "application/zip"),
         "options": (None, document, "application/json"),
     }

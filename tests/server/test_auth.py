@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from domain.access import Caller
 from domain.errors import ErrorCode, Refusal
+from domain.model import TenantId
 from server.auth import REMEMBERED, Reason, TokenAuthenticator, Trust
 from server.jwks import FRESH_SECONDS, PAUSE_SECONDS, USABLE_SECONDS, FileKeys, UrlKeys, key_source
 from tests.clocks import NOON, ManualClock
@@ -103,10 +104,10 @@ async def test_a_good_token_tells_who_asks(authenticate):
     assert caller == Caller(
         subject="anna",
         issuer=OURS.issuer,
-        tenants=frozenset({"acme", "globex"}),
+        tenants=frozenset({TenantId("acme"), TenantId("globex")}),
         scopes=frozenset({"installhub:import", "installhub:read", "installhub:export", "installhub:admin"}),
         expires_at=NOON + timedelta(seconds=600),
-        default_tenant="acme",
+        default_tenant=TenantId("acme"),
         email="anna@acme.example",
         is_service=False,
     )
@@ -404,6 +405,7 @@ async def test_old_keys_are_read_again_while_requests_go_on(issuer, clock):
 
     watch.seconds += FRESH_SECONDS + 1
     at_once = set(await source.keys("rsa"))
+    assert source._reading is not None
     await asyncio.wait_for(source._reading, 5)
 
     assert (at_once, set(await source.keys("rsa"))) == ({"rsa"}, {"rsa", "ec"})

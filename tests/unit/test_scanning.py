@@ -108,6 +108,14 @@ def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
 @example({"expression": "((((((((((["})
 @example({"query": "'" + " " * 300 + "+ x'"})
 @example({"query": {"text": "'+ x'"}})
+@example({"query": "x OR\f1=1"})
+@example({"smtpPassword\n": "Zm9vYmFy9"})
+@example({"variables": [{"name": "account key", "value": "Zm9vYmFy9"}]})
+@example({"expression": "x = (a)\n => x(a)"})
+@example({"expression": "x=(a)  =>x(a)"})
+@example({"expression": "require\n('a')"})
+@example({"expression": "import  ('a')"})
+@example({"expression": "eval ?.('a')"})
 def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     raw = strict_json.canonical(tree)
 
@@ -125,6 +133,36 @@ def test_any_json_value_is_scanned_without_an_error(tree):
 
     assert findings == scan_artifact("RuleSet", "rule-1", "Any", raw, tree)
     assert all(len(finding.value) <= 200 for finding in findings)
+
+
+@pytest.mark.parametrize("word", ["require", "import", "eval", "Function"])
+@pytest.mark.parametrize("blanks", ["", " ", "  ", "\t", "\n ", " \n", "\v", "\f", "\u2003"])
+@pytest.mark.parametrize("call", ["('a')", "?.('a')"])
+def test_the_fast_path_sees_a_call_behind_any_blanks(word, blanks, call):
+    raw = strict_json.canonical({"expression": f"{word}{blanks}{call}"})
+
+    seen = [(spot, found) for spot, found in hits(json.loads(raw), suspected(raw))]
+
+    assert seen == [(spot, found) for spot, found in hits(json.loads(raw), RULES)] != []
+
+
+@pytest.mark.parametrize("separator", ["", "_", " ", "-"])
+@pytest.mark.parametrize("head", ["api", "access", "private", "secret", "signing", "encryption", "account", "shared"])
+def test_the_fast_path_sees_every_name_of_a_key(head, separator):
+    name = f"{head}{separator}Key"
+
+    assert rules_in({name: "Zm9vYmFy9"}) == ["CredentialExposure.LiteralSecret"]
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        {"isPrimaryKey": True, "foreignKey": "Zm9vYmFy9", "dataType": "string"},
+        {"condition": "items.filter(i => i.active)", "help": "New people we hire (or report (late)) are required."},
+    ],
+)
+def test_common_words_give_no_rule_a_reason_to_look_closer(clean):
+    assert suspected(strict_json.canonical(clean)) == []
 
 
 def test_every_hiding_character_makes_the_scan_look_closer():

@@ -1,0 +1,86 @@
+"""The GraphQL endpoint: one path for requests, event streams and sockets."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UNSET, UnsetType
+
+from domain.errors import Refusal
+from resolvers.api import API
+from server.graphql_http import answer
+from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects
+from server.settings import Settings
+
+INIT_SECONDS = 5
+OPERATIONS_MAX = 50
+_LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+_log = logging.getLogger(__name__)
+
+
+def graphql_endpoint(settings: Settings) -> ASGIApp:
+    """The ASGI application for ``/graphql``. Mount it as a route and as a WebSocket route."""
+    logging.getLogger("strawberry.ws.task").addFilter(WithoutDisconnects())
+    return Endpoint(settings)
+
+
+class Endpoint(GraphQL[SocketAsker, None]):
+    """Requests are answered by us; sockets are Strawberry's, with what :mod:`server.graphql_socket` mends."""
+
+    websocket_adapter_class = SocketAdapter
+    graphql_transport_ws_handler_class = SocketHandler
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            API,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+            max_subscriptions_per_connection=OPERATIONS_MAX,
+            allowed_origins=settings.allowed_origins,
+        )
+        self._is_dev = settings.dev
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.run(WebSocket(scope, receive=receive, send=send))
+            return
+        response = await answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket,  # noqa: ARG002 - the library's signature
+    ) -> SocketAsker:
+        if not isinstance(request, WebSocket):
+            raise TypeError("only sockets come this way")
+        return SocketAsker(request)
+
+    async def on_ws_connect(self, context: SocketAsker) -> UnsetType:
+        no_payload: UnsetType = UNSET
+        try:
+            await context.admit()
+        except Refusal as refusal:
+            raise ConnectionRejectionError from refusal
+        except ConnectionRejectionError:
+            raise
+        except Exception as bug:
+            # anything else would tear the socket without a close frame
+            _log.exception("a socket could not be admitted")
+            raise ConnectionRejectionError from bug
+        return no_payload
+
+    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
+        """Development takes every page of this machine, as it does for requests."""
+        is_local = self._is_dev and _LOOPBACK.fullmatch(origin) is not None
+        return is_local or super().is_websocket_origin_allowed(request, origin)

@@ -1,0 +1,191 @@
+"""The command line as scripts use it: real processes, their exit statuses and what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from server.keys import ensure_key_pair, private_key, public_keys_file
+from server.tokens import ttl_of
+from tests.house.tree import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INSTALLHUB_")}
+    return kept | {"INSTALLHUB_DATA": str(tmp_path / "data"), "INSTALLHUB_PORT": "0"}
+
+
+def hub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "server", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+@contextmanager
+def a_server(environment: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process that answers, and its address."""
+    command = [sys.executable, "-m", "server", "serve", "--dev", *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().split()[3]
+        finally:
+            process.kill()
+
+
+def test_a_tenant_and_its_artifacts_from_files(environment):
+    added = hub(environment, "tenant", "add", "acme", "--plan", "Enterprise")
+    again = hub(environment, "tenant", "add", "acme")
+    first = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
+    second = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
+    tenants = hub(environment, "tenant", "list")
+    artifacts = hub(environment, "artifacts", "list", "--tenant", "acme")
+
+    assert (added.returncode, again.returncode, again.stderr) == (
+        0, 1, "installhub: The tenant acme is already there.\n",
+    )  # fmt: skip
+    assert first.stdout == "7 artifacts saved and published, 0 unchanged.\n"
+    assert second.stdout == "0 artifacts saved and published, 7 unchanged.\n"
+    assert tenants.stdout == "acme\tEnterprise\tActive\n"
+    assert "rule-72\tRuleSet\tequipmentPolicy\t1.2.0\tPublished" in artifacts.stdout.splitlines()
+    assert len(artifacts.stdout.splitlines()) == 7
+
+
+def test_one_bad_file_keeps_all_out_and_is_named(environment, tmp_path):
+    hub(environment, "tenant", "add", "acme")
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    good = ROOT / "examples" / "acme-target" / "artifacts" / "entities" / "ent-31.json"
+    (folder / "good.json").write_bytes(good.read_bytes())
+    (folder / "torn.json").write_text('{"_type": ')
+    (folder / "odd.json").write_text('{"_type": "Spaceship"}')
+
+    refused = hub(environment, "artifacts", "load", "--tenant", "acme", str(folder))
+    artifacts = hub(environment, "artifacts", "list", "--tenant", "acme")
+
+    assert refused.returncode == 1
+    assert "odd.json: " in refused.stderr
+    assert "torn.json: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert artifacts.stdout == ""
+
+
+def test_commands_act_through_the_server_that_uses_the_database(environment):
+    with a_server(environment) as (process, url):
+        added = hub(environment, "tenant", "add", "acme")
+        loaded = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
+        refused = hub(environment, "tenant", "add", "acme")
+        second = hub(environment, "serve", "--dev")
+        ready = json.load(urlopen(f"{url}/readyz"))
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(20)
+    after = hub(environment, "tenant", "list")
+
+    assert (added.returncode, loaded.stdout) == (0, "7 artifacts saved and published, 0 unchanged.\n")
+    assert (refused.returncode, refused.stderr) == (1, "installhub: The tenant acme is already there.\n")
+    assert (second.returncode, "another process uses" in second.stderr) == (1, True)
+    assert (ready, status) == ({"status": "ready"}, 0)
+    assert after.stdout == "acme\tStandard\tActive\n"
+
+
+def test_a_token_is_one_line_and_opens_the_server(environment):
+    with a_server(environment) as (_, url):
+        hub(environment, "tenant", "add", "acme")
+        token = hub(environment, "token", "--subject", "a@b.c", "--tenant", "acme", "--scope", "installhub:admin")
+        query = json.dumps({"query": "{ viewer { subject scopes } }"})
+        answer = subprocess.run(
+            ["curl", "-s", f"{url}/graphql", "-H", f"Authorization: Bearer {token.stdout.strip()}",
+             "-H", "Content-Type: application/json", "-d", query],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+
+    assert (token.returncode, token.stdout.count("\n"), token.stdout.count("."), token.stderr) == (0, 1, 2, "")
+    assert json.loads(answer.stdout) == {"data": {"viewer": {"subject": "a@b.c", "scopes": ["installhub:admin"]}}}
+
+
+def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment):
+    with a_server(environment) as (process, _):
+        hub(environment, "tenant", "add", "acme")
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+
+    listed = hub(environment, "tenant", "list")
+    with a_server(environment) as (_, url):
+        ready = json.load(urlopen(f"{url}/readyz"))
+
+    assert (listed.stdout, ready) == ("acme\tStandard\tActive\n", {"status": "ready"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "named"),
+    [
+        ({}, ("serve",), "INSTALLHUB_JWKS"),
+        ({}, ("serve", "--dev", "--host", "0.0.0.0"), "INSTALLHUB_HOST"),
+        ({"INSTALLHUB_JWKS": "nowhere.json"}, ("serve",), "INSTALLHUB_ISSUER"),
+        ({"INSTALLHUB_JWKS": "nowhere.json", "INSTALLHUB_ISSUER": "i"}, ("serve",), "INSTALLHUB_JWKS"),
+        ({"INSTALLHUB_PORT": "x"}, ("migrate",), "INSTALLHUB_PORT"),
+        ({}, ("token", "--subject", "a"), "INSTALLHUB_DATA"),
+        ({"INSTALLHUB_HOST": "10.0.0.1"}, ("token", "--subject", "a"), "INSTALLHUB_HOST"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_status_2_and_the_variable(environment, variables, arguments, named):
+    refused = hub(environment | variables, *arguments)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"installhub: {named}:")
+
+
+def test_the_help_lists_every_variable(environment):
+    shown = hub(environment, "--help")
+
+    assert "INSTALLHUB_LIMIT_EXPORTS_PER_USER_MINUTE" in shown.stdout
+    assert "INSTALLHUB_ALLOWED_ORIGINS" in shown.stdout
+
+
+def test_the_schema_is_printed(environment):
+    printed = hub(environment, "print-schema")
+
+    assert "type Subscription" in printed.stdout
+
+
+def test_the_demo_runs_again_and_again(environment):
+    first, second = hub(environment, "demo", "--once"), hub(environment, "demo", "--once")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "100.0 %  Employee Onboarding Suite 2.1.0 is active." in first.stdout
+    assert "100.0 %  Employee Onboarding Suite 2.1.1 is active." in second.stdout
+
+
+def test_the_key_pair_is_made_once_and_for_its_owner_alone(tmp_path):
+    ensure_key_pair(tmp_path / "keys")
+    first = private_key(tmp_path / "keys").kid
+
+    ensure_key_pair(tmp_path / "keys")
+
+    assert private_key(tmp_path / "keys").kid == first
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
+    assert "d" not in json.loads(public_keys_file(tmp_path / "keys").read_text())["keys"][0]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("2d", 172800)])
+def test_a_span_of_time_is_a_number_and_a_letter(text, seconds):
+    assert ttl_of(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "0s", "1.5h", "1y", "1h ", "9" * 30 + "d"])
+def test_what_is_no_span_of_time_is_refused(text):
+    with pytest.raises(ValueError, match="span of time"):
+        ttl_of(text)

@@ -1,0 +1,106 @@
+"""Settings: a good default for each, and a bad value is refused by the name of its variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.limits import Limits
+from server import settings
+from server.settings import Role, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for variable in settings.variables():
+        monkeypatch.delenv(variable.name, raising=False)
+
+
+def test_without_any_variable_the_defaults_hold():
+    loaded = settings.load()
+
+    assert (loaded.data, loaded.host, loaded.port, loaded.role) == (Path("data"), "127.0.0.1", 8080, Role.ALL)
+    assert loaded.limits == Limits()
+    assert loaded.database == "sqlite+aiosqlite:///data/installhub.db"
+
+
+def test_each_limit_can_be_set_by_its_name(monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_LIMIT_ZIP_MB_STANDARD", "7")
+    monkeypatch.setenv("INSTALLHUB_LIMIT_REST_WAIT", "3")
+
+    loaded = settings.load()
+
+    assert loaded.installation.limits == Limits(zip_mb_standard=7, rest_wait=3)
+
+
+def test_what_is_given_stands_before_the_environment(monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_PORT", "9000")
+
+    assert settings.load(port=9001).port == 9001
+
+
+def test_origins_are_a_list_with_commas(monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example, http://b.example:8000/")
+
+    assert settings.load().allowed_origins == ("https://a.example", "http://b.example:8000")
+
+
+@pytest.mark.parametrize("address", ["postgres://u:p@h/n", "postgresql://u:p@h/n", "postgresql+asyncpg://u:p@h/n"])
+def test_a_postgresql_address_gets_our_driver(address):
+    loaded = settings.load(database_url=address)
+
+    assert loaded.database == "postgresql+asyncpg://u:p@h/n"
+    assert loaded.sqlite_file is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INSTALLHUB_PORT", "eighty"),
+        ("INSTALLHUB_PORT", "70000"),
+        ("INSTALLHUB_ROLE", "king"),
+        ("INSTALLHUB_WORKERS", "0"),
+        ("INSTALLHUB_DEV", "perhaps"),
+        ("INSTALLHUB_PLATFORM_VERSION", "4"),
+        ("INSTALLHUB_DATABASE_URL", "mysql://u:p@h/n"),
+        ("INSTALLHUB_DATABASE_URL", "nonsense"),
+        ("INSTALLHUB_DATABASE_URL", "sqlite://"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "a.example"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example/path"),
+        ("INSTALLHUB_LIMIT_EXPORT_ROOTS", "many"),
+        ("INSTALLHUB_LIMIT_EXPORT_ROOTS", "0"),
+        ("INSTALLHUB_LIMIT_BUNDLE_DAYS", "99999999999"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=name):
+        settings.load()
+
+
+def test_every_bad_value_is_told_at_once(monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_PORT", "x")
+    monkeypatch.setenv("INSTALLHUB_ROLE", "x")
+
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["INSTALLHUB_PORT", "INSTALLHUB_ROLE"]
+
+
+def test_a_slip_of_the_keyboard_is_noticed():
+    names = ["INSTALLHUB_POTR", "INSTALLHUB_PORT", "installhub_host", "PATH"]
+
+    assert settings.unknown_variables(names) == ["INSTALLHUB_POTR"]
+
+
+@pytest.mark.parametrize(("host", "is_local"), [("127.0.0.1", True), ("::1", True), ("localhost", True)])
+def test_this_machine_is_known(host, is_local):
+    assert settings.is_loopback(host) is is_local
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "hub.example.com", ""])
+def test_every_other_address_is_public(host):
+    assert not settings.is_loopback(host)
