@@ -104,7 +104,7 @@ def tenant_of(caller: Caller, *, body: str | None = None, header: str | None = N
 
 def reach_of(caller: Caller, header: str | None = None) -> frozenset[TenantId] | None:
     """The tenants an id may be looked up in, narrowed by ``X-Tenant-Id`` if sent (R1). ``None`` means all."""
-    if header is None:
+    if not header:
         return caller.reach
     return frozenset({tenant_of(caller, header=header)})
 

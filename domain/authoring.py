@@ -290,8 +290,8 @@ def _add(
     )
     file = file_of(final, batch.at)
     body = with_values(file, dict(content.credentials)) if content.credentials else file
-    if len(body) > ARTIFACT_BYTES_MAX:
-        text = f"{where}.content is larger than {ARTIFACT_BYTES_MAX} bytes."
+    if reason := _unreadable(body):
+        text = f"{where}.content: {reason}"
         batch.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, f"{where}.content", artifact_id))
         return
     batch.revisions[artifact_id] = NewRevision(
@@ -309,6 +309,17 @@ def _add(
         references=content.references,
         origin=head.origin if head else None,
     )
+
+
+def _unreadable(body: bytes) -> str:
+    """Why no tenant could import this file: what is saved must be able to travel."""
+    if len(body) > ARTIFACT_BYTES_MAX:
+        return f"it is larger than {ARTIFACT_BYTES_MAX} bytes"
+    try:
+        strict_json.read(body)
+    except strict_json.NotStrict as flaw:
+        return f"{flaw.pointer}: {flaw.reason}" if flaw.pointer else flaw.reason
+    return ""
 
 
 async def _write(unit: TenantUnit, batch: _Batch) -> None:

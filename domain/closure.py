@@ -58,7 +58,8 @@ async def closure(store: Store, caller: Caller, tenant_id: TenantId, roots: Sequ
             }
         possible = {r.target_id for r in gathered.references if r.kind is ReferenceKind.POSSIBLE} - set(gathered.heads)
         named = await unit.artifacts.heads(possible) if possible else {}
-    gathered.problems += await _absent_problems(store, caller, tenant_id, gathered)
+    # what was not looked at any more, because there is too much already, is not absent
+    gathered.problems += await _absent_problems(store, caller, tenant_id, gathered, unknown=frontier)
     gathered.problems += _status_problems(gathered.heads.values())
     gathered.warnings += _dynamic_warnings(gathered, {key for key, head in named.items() if head.is_there})
     _order(gathered, limits)
@@ -84,12 +85,16 @@ def _order(gathered: Closure, limits: Limits) -> None:
         gathered.install_order = graph.install_order(list(ranks), edges, ranks)
 
 
-async def _absent_problems(store: Store, caller: Caller, tenant_id: TenantId, gathered: Closure) -> list[Problem]:
+async def _absent_problems(
+    store: Store, caller: Caller, tenant_id: TenantId, gathered: Closure, *, unknown: Collection[str]
+) -> list[Problem]:
     """Ids that are not there; those of another tenant of the caller's are told apart (R21)."""
     users = {
         reference.target_id: reference
         for reference in reversed(gathered.references)
-        if reference.kind is ReferenceKind.LITERAL and reference.target_id not in gathered.heads
+        if reference.kind is ReferenceKind.LITERAL
+        and reference.target_id not in gathered.heads
+        and reference.target_id not in unknown
     }
     absent_roots = {root: index for index, root in enumerate(gathered.roots) if root not in gathered.heads}
     absent = {*users, *absent_roots}

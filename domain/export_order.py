@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,13 @@ from domain import versions
 from domain.access import Caller
 from domain.artifact_types import PACKAGE_TYPES
 from domain.errors import ErrorCode, Problem
-from domain.manifest_fields import is_package_name, is_tags
+from domain.manifest_fields import PACKAGE_DEPENDENCIES_MAX, is_package_name, is_tags
 from domain.model import ArtifactHead, Package, PackageDependency, TenantId, name_key, rfc3339
 
 _DESCRIPTION_MAX = 500
 _AUTHOR_MAX = 100
+#: what our own strict reader would not take back: NUL and other control characters, lone surrogates
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,11 @@ def order_problems(order: ExportOrder) -> Iterator[Problem]:
     if not versions.is_semver(order.version):
         text = "version is not a semantic version such as 2.1.0."
         yield Problem(ErrorCode.INVALID_VERSION, text, "version")
-    if len(order.description) > _DESCRIPTION_MAX:
-        text = f"description has at most {_DESCRIPTION_MAX} characters."
+    if len(order.description) > _DESCRIPTION_MAX or _UNWRITABLE.search(order.description):
+        text = f"description has at most {_DESCRIPTION_MAX} characters, all of them printable or blank."
         yield Problem(ErrorCode.BAD_USER_INPUT, text, "description")
-    if len(order.author) > _AUTHOR_MAX:
-        yield Problem(ErrorCode.BAD_USER_INPUT, f"author has at most {_AUTHOR_MAX} characters.", "author")
+    if len(order.author) > _AUTHOR_MAX or not order.author.isprintable():
+        yield Problem(ErrorCode.BAD_USER_INPUT, f"author is one line of at most {_AUTHOR_MAX} characters.", "author")
     if not is_tags(order.tags):
         text = "At most 10 tags, each of 1 to 30 lower-case letters, digits and hyphens."
         yield Problem(ErrorCode.BAD_USER_INPUT, text, "tags")
@@ -58,6 +61,12 @@ def order_problems(order: ExportOrder) -> Iterator[Problem]:
 
 
 def _dependency_problems(order: ExportOrder) -> Iterator[Problem]:
+    if len(order.package_dependencies) > PACKAGE_DEPENDENCIES_MAX:
+        text = f"A package needs at most {PACKAGE_DEPENDENCIES_MAX} others."
+        yield Problem(
+            ErrorCode.BAD_USER_INPUT, text, "packageDependencies", details={"limit": PACKAGE_DEPENDENCIES_MAX}
+        )
+        return
     for index, needed in enumerate(order.package_dependencies):
         where = f"packageDependencies[{index}]"
         if not is_package_name(needed.package_name) or name_key(needed.package_name) == name_key(order.package_name):

@@ -24,6 +24,7 @@ from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.export_order import ExportOrder, export_record, order_problems, root_warnings, taken_problem
 from domain.limits import Installation
+from domain.manifest_fields import is_binding_path
 from domain.manifest_writing import manifest_bytes, manifest_of, readme_of
 from domain.model import (
     HASH_PREFIX,
@@ -41,11 +42,14 @@ from domain.model import (
 )
 from domain.ports import BlobWriter, ExportForm, Ports, VersionTakenError
 from domain.scanning import secret_paths
+from domain.scanning.walk import redacted
 from domain.tenancy import active_tenant
 
 _BODIES_AT_ONCE = 50
 _NO_BLOB = BlobKey("")
 _MINUTE, _HOUR = 60, 3600
+#: as long as a manifest may say it
+_HINT_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +254,14 @@ def _add_artifact(build: _Build, head: ArtifactHead, body: bytes, form: ExportFo
         ArtifactEntry(head.artifact_type, head.artifact_id, head.name, head.version, file, form.file_hash)
     )
     for pointer, kind in form.bindings:
-        build.bindings.append(Binding(head.artifact_id, pointer, kind, f"{head.name}: {pointer.rpartition('/')[2]}"))
+        shown = redacted(pointer)
+        # a member whose very name is a secret went as a whole, and nobody is to supply it
+        if shown == pointer and is_binding_path(pointer):
+            hint = f"{head.name}: {pointer.rpartition('/')[2]}"[:_HINT_MAX]
+            build.bindings.append(Binding(head.artifact_id, pointer, kind, hint))
         if not is_registered_credential(pointer, head.artifact_type):
-            text = f"A value that looks like a secret was left out of {head.artifact_id}{pointer}."
-            build.warnings.append(Problem(ErrorCode.CREDENTIAL_REMOVED, text, pointer, head.artifact_id))
+            text = f"A value that looks like a secret was left out of {head.artifact_id}{shown}."
+            build.warnings.append(Problem(ErrorCode.CREDENTIAL_REMOVED, text, shown, head.artifact_id))
 
 
 def _drained(buffer: io.BytesIO) -> bytes:

@@ -68,9 +68,10 @@ class Run:
     def tenant(self, tenant: Tenant) -> None:
         self._tenant = tenant
 
-    def go_on_after(self, percent: float) -> None:
+    def go_on_from(self, progress: Progress) -> None:
         """Begin where an earlier run of the same import has come to: how far a job is never falls (R20)."""
-        self._percent = self._percent_seen = max(self._percent, percent)
+        self.stage = progress.stage
+        self._percent = self._percent_seen = progress.percent
 
     def begin_again(self, message: str) -> None:
         """Forget what the transaction that was rolled back would have told, and say why it is tried again."""
@@ -96,7 +97,8 @@ class Run:
         kind = EventKind.ENDED if state.is_final else EventKind.WAITING
         if state is ImportState.SUCCEEDED:
             self._percent = _ALL
-        self._tell(kind, self.total or 0, message, state=state, problem=problem)
+        done = self.total or 0 if state is ImportState.SUCCEEDED else 0
+        self._tell(kind, done, message, state=state, problem=problem)
 
     def _tell(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -143,8 +143,7 @@ class Importer:
         """
         run = Run(self._store, job)
         try:
-            if job.attempt > 1:
-                await self._begun_again(run)
+            await self._begun_again(run)
             await self._run(run)
         except Refusal as refusal:
             await self._failed(run, refusal)
@@ -152,15 +151,17 @@ class Importer:
             await self._cancelled(run)
 
     async def _run(self, run: Run) -> None:
+        drift: Sequence[Drift] = ()
         async with self._validated(run) as bundle:
             for _ in range(1 + REPLANS_MAX):
                 try:
                     async with run.together(is_small=_is_small(bundle)):
                         return await self._carried_out(run, bundle)
-                except (PlanMovedError, NameTakenError, RevisionMovedError):
-                    await self._discard(run.job)
-                    run.begin_again("The tenant changed meanwhile; the import is planned again.")
-        raise refuse(ErrorCode.PLAN_STALE, "The tenant kept changing while the import was planned. Try again.")
+                except (PlanMovedError, NameTakenError, RevisionMovedError) as moved:
+                    drift = moved.drift if isinstance(moved, PlanMovedError) else ()
+                    run.begin_again("The tenant changed meanwhile; the plan does not hold any more.")
+                    await self._dropped(run)
+        raise Refusal(policy.drift_problems(drift))
 
     async def _carried_out(self, run: Run, bundle: CheckedBundle) -> None:
         """From a checked bundle to the end, or to the pause."""
@@ -177,10 +178,29 @@ class Importer:
         return None
 
     async def _begun_again(self, run: Run) -> None:
+        if run.job.last_seq > 1:
+            await self._caught_up(run)
         if run.job.attempt > ATTEMPTS_MAX:
             text = f"The import was begun {ATTEMPTS_MAX} times and never came to its end."
             raise refuse(ErrorCode.ARTIFACT_INSTALL_FAILED, text)
-        await self._discard(run.job)
+        if run.job.attempt > 1:
+            await self._dropped(run)
+
+    async def _caught_up(self, run: Run) -> None:
+        """Learn from the journal how far the import was told to be."""
+        job = run.job
+        async with self._store.view(job.tenant_id) as unit:
+            now = await unit.imports.job(job.import_id)
+            told = await unit.imports.events(job.import_id, after=now.last_seq - 1, limit=1) if now else []
+        for event in told:
+            run.go_on_from(event.progress)
+
+    async def _dropped(self, run: Run) -> None:
+        """Drop what an earlier attempt held, under the fence: whoever lost the lease must not drop another's."""
+        more = 1
+        while more:
+            async with run.writing() as unit:
+                more = await unit.imports.discard(run.job.import_id)
 
     @asynccontextmanager
     async def _validated(self, run: Run) -> AsyncIterator[CheckedBundle]:
@@ -189,7 +209,12 @@ class Importer:
         run.begin(Stage.VALIDATION)
         limits = self._limits.bundle(run.tenant.plan)
         blob = run.job.packages[0].blob_key
-        async with self._blobs.local(blob) as path, self._blobs.scratch() as folder:
+        async with AsyncExitStack() as stack:
+            try:
+                path = await stack.enter_async_context(self._blobs.local(blob))
+            except FileNotFoundError as error:
+                raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
+            folder = await stack.enter_async_context(self._blobs.scratch())
             with Spool(folder / "contents") as spool, path.open("rb") as source:
 
                 def read(told: Told) -> CheckedBundle:
@@ -325,7 +350,9 @@ class Importer:
         """End an import that met a bug of ours; the log has it under the correlation id."""
         text = f"Something went wrong on our side. Quote {correlation_id} when you report it."
         problem = Problem(ErrorCode.INTERNAL_ERROR, text, details={"correlationId": correlation_id})
-        await self._failed(Run(self._store, job), Refusal([problem]))
+        run = Run(self._store, job)
+        await self._caught_up(run)
+        await self._failed(run, Refusal([problem]))
 
     async def _ended(self, run: Run, state: ImportState, failure: Failure) -> None:
         """The last transaction of an import that changed nothing, and the sweep after it."""
@@ -340,7 +367,7 @@ class Importer:
         await self._discard(job)
 
     async def _discard(self, job: ImportJob) -> None:
-        """Drop what was held, in small transactions. The tenant never saw it."""
+        """Drop what an ended import held, in small transactions. The tenant never saw it."""
         while True:
             async with self._store.unit(job.tenant_id) as unit:
                 if not await unit.imports.discard(job.import_id):

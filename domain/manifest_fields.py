@@ -89,6 +89,11 @@ def is_hash(value: Any) -> bool:
     return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
+def is_binding_path(value: Any) -> bool:
+    """A JSON pointer of at most 1,024 characters to a place that somebody else may supply."""
+    return _is_text(value, 1, 1_024) and _BINDING_PATH.fullmatch(value) is not None
+
+
 def _is_text(value: Any, least: int, most: int) -> bool:
     return isinstance(value, str) and least <= len(value) <= most
 
@@ -183,7 +188,7 @@ LISTS = (
         "bindings",
         (
             Field("artifactId", _form(_ARTIFACT_ID), "the id of an artifact"),
-            Field("path", _form(_BINDING_PATH, 1_024), "a JSON pointer into the artifact's definition"),
+            Field("path", is_binding_path, "a JSON pointer into the artifact's definition"),
             Field("kind", _line(1, 100), "one line of at most 100 characters"),
             Field("hint", _text(0, 500), "at most 500 characters", is_required=False),
         ),

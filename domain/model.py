@@ -440,6 +440,10 @@ class ImportPackage:
     source_package: PackageId | None = None
 
 
+#: every revision is held in these stages
+_INSTALLED = (Stage.VERIFICATION, Stage.ACTIVATION)
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job is. ``percent`` is of the whole run, weighted by measured cost, and never falls (R20)."""
@@ -452,8 +456,10 @@ class Progress:
 
     @property
     def sentence(self) -> str:
-        """REST's progress string, derived from the event (decisions section 5.10)."""
-        return f"{self.done} of {self.total or 0} artifacts installed"
+        """REST's progress string, derived from the event (decisions section 5.10, R30)."""
+        total = self.total or 0
+        installed = self.done if self.stage is Stage.INSTALLATION else total if self.stage in _INSTALLED else 0
+        return f"{installed} of {total} artifacts installed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain import versions
 from domain.errors import ErrorCode, Problem
-from domain.model import ImportOptions, InstalledPackage, Manifest, PackageDependency, Stage, name_key
+from domain.model import Drift, ImportOptions, InstalledPackage, Manifest, PackageDependency, Stage, name_key, rfc3339
 from domain.scanning import ScanReport, ScanResult
 
+_DRIFT_SHOWN = 20
 #: the stage in which a code is found, for failures (decisions section 5); every other one is found while planning
 STAGE_OF: Mapping[ErrorCode, Stage] = {
     ErrorCode.SECURITY_SCAN_FAILED: Stage.SECURITY_SCAN,
@@ -104,6 +105,27 @@ def _upgrade_problems(manifest: Manifest, installed: InstalledPackage, options: 
     if installed.version == manifest.version and installed.checksum != manifest.checksum:
         text = f"Version {manifest.version} is already installed with other contents."
         yield Problem(ErrorCode.PACKAGE_CONTENT_DIFFERS, text, "checksum")
+
+
+def drift_problems(drift: Sequence[Drift]) -> list[Problem]:
+    """What kept moving under a plan, one problem an artifact, or one for all where nobody can tell (R11)."""
+    text = "The tenant kept changing while the import was planned. Try again."
+    if not drift:
+        return [Problem(ErrorCode.PLAN_STALE, text)]
+    return [
+        Problem(ErrorCode.PLAN_STALE, f"{moved.name} changed. {text}", "", moved.artifact_id, _drift_row(moved))
+        for moved in drift[:_DRIFT_SHOWN]
+    ]
+
+
+def _drift_row(moved: Drift) -> dict[str, str | int | None]:
+    return {
+        "artifactId": moved.artifact_id,
+        "artifactName": moved.name,
+        "revision": moved.revision,
+        "changedBy": moved.changed_by.label if moved.changed_by else None,
+        "changedAt": rfc3339(moved.changed_at) if moved.changed_at else None,
+    }
 
 
 def scan_problems(report: ScanReport, options: ImportOptions) -> Iterator[Problem]:

@@ -227,7 +227,8 @@ async def _events(results: AsyncGenerator[ExecutionResult, None], asker: Asker) 
                 break
             await asyncio.wait({upcoming}, timeout=min(left, HEARTBEAT_SECONDS))
             if not upcoming.done():
-                yield b": still here\n\n"
+                if left > HEARTBEAT_SECONDS:
+                    yield b": still here\n\n"
                 continue
             try:
                 yield _event("next", orjson.dumps(_shape(upcoming.result())))

@@ -29,6 +29,8 @@ _WRITER_PRAGMAS = (
     # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    # 16 MiB instead of 4: an import rewrites the same index pages many times before they need to leave the log
+    "PRAGMA wal_autocheckpoint=4096",
 )
 _READER_PRAGMAS = ("PRAGMA busy_timeout=10000", "PRAGMA query_only=ON")
 _POSTGRESQL_SETTINGS = {

@@ -54,7 +54,9 @@ class Asking:
         body = {"query": PROGRESS, "variables": {"id": import_id, "after": after}}
         headers = {**self.headers, "Accept": "text/event-stream"}
         response = await self.world.http.post("/graphql", json=body, headers=headers)
-        blocks = [dict(line.split(": ", 1) for line in block.split("\n")) for block in response.text.split("\n\n") if block]
+        blocks = [
+            dict(line.split(": ", 1) for line in block.split("\n")) for block in response.text.split("\n\n") if block
+        ]
         assert blocks[-1]["event"] == "complete"
         return [json.loads(block["data"]) for block in blocks[:-1]]
 
@@ -138,10 +140,12 @@ class Socket:
 
 
 @asynccontextmanager
-async def a_socket(world: World, *, token: str | None = None, **options: Any) -> AsyncIterator[Socket]:
+async def a_socket(
+    world: World, *, token: str | None = None, subprotocol: str = PROTOCOL, **options: Any
+) -> AsyncIterator[Socket]:
     """A socket; with a token, one that is ready to be asked."""
     address = world.url.replace("http", "ws", 1) + "/graphql"
-    async with connect(address, subprotocols=[PROTOCOL], proxy=None, **options) as connection:
+    async with connect(address, subprotocols=[subprotocol], proxy=None, **options) as connection:
         socket = Socket(connection)
         if token is not None:
             assert (await socket.begin(token))["type"] == "connection_ack"

@@ -267,12 +267,10 @@ async def test_a_dry_run_is_a_job_that_ends_with_its_plan(caller):
 
     made = (await caller.data(plan, input={"importPackage": request}))["planImport"]
     await caller.events(made["importJob"]["id"])
-    job = (
-        await caller.data(
-            """query($id: ID!) { importJob(id: $id) { state outcome { created } plan { counts { create } } }
+    job = await caller.data(
+        """query($id: ID!) { importJob(id: $id) { state outcome { created } plan { counts { create } } }
               tenant(id: "tenant-b") { artifacts { nodes { name } } } }""",
-            id=made["importJob"]["id"],
-        )
+        id=made["importJob"]["id"],
     )
 
     assert made["importJob"]["isDryRun"] is True
@@ -298,9 +296,7 @@ async def test_an_import_that_meets_a_conflict_waits_and_goes_on_when_it_is_deci
     twice = [{"artifact": {"conflictKey": "conf-001", "strategy": "SKIP"}}] * 2
     refused = (await caller.data(resolve, input={"importId": import_id, "decisions": twice}))["resolveConflicts"]
     decisions = [{"artifact": {"conflictKey": waiting["conflicts"][0]["key"], "strategy": "SKIP"}}]
-    await caller.data(
-        resolve, input={"importId": import_id, "decisions": decisions, "restStrategy": "REPLACE"}
-    )
+    await caller.data(resolve, input={"importId": import_id, "decisions": decisions, "restStrategy": "REPLACE"})
     await caller.events(import_id)
     ended = (await caller.data(ask, id=import_id))["importJob"]
 
@@ -378,7 +374,9 @@ async def test_a_page_of_a_wrong_size_is_refused(caller, first):
 
 @pytest.mark.parametrize("after", ["", "x", "!!!", "WzFd", "WyJhIiwiYiJd", "W1tbW1tbW1s", "é", "A" * 5000])
 async def test_a_cursor_that_is_not_ours_is_refused(caller, after):
-    code = await caller.code("query($after: String) { viewer { tenants(after: $after) { nodes { id } } } }", after=after)
+    code = await caller.code(
+        "query($after: String) { viewer { tenants(after: $after) { nodes { id } } } }", after=after
+    )
 
     assert code == "BAD_USER_INPUT"
 
@@ -388,7 +386,7 @@ async def test_one_operation_cannot_list_without_end(caller):
     many = [form | {"artifactId": f"form-{n}", "name": f"Form {n}"} for n in range(100, 160)]
     await caller.data(SAVE, input={"tenantId": A, "save": many})
     one = "artifacts(first: 100) { nodes { usedBy(first: 100) { nodes { usedBy { nodes { id } } } } } }"
-    query = "{ tenant(id: \"tenant-a\") { %s } }"
+    query = '{ tenant(id: "tenant-a") { %s } }'
 
     allowed = await caller.whole(query % one)
     refused = await caller.whole(query % " ".join(f"p{n}: {one}" for n in range(8)))

@@ -82,7 +82,9 @@ async def test_a_document_that_cannot_be_executed_has_no_data_and_a_status_by_me
 
 
 async def test_an_error_in_one_field_leaves_the_others(http):
-    query = '{ viewer { subject } tenant(id: "no") { id } importJobs(first: 1) { nodes { id } } bad: node(id: "x") { id } }'
+    query = (
+        '{ viewer { subject } tenant(id: "no") { id } importJobs(first: 1) { nodes { id } } bad: node(id: "x") { id } }'
+    )
 
     response = await http.post("/graphql", json={"query": query}, headers={"Accept": GRAPHQL})
 
@@ -103,7 +105,9 @@ async def test_get_answers_queries_and_refuses_mutations(http):
     asked = {"query": "query A($id: ID!) { node(id: $id) { id } } query B { __typename }"}
     query = await http.get("/graphql", params=asked | {"operationName": "A", "variables": '{"id": "x"}'})
     empty = await http.get("/graphql", params=OK | {"operationName": "", "variables": "", "extensions": ""})
-    mutation = await http.get("/graphql", params={"query": 'mutation { cancelImport(input: {importId: "x"}) { __typename } }'})
+    mutation = await http.get(
+        "/graphql", params={"query": 'mutation { cancelImport(input: {importId: "x"}) { __typename } }'}
+    )
 
     assert query.json() == {"data": {"node": None}}
     assert empty.json() == {"data": {"__typename": "Query"}}
@@ -112,7 +116,8 @@ async def test_get_answers_queries_and_refuses_mutations(http):
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"query": ""}, {"query": "{ __typename }", "variables": "[1]"}, OK | {"variables": "{"}, {"query": "\0"}]
+    "params",
+    [{}, {"query": ""}, {"query": "{ __typename }", "variables": "[1]"}, OK | {"variables": "{"}, {"query": "\0"}],
 )
 async def test_a_malformed_get_is_refused(http, params):
     response = await http.get("/graphql", params=params)
@@ -123,8 +128,15 @@ async def test_a_malformed_get_is_refused(http, params):
 
 @pytest.mark.parametrize(
     "content_type",
-    [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx",
-     "application/graphql", "application/json; charset=utf-16"],
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "application/graphql",
+        "application/json; charset=utf-16",
+    ],
 )
 async def test_a_body_of_another_media_type_is_415(http, content_type):
     headers = {} if content_type is None else {"Content-Type": content_type}
@@ -204,8 +216,14 @@ async def test_a_subscription_is_not_answered_by_a_plain_post(http):
 
 @pytest.mark.parametrize(
     "query",
-    ["{ viewr { subject } }", "{ viewer { subjekt } }", '{ tenant(ide: "x") { id } }', "{ importJobs(filter: {state: A}) { nodes { id } } }",
-     "{ importJobs(filter: {states: [QUEUE]}) { nodes { id } } }", "fragment F on Viewr { subject } { viewer { ...F } }"],
+    [
+        "{ viewr { subject } }",
+        "{ viewer { subjekt } }",
+        '{ tenant(ide: "x") { id } }',
+        "{ importJobs(filter: {state: A}) { nodes { id } } }",
+        "{ importJobs(filter: {states: [QUEUE]}) { nodes { id } } }",
+        "fragment F on Viewr { subject } { viewer { ...F } }",
+    ],
 )
 async def test_a_slip_is_not_answered_with_suggestions(http, query):
     response = await http.post("/graphql", json={"query": query})

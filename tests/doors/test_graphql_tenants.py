@@ -10,9 +10,9 @@ from tests.doors.graphql_world import (
     PROGRESS,
     SAVE,
     A,
+    Asking,
     B,
     C,
-    Asking,
     a_socket,
     an_order_form,
     asking,
@@ -67,7 +67,17 @@ async def the_ids(owner: Asking) -> dict[str, str]:
 
 async def test_every_lookup_of_a_foreign_id_answers_what_an_unknown_one_gets(owner, stranger):
     ids = await the_ids(owner)
-    strange = ["", "imp-unknown", "pkg-unknown", "plan-unknown", "no-such-tenant", "WyJ0ZW5hbnQiLDFd", "\u00e9", "{", "A" * 5000]
+    strange = [
+        "",
+        "imp-unknown",
+        "pkg-unknown",
+        "plan-unknown",
+        "no-such-tenant",
+        "WyJ0ZW5hbnQiLDFd",
+        "\u00e9",
+        "{",
+        "A" * 5000,
+    ]
 
     answers = {
         (field, kind): await stranger.whole(query, {"id": node_id})

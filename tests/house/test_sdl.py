@@ -24,9 +24,58 @@ COMMITTED = ROOT / "schema" / "schema.graphql"
 
 #: reserved by ECMAScript (strict mode and modules included) and by TypeScript
 OF_SCRIPTS = set(
-    "arguments async await break case catch class const continue debugger default delete do else enum eval export"
-    " extends false finally for function if implements import in instanceof interface let new null package private"
-    " protected public return static super switch this throw true try typeof undefined var void while with yield".split()
+    [
+        "arguments",
+        "async",
+        "await",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "const",
+        "continue",
+        "debugger",
+        "default",
+        "delete",
+        "do",
+        "else",
+        "enum",
+        "eval",
+        "export",
+        "extends",
+        "false",
+        "finally",
+        "for",
+        "function",
+        "if",
+        "implements",
+        "import",
+        "in",
+        "instanceof",
+        "interface",
+        "let",
+        "new",
+        "null",
+        "package",
+        "private",
+        "protected",
+        "public",
+        "return",
+        "static",
+        "super",
+        "switch",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typeof",
+        "undefined",
+        "var",
+        "void",
+        "while",
+        "with",
+        "yield",
+    ]
 )
 RESERVED = OF_SCRIPTS | set(keyword.kwlist)
 
@@ -84,7 +133,12 @@ def test_only_a_node_has_a_field_id():
 def test_each_mutation_takes_one_input_and_gives_its_object_or_a_refusal():
     mutations = API._schema.mutation_type.fields
     shapes = {
-        name: (list(field.args), str(field.args["input"].type), str(field.type), str(field.type.of_type.fields["refusal"].type))
+        name: (
+            list(field.args),
+            str(field.args["input"].type),
+            str(field.type),
+            str(field.type.of_type.fields["refusal"].type),
+        )
         for name, field in mutations.items()
     }
 

@@ -7,24 +7,55 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from server.cli import main
 from server.keys import ensure_key_pair, private_key, public_keys_file
+from server.settings import variables
 from server.tokens import ttl_of
 from tests.house.tree import ROOT
 
-pytestmark = pytest.mark.slow
+
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where child processes keep compiled modules, so that only the first one takes its time to start."""
+    return str(tmp_path_factory.mktemp("bytecode"))
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INSTALLHUB_")}
-    return kept | {"INSTALLHUB_DATA": str(tmp_path / "data"), "INSTALLHUB_PORT": "0"}
+def environment(tmp_path: Path, bytecode: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("INSTALLHUB_", "PYTHON"))}
+    own = {"INSTALLHUB_DATA": str(tmp_path / "data"), "INSTALLHUB_PORT": "0", "PYTHONPYCACHEPREFIX": bytecode}
+    return kept | own
+
+
+@pytest.fixture
+def here(environment: dict[str, str], monkeypatch, capsys) -> Callable[..., Said]:
+    """Runs a command in this process."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Said:
+        status = main(list(arguments))
+        told = capsys.readouterr()
+        return Said(status, told.out, told.err)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command had to say."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def hub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,13 +77,13 @@ def a_server(environment: dict[str, str], *arguments: str) -> Iterator[tuple[sub
             process.kill()
 
 
-def test_a_tenant_and_its_artifacts_from_files(environment):
-    added = hub(environment, "tenant", "add", "acme", "--plan", "Enterprise")
-    again = hub(environment, "tenant", "add", "acme")
-    first = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
-    second = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
-    tenants = hub(environment, "tenant", "list")
-    artifacts = hub(environment, "artifacts", "list", "--tenant", "acme")
+def test_a_tenant_and_its_artifacts_from_files(here):
+    added = here("tenant", "add", "acme", "--plan", "Enterprise")
+    again = here("tenant", "add", "acme")
+    first = here("artifacts", "load", "--tenant", "acme", "examples/acme-target")
+    second = here("artifacts", "load", "--tenant", "acme", "examples/acme-target")
+    tenants = here("tenant", "list")
+    artifacts = here("artifacts", "list", "--tenant", "acme")
 
     assert (added.returncode, again.returncode, again.stderr) == (
         0, 1, "installhub: The tenant acme is already there.\n",
@@ -64,8 +95,8 @@ def test_a_tenant_and_its_artifacts_from_files(environment):
     assert len(artifacts.stdout.splitlines()) == 7
 
 
-def test_one_bad_file_keeps_all_out_and_is_named(environment, tmp_path):
-    hub(environment, "tenant", "add", "acme")
+def test_one_bad_file_keeps_all_out_and_is_named(here, tmp_path):
+    here("tenant", "add", "acme")
     folder = tmp_path / "artifacts"
     folder.mkdir()
     good = ROOT / "examples" / "acme-target" / "artifacts" / "entities" / "ent-31.json"
@@ -73,8 +104,8 @@ def test_one_bad_file_keeps_all_out_and_is_named(environment, tmp_path):
     (folder / "torn.json").write_text('{"_type": ')
     (folder / "odd.json").write_text('{"_type": "Spaceship"}')
 
-    refused = hub(environment, "artifacts", "load", "--tenant", "acme", str(folder))
-    artifacts = hub(environment, "artifacts", "list", "--tenant", "acme")
+    refused = here("artifacts", "load", "--tenant", "acme", str(folder))
+    artifacts = here("artifacts", "list", "--tenant", "acme")
 
     assert refused.returncode == 1
     assert "odd.json: " in refused.stderr
@@ -83,6 +114,7 @@ def test_one_bad_file_keeps_all_out_and_is_named(environment, tmp_path):
     assert artifacts.stdout == ""
 
 
+@pytest.mark.slow
 def test_commands_act_through_the_server_that_uses_the_database(environment):
     with a_server(environment) as (process, url):
         added = hub(environment, "tenant", "add", "acme")
@@ -101,6 +133,7 @@ def test_commands_act_through_the_server_that_uses_the_database(environment):
     assert after.stdout == "acme\tStandard\tActive\n"
 
 
+@pytest.mark.slow
 def test_a_token_is_one_line_and_opens_the_server(environment):
     with a_server(environment) as (_, url):
         hub(environment, "tenant", "add", "acme")
@@ -116,6 +149,7 @@ def test_a_token_is_one_line_and_opens_the_server(environment):
     assert json.loads(answer.stdout) == {"data": {"viewer": {"subject": "a@b.c", "scopes": ["installhub:admin"]}}}
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment):
     with a_server(environment) as (process, _):
         hub(environment, "tenant", "add", "acme")
@@ -129,6 +163,7 @@ def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment):
     assert (listed.stdout, ready) == ("acme\tStandard\tActive\n", {"status": "ready"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "arguments", "named"),
     [
@@ -136,31 +171,57 @@ def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment):
         ({}, ("serve", "--dev", "--host", "0.0.0.0"), "INSTALLHUB_HOST"),
         ({"INSTALLHUB_JWKS": "nowhere.json"}, ("serve",), "INSTALLHUB_ISSUER"),
         ({"INSTALLHUB_JWKS": "nowhere.json", "INSTALLHUB_ISSUER": "i"}, ("serve",), "INSTALLHUB_JWKS"),
-        ({"INSTALLHUB_PORT": "x"}, ("migrate",), "INSTALLHUB_PORT"),
-        ({}, ("token", "--subject", "a"), "INSTALLHUB_DATA"),
-        ({"INSTALLHUB_HOST": "10.0.0.1"}, ("token", "--subject", "a"), "INSTALLHUB_HOST"),
     ],
 )
-def test_what_cannot_be_is_refused_with_status_2_and_the_variable(environment, variables, arguments, named):
+def test_a_server_that_cannot_be_is_refused_with_status_2_and_the_variable(environment, variables, arguments, named):
     refused = hub(environment | variables, *arguments)
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"installhub: {named}:")
 
 
-def test_the_help_lists_every_variable(environment):
-    shown = hub(environment, "--help")
+@pytest.mark.parametrize(
+    ("variables", "arguments", "named"),
+    [
+        ({"INSTALLHUB_PORT": "x"}, ("migrate",), "INSTALLHUB_PORT"),
+        ({}, ("token", "--subject", "a"), "INSTALLHUB_DATA"),
+        ({"INSTALLHUB_HOST": "10.0.0.1"}, ("token", "--subject", "a"), "INSTALLHUB_HOST"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_likewise(here, monkeypatch, variables, arguments, named):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
 
-    assert "INSTALLHUB_LIMIT_EXPORTS_PER_USER_MINUTE" in shown.stdout
-    assert "INSTALLHUB_ALLOWED_ORIGINS" in shown.stdout
+    refused = here(*arguments)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"installhub: {named}:")
 
 
-def test_the_schema_is_printed(environment):
-    printed = hub(environment, "print-schema")
+def test_a_setting_that_is_none_is_named_and_changes_nothing(here, monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_POTR", "1")
+
+    listed = here("tenant", "list")
+
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert listed.stderr == "installhub: INSTALLHUB_POTR is no setting and changes nothing\n"
+
+
+def test_the_help_lists_every_variable(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    shown = capsys.readouterr().out
+    assert [variable.name for variable in variables() if variable.name not in shown] == []
+
+
+def test_the_schema_is_printed(here):
+    printed = here("print-schema")
 
     assert "type Subscription" in printed.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_runs_again_and_again(environment):
     first, second = hub(environment, "demo", "--once"), hub(environment, "demo", "--once")
 
