@@ -10,6 +10,9 @@ READY_DEV := $(VENV)/.ready-dev
 
 ENOUGH := import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)
 
+# without compiled modules every start of a process takes seconds longer
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run test check bench cover lock schema clean

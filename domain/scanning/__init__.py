@@ -103,12 +103,13 @@ def secret_paths(artifact_type: str, tree: Any, *, raw: bytes | None = None) -> 
     """JSON pointer and kind (``AwsAccessKey``) of every value that looks like a secret, in document order.
 
     The rules are the same for every artifact type. Give the canonical bytes as ``raw`` where they are at hand:
-    a clean artifact is then not walked.
+    a clean artifact is then not walked, and ``tree`` may be None, to have it parsed only if something is suspicious.
     """
     del artifact_type
     rules = [rule for rule in (RULES if raw is None else suspected(raw)) if rule.check is Check.CREDENTIAL]
     if not rules:
         return []
+    tree = orjson.loads(raw) if tree is None and raw is not None else tree
     found = {pointer_of(spot.place): rule.name.rpartition(".")[2] for spot, ((rule, _), *_) in hits(tree, rules)}
     return [*found.items()]
 

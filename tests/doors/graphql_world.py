@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from tests.world import World
 
@@ -17,7 +18,8 @@ A, B, C = "tenant-a", "tenant-b", "tenant-c"
 PROTOCOL = "graphql-transport-ws"
 
 SAVE = """mutation($input: ChangeArtifactsInput!) { changeArtifacts(input: $input) {
-  artifacts { id artifactId revision status } refusal { __typename code message problems { code place inputPath } } } }"""
+  artifacts { id artifactId revision status }
+  refusal { __typename code message problems { code place inputPath } } } }"""
 EXPORT = """mutation($input: ExportPackageInput!) { exportPackage(input: $input) {
   exportedPackage { id name version } warnings { code } refusal { __typename code message } } }"""
 IMPORT = """mutation($input: ImportPackageInput!) { importPackage(input: $input) {
@@ -33,18 +35,18 @@ class Asking:
     world: World
     headers: Mapping[str, str]
 
-    async def whole(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def whole(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         body = {"query": query, "variables": variables}
         response = await self.world.http.post("/graphql", json=body, headers=dict(self.headers))
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def data(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def data(self, query: str, **variables: Any) -> Any:
         answer = await self.whole(query, variables)
         assert "errors" not in answer, answer
         return answer["data"]
 
-    async def code(self, query: str, **variables: Any) -> str:
+    async def code(self, query: str, **variables: Any) -> Any:
         """The code of the only error."""
         (error,) = (await self.whole(query, variables))["errors"]
         return error["extensions"]["code"]
@@ -91,21 +93,21 @@ def an_order_form(tenant_id: str) -> dict[str, Any]:
     }
 
 
-async def exported(caller: Asking, tenant_id: str = A, version: str = "1.0.0") -> str:
+async def exported(caller: Asking, tenant_id: str = A, version: str = "1.0.0") -> Any:
     """The id of a package of the order form."""
     order = {"tenantId": tenant_id, "packageName": "Orders", "packageType": "FORM_PACKAGE", "version": version}
     made = await caller.data(EXPORT, input=order | {"artifactIds": ["form-1"]})
     return made["exportPackage"]["exportedPackage"]["id"]
 
 
-async def submitted(caller: Asking, package_id: str, tenant_id: str = B, **options: Any) -> str:
+async def submitted(caller: Asking, package_id: str, tenant_id: str = B, **options: Any) -> Any:
     """The id of an import of the package."""
     request = {"tenantId": tenant_id, "source": {"packageId": package_id}, "options": options}
     made = await caller.data(IMPORT, input={"request": request})
     return made["importPackage"]["importJob"]["id"]
 
 
-async def imported(caller: Asking) -> str:
+async def imported(caller: Asking) -> Any:
     """The id of an import of the order form from A into B that has ended."""
     import_id = await submitted(caller, await exported(caller))
     await caller.events(import_id)
@@ -145,7 +147,7 @@ async def a_socket(
 ) -> AsyncIterator[Socket]:
     """A socket; with a token, one that is ready to be asked."""
     address = world.url.replace("http", "ws", 1) + "/graphql"
-    async with connect(address, subprotocols=[subprotocol], proxy=None, **options) as connection:
+    async with connect(address, subprotocols=[Subprotocol(subprotocol)], proxy=None, **options) as connection:
         socket = Socket(connection)
         if token is not None:
             assert (await socket.begin(token))["type"] == "connection_ack"

@@ -290,7 +290,7 @@ async def test_an_import_that_meets_a_conflict_waits_and_goes_on_when_it_is_deci
     resolve = """mutation($input: ResolveConflictsInput!) { resolveConflicts(input: $input) {
       importJob { id } refusal { code } } }"""
     ask = """query($id: ID!) { importJob(id: $id) { state expiresAt outcome { updated skipped }
-      conflicts { key artifact { name } existing { artifactId tenant { tenantId } } packageVersion allowed decided } } }"""
+      conflicts { key artifact { name } existing { artifactId tenant { tenantId } } allowed decided } } }"""
 
     waiting = (await caller.data(ask, id=import_id))["importJob"]
     twice = [{"artifact": {"conflictKey": "conf-001", "strategy": "SKIP"}}] * 2

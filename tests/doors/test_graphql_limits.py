@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_document_that_costs_too_much_is_refused_quickly(text):
     began = time.perf_counter()
     found = checked(API._schema, text)
 
-    assert [error.extensions["code"] for error in found.errors] == ["QUERY_TOO_COMPLEX"]
+    assert [error.extensions for error in found.errors] == [{"code": "QUERY_TOO_COMPLEX"}]
     assert time.perf_counter() - began < QUICK
 
 
@@ -126,10 +127,8 @@ def test_a_text_seen_before_is_not_looked_at_again():
 )  # fmt: skip
 def test_the_dearest_allowed_documents_are_validated_quickly(text):
     began = time.perf_counter()
-    try:
+    with contextlib.suppress(GraphQLError):
         checked(API._schema, text)
-    except GraphQLError:
-        pass
 
     assert time.perf_counter() - began < QUICK
 

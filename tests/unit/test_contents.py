@@ -166,7 +166,9 @@ def test_a_source_id_that_the_remap_table_does_not_know_is_an_error():
         written(content.template, {"form-1": "form-2"})
 
 
-texts = st.text(st.sampled_from('\\u0an t-1"é\n{}[],:/~') | st.characters(exclude_characters="\0", codec="utf-8"), max_size=12)
+texts = st.text(
+    st.sampled_from('\\u0an t-1"é\n{}[],:/~') | st.characters(exclude_characters="\0", codec="utf-8"), max_size=12
+)
 tokens = st.sampled_from(["ent-44", "rule-305", "form-1", "\\u0000", "\\\\u0000", "\\", "u0000", "_type", "null"])
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 strings = texts | tokens | st.builds("".join, st.lists(texts | tokens, max_size=4))
