@@ -418,9 +418,10 @@ async def _told_while(run: Run, read: Callable[[Told], CheckedBundle]) -> Checke
             run.progress(done, f"{done} of {run.total} artifacts were read.")
             async with run.writing():
                 pass
-    finally:
+    except BaseException:
         is_stopped.set()
-        await asyncio.wait({work})
+        await asyncio.gather(work, return_exceptions=True)  # what stopped the run is told, not how the reading ended
+        raise
     return work.result()
 
 

@@ -58,12 +58,25 @@ def bind(settings: Settings) -> socket.socket:
     """The socket to serve on. Raises :class:`SettingsError` when the address cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        return _listening(family, settings)
     except OSError as error:
         address = f"{settings.host} port {settings.port}"
         raise SettingsError(
             f"INSTALLHUB_HOST, INSTALLHUB_PORT: cannot listen on {address}: {error.strerror}"
         ) from error
+
+
+def _listening(family: socket.AddressFamily, settings: Settings) -> socket.socket:
+    # with the protocol named: event loops send small answers at once only on what says that it is TCP
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        bound.listen(_BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 @asynccontextmanager

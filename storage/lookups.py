@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Column, ColumnElement, and_, func, or_, select, true
+from sqlalchemy import Column, ColumnElement, and_, bindparam, func, or_, select, true
 
 from domain.model import (
     ArtifactId,
@@ -28,6 +28,12 @@ from storage.tables import artifact, import_job, package, plan, tenant
 Reach = frozenset[TenantId] | None
 
 
+#: built once: putting this statement together costs more than running it
+_IMPORT_JOB = with_packages(
+    select(*JOB).where(import_job.c.import_id == bindparam("id", type_=import_job.c.import_id.type))
+)
+
+
 class SqlLookups:
     """:class:`domain.ports.LookupRows`."""
 
@@ -40,9 +46,8 @@ class SqlLookups:
         return package_of(row) if row else None
 
     async def import_job(self, import_id: str, reach: Reach) -> ImportJob | None:
-        found = select(*JOB).where(import_job.c.import_id == import_id, _within(import_job.c.tenant_id, reach))
-        jobs = jobs_of(await self._session.rows(with_packages(found)))
-        return jobs[0] if jobs else None
+        jobs = jobs_of(await self._session.rows(_IMPORT_JOB, {"id": import_id}))
+        return next((job for job in jobs if reach is None or job.tenant_id in reach), None)
 
     async def plan_tenant(self, plan_id: str, reach: Reach) -> TenantId | None:
         found = select(plan.c.tenant_id).where(plan.c.plan_id == plan_id, _within(plan.c.tenant_id, reach))

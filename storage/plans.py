@@ -131,8 +131,8 @@ class Plans:
 
     async def save_plan(self, plan: Plan) -> None:
         named = {"id": plan.import_id, "tenant": self._tenant}
-        await self._session.run(_DROP_ACTIONS, named)
-        await self._session.run(_DROP_PLAN, named)
+        if (await self._session.run(_DROP_PLAN, named)).rowcount:
+            await self._session.run(_DROP_ACTIONS, named)
         await self._session.run(insert(_PLAN_TABLE), _plan_row(plan) | {"tenant_id": self._tenant})
         if plan.actions:
             rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]

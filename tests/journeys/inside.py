@@ -93,6 +93,10 @@ class Inside:
         drafts = [_with_status(draft, status) for draft in drafts]
         await self.services.authoring.change(self.caller, ArtifactChanges(tenant, save=tuple(drafts)))
 
+    async def change(self, tenant: TenantId, **ids: tuple[str, ...]) -> None:
+        """Publish, archive or remove artifacts."""
+        await self.services.authoring.change(self.caller, ArtifactChanges(tenant, **ids))
+
     async def export(self, tenant: TenantId, *roots: str, **fields: Any) -> Exported:
         order = ExportOrder(
             **{
@@ -186,7 +190,8 @@ class Inside:
 
 def visible(contents: Mapping[str, Tree]) -> dict[str, Tree]:
     """What people see of a tenant, its ids and times put aside: the same after any run that came to its end."""
-    names = {tree["id"]: f"<{name}>" for name, tree in contents.items()}
+    by_length = sorted(contents.items(), key=lambda item: -len(item[1]["id"]))  # one id may begin another
+    names = {tree["id"]: f"<{name}>" for name, tree in by_length}
     return {name: _plain({**tree, "_exportedAt": ""}, names) for name, tree in contents.items()}
 
 

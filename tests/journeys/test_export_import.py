@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import replace
 
 import pytest
 
-from domain.authoring import ArtifactChanges
 from domain.errors import ErrorCode, Refusal
 from domain.model import (
     ArtifactFilter,
@@ -18,7 +16,6 @@ from domain.model import (
     ImportState,
     ReferenceKind,
     Stage,
-    TenantId,
     TenantStatus,
     UnresolvedBindings,
 )
@@ -320,7 +317,7 @@ async def test_a_replaced_artifact_may_not_take_the_name_of_another(inside):
 async def test_an_artifact_deleted_in_the_target_is_created_anew(inside, package):
     await inside.bring(GLOBEX, package)
     gone = (await inside.heads(GLOBEX))["ProcessDefinition 1001"].artifact_id
-    await inside.services.authoring.change(inside.caller, replace(_nothing(GLOBEX), remove=(gone,)))
+    await inside.change(GLOBEX, remove=(gone,))
 
     job = await inside.bring(GLOBEX, package)
 
@@ -584,10 +581,6 @@ def _group(artifact_id):
         "name": artifact_id,
         "fields": [{"dataSource": {"entityId": f"ent-{artifact_id.partition('-')[2]}"}}],
     }
-
-
-def _nothing(tenant):
-    return ArtifactChanges(TenantId(tenant))
 
 
 def _members(raw):

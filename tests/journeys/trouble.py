@@ -38,7 +38,7 @@ class Troubled:
     @asynccontextmanager
     async def unit(self, tenant_id: TenantId) -> AsyncIterator[TenantUnit]:
         self.count += 1
-        is_it = self.count == self.at
+        is_it = self._is_it()
         if is_it:
             await self.before()
         async with self.store.unit(tenant_id) as unit:
@@ -48,6 +48,9 @@ class Troubled:
         if is_it:
             await self.after()
 
+    def _is_it(self) -> bool:
+        return self.count == self.at
+
     def view(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         return self.store.view(tenant_id)
 
@@ -56,6 +59,13 @@ class Troubled:
 
     def platform_view(self) -> AbstractAsyncContextManager[PlatformUnit]:
         return self.store.platform_view()
+
+
+class Restless(Troubled):
+    """The same at every transaction."""
+
+    def _is_it(self) -> bool:
+        return True
 
 
 async def killed() -> None:

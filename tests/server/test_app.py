@@ -34,12 +34,13 @@ async def test_a_running_server_is_alive_and_ready(world):
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
 
 
-async def test_a_server_without_its_database_is_alive_but_not_ready(world):
-    await asyncio.to_thread(_spoil, world.settings.data / "installhub.db")
-    assert isinstance(world.runtime.ports.store, SqlStore)
-    await world.runtime.ports.store.aclose()
+async def test_a_server_without_its_database_is_alive_but_not_ready(tmp_path):
+    async with a_world(tmp_path, role="web") as world:
+        await asyncio.to_thread(_spoil, world.settings.data / "installhub.db")
+        assert isinstance(world.runtime.ports.store, SqlStore)
+        await world.runtime.ports.store.aclose()
 
-    alive, ready = await world.http.get("/healthz"), await world.http.get("/readyz")
+        alive, ready = await world.http.get("/healthz"), await world.http.get("/readyz")
 
     assert alive.status_code == 200
     assert (ready.status_code, ready.json()) == (503, {"status": "unavailable", "missing": ["database"]})

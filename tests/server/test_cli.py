@@ -115,16 +115,16 @@ def test_one_bad_file_keeps_all_out_and_is_named(here, tmp_path):
 
 
 @pytest.mark.slow
-def test_commands_act_through_the_server_that_uses_the_database(environment):
+def test_commands_act_through_the_server_that_uses_the_database(environment, here):
     with a_server(environment) as (process, url):
-        added = hub(environment, "tenant", "add", "acme")
-        loaded = hub(environment, "artifacts", "load", "--tenant", "acme", "examples/acme-target")
-        refused = hub(environment, "tenant", "add", "acme")
+        added = here("tenant", "add", "acme")
+        loaded = here("artifacts", "load", "--tenant", "acme", "examples/acme-target")
+        refused = here("tenant", "add", "acme")
         second = hub(environment, "serve", "--dev")
         ready = json.load(urlopen(f"{url}/readyz"))
         process.send_signal(signal.SIGTERM)
         status = process.wait(20)
-    after = hub(environment, "tenant", "list")
+    after = here("tenant", "list")
 
     assert (added.returncode, loaded.stdout) == (0, "7 artifacts saved and published, 0 unchanged.\n")
     assert (refused.returncode, refused.stderr) == (1, "installhub: The tenant acme is already there.\n")
@@ -134,10 +134,10 @@ def test_commands_act_through_the_server_that_uses_the_database(environment):
 
 
 @pytest.mark.slow
-def test_a_token_is_one_line_and_opens_the_server(environment):
+def test_a_token_is_one_line_and_opens_the_server(environment, here):
     with a_server(environment) as (_, url):
-        hub(environment, "tenant", "add", "acme")
-        token = hub(environment, "token", "--subject", "a@b.c", "--tenant", "acme", "--scope", "installhub:admin")
+        here("tenant", "add", "acme")
+        token = here("token", "--subject", "a@b.c", "--tenant", "acme", "--scope", "installhub:admin")
         query = json.dumps({"query": "{ viewer { subject scopes } }"})
         answer = subprocess.run(
             ["curl", "-s", f"{url}/graphql", "-H", f"Authorization: Bearer {token.stdout.strip()}",
@@ -150,13 +150,13 @@ def test_a_token_is_one_line_and_opens_the_server(environment):
 
 
 @pytest.mark.slow
-def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment):
+def test_a_killed_server_leaves_nothing_in_the_way_of_the_next(environment, here):
     with a_server(environment) as (process, _):
-        hub(environment, "tenant", "add", "acme")
+        here("tenant", "add", "acme")
         process.send_signal(signal.SIGKILL)
         process.wait(10)
 
-    listed = hub(environment, "tenant", "list")
+    listed = here("tenant", "list")
     with a_server(environment) as (_, url):
         ready = json.load(urlopen(f"{url}/readyz"))
 

@@ -1,0 +1,52 @@
+"""The README's requests, run word for word against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+from tests.world import World, a_world
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.compile(r"^```sh curl\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SCOPES = ("installhub:export", "installhub:import", "installhub:read")
+
+
+async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
+    blocks = BLOCKS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    async with a_world(tmp_path / "data") as world:
+        await _two_tenants(world)
+        token = world.token(tenants=("acme-dev", "acme-prod"), scopes=SCOPES)
+
+        printed = await _run("\necho '<<<>>>'\n".join(blocks), tmp_path, HUB=world.url, TOKEN=token)
+
+    preview, exported, package, dry_run, imported, graphql = [part.strip() for part in printed.split("<<<>>>")]
+    assert json.loads(preview)["installOrder"] == ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
+    assert json.loads(exported)["artifactCount"] == 5
+    assert json.loads(package)["packageName"] == "Employee Onboarding"
+    assert json.loads(dry_run)["isDryRun"] is True
+    assert json.loads(imported)["status"] == "Success"
+    assert '"refusal":null' in graphql
+    assert '"isFinal":true' in graphql
+
+
+async def _two_tenants(world: World) -> None:
+    for tenant, folder in (("acme-dev", "acme-source"), ("acme-prod", "acme-target")):
+        await world.tenant(tenant)
+        await world.load(tenant, ROOT / "examples" / folder)
+
+
+async def _run(script: str, folder: Path, **variables: str) -> str:
+    """What the lines print; the first that fails ends them."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", script),
+        cwd=folder,
+        env=variables | {"PATH": "/usr/local/bin:/usr/bin:/bin", "no_proxy": "127.0.0.1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode() + out.decode()
+    return out.decode()
