@@ -9,15 +9,37 @@ import random
 import zipfile
 from typing import Any
 
-_WORDS = (
-    "approval employee onboarding request manager review equipment contract payroll training benefit access "
-    "department location country policy reminder deadline checklist portal workspace signature document notice"
-).split()
+_WORDS = [
+    "approval",
+    "employee",
+    "onboarding",
+    "request",
+    "manager",
+    "review",
+    "equipment",
+    "contract",
+    "payroll",
+    "training",
+    "benefit",
+    "access",
+    "department",
+    "location",
+    "country",
+    "policy",
+    "reminder",
+    "deadline",
+    "checklist",
+    "portal",
+    "workspace",
+    "signature",
+    "document",
+    "notice",
+]
 
 
 def artifacts(count: int, *, size: int = 10_000, seed: int = 7) -> list[dict[str, Any]]:
     """A third entity schemas, a third forms that use them, a third processes that use the forms; ids from 1."""
-    chance = random.Random(seed)  # noqa: S311 - the same corpus in every run, nothing secret
+    chance = random.Random(seed)
     third = max(1, count // 3)
     made = []
     for number in range(1, count + 1):
@@ -26,7 +48,7 @@ def artifacts(count: int, *, size: int = 10_000, seed: int = 7) -> list[dict[str
         elif number <= 2 * third:
             made.append(_form(number, number - third, chance, size))
         else:
-            made.append(_process(number, third + 1 + (number - 1) % third, chance, size))
+            made.append(_workflow(number, third + 1 + (number - 1) % third, chance, size))
     return made
 
 
@@ -130,7 +152,7 @@ def _form(number: int, entity: int, chance: random.Random, size: int) -> dict[st
     return _filled(_head("AtlasForm", f"form-{number}", number), "fields", row, size)
 
 
-def _process(number: int, form: int, chance: random.Random, size: int) -> dict[str, Any]:
+def _workflow(number: int, form: int, chance: random.Random, size: int) -> dict[str, Any]:
     def row(place: int) -> dict[str, Any]:
         node: dict[str, Any] = {
             "nodeId": f"n{place}",

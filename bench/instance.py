@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from domain.access import ADMIN, PLATFORM, Caller
-from domain.limits import Installation, Limits
-from domain.model import ImportJob, ImportOptions, ImportPackage, ImportState, TenantId, TenantPlan
+from domain.import_model import ImportJob, ImportOptions, ImportPackage, ImportState
 from domain.importing import ImportOrder
+from domain.limits import Installation, Limits
+from domain.model import TenantId, TenantPlan
 from domain.ports import Ports
 from domain.services import Services, services
 from storage.bells import LocalBell
@@ -63,8 +64,7 @@ class Instance:
 
 @asynccontextmanager
 async def an_instance(folder: Path) -> AsyncIterator[Instance]:
-    """A fresh installation in an empty folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A fresh installation in an empty folder that is there."""
     url = f"sqlite+aiosqlite:///{folder}/hub.db"
     await migrate(url)
     bell, clock = LocalBell(), SystemClock()

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from bench import limits
 
-_DATABASE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("limit.db")  # noqa: PLR2004 - two arguments
+_DATABASE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("limit.db")
 
 
 async def take(request: Request) -> JSONResponse:

@@ -13,7 +13,9 @@ from pathlib import Path
 def _database(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("CREATE TABLE IF NOT EXISTS a (id TEXT, tenant TEXT, sha TEXT, body BLOB, PRIMARY KEY (tenant, id))")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS a (id TEXT, tenant TEXT, sha TEXT, body BLOB, PRIMARY KEY (tenant, id))"
+    )
     connection.execute("CREATE TABLE IF NOT EXISTS r (tenant TEXT, source TEXT, target TEXT)")
     connection.execute("CREATE INDEX IF NOT EXISTS r_source ON r (tenant, source)")
     return connection

@@ -54,4 +54,5 @@ class Result:
 
     def __str__(self) -> str:
         verdict = "reached" if self.ratio <= self.goal else "MISSED"
-        return f"{self.name:<44} ours {self.ours:>12}  limit {self.limit:>12}  ratio {self.ratio:5.2f}  goal {self.goal:4.2f}  {verdict}"
+        sides = f"ours {self.ours:>12}  limit {self.limit:>12}"
+        return f"{self.name:<44} {sides}  ratio {self.ratio:5.2f}  goal {self.goal:4.2f}  {verdict}"

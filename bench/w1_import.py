@@ -20,8 +20,8 @@ async def run() -> list[Result]:
     ours, limit = Series(), Series()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with an_instance(folder / "ours") as instance:
-            before = peak_mib()
+        async with an_instance(folder) as instance:
+            before = rise = peak_mib()
             for number in range(ROUNDS + 1):
                 tenant = await a_tenant(instance, f"bench-{number}")
 

@@ -9,7 +9,8 @@ from bench import corpus, limits
 from bench.instance import a_tenant, an_instance
 from bench.measure import Result, Series, timed
 from domain.export_order import ExportOrder
-from domain.model import ActionKind, TenantId
+from domain.import_model import ActionKind
+from domain.model import TenantId
 
 GOAL = 0.5
 ROUNDS = 5
@@ -26,12 +27,12 @@ async def run() -> list[Result]:
     ours, limit = Series(), Series()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with an_instance(folder / "ours") as instance:
+        async with an_instance(folder) as instance:
             tenant = TenantId(await a_tenant(instance, "bench-source"))
             data = corpus.bundle("elsewhere", "Bench Suite", made)
             job = await instance.import_bundle(tenant, data)
             remap = (job.outcome or {})["idRemapTable"]
-            assert (job.outcome or {})["counts"]["create"] == ARTIFACTS, ActionKind.CREATE  # noqa: S101 - a bench
+            assert (job.outcome or {})["counts"]["create"] == ARTIFACTS, ActionKind.CREATE
             limits.fill(folder / "limit.db", tenant, made, [*forms.items(), *processes.items()])
             for number in range(ROUNDS + 1):
 

@@ -130,6 +130,7 @@ async def _ours(folder: Path) -> AsyncIterator[Ask]:
         )
         token = (await minting.communicate())[0].decode().strip()
         headers = {"Authorization": f"Bearer {token}"}
+
         async def make_tenant(number: int) -> None:
             query = "mutation($input: CreateTenantInput!) { createTenant(input: $input) { refusal { message } } }"
             variables = {"input": {"tenantId": f"t{number}", "tenantPlan": "STANDARD"}}
@@ -141,12 +142,12 @@ async def _ours(folder: Path) -> AsyncIterator[Ask]:
 
         async def ask(number: int) -> None:
             options = json.dumps({"targetTenantId": f"t{number % _TENANTS}", "defaultConflictStrategy": "Replace"})
-            files = {
+            files: dict[str, tuple[str, str | bytes, str]] = {
                 "options": ("", options, "application/json"),
                 "package": ("small.zip", _BUNDLES[number % len(_BUNDLES)], "application/zip"),
             }
             answer = await client.post("/api/installhub/packages/import", files=files, headers=headers)
-            if answer.status_code != 200:  # noqa: PLR2004 - the documented status
+            if answer.status_code != 200:
                 raise RuntimeError(answer.text)
 
         yield ask

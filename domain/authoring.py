@@ -33,7 +33,8 @@ from domain.model import (
     TenantId,
     name_key,
 )
-from domain.ports import NameTakenError, Ports, RevisionMovedError, Slice, TenantUnit
+from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.rows import Slice
 from domain.tenancy import active_tenant
 
 CHANGES_MAX = 1000

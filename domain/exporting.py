@@ -40,7 +40,8 @@ from domain.model import (
     name_key,
     rfc3339,
 )
-from domain.ports import BlobWriter, ExportForm, Ports, VersionTakenError
+from domain.ports import BlobWriter, Ports, VersionTakenError
+from domain.rows import ExportForm
 from domain.scanning import secret_paths
 from domain.scanning.walk import redacted
 from domain.tenancy import active_tenant

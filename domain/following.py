@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field, replace
 
 from domain.errors import ErrorCode, refuse
-from domain.model import EventKind, ImportId, ProgressEvent, TenantId
+from domain.import_model import EventKind, ProgressEvent
+from domain.model import ImportId, TenantId
 from domain.ports import Bell, Store, UnavailableError
 
 #: bells may be lost between processes: look again after this time

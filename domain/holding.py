@@ -7,18 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.contents import file_of, with_values, written
-from domain.model import (
-    Actor,
-    ArtifactId,
-    ImportId,
-    Manifest,
-    NewRevision,
-    Origin,
-    PlanAction,
-    Reference,
-    ReferenceKind,
-    name_key,
-)
+from domain.import_model import PlanAction
+from domain.model import Actor, ArtifactId, ImportId, Manifest, NewRevision, Origin, Reference, ReferenceKind, name_key
 from domain.plan import Planned
 
 #: a transaction of an import holds at most this, so that neighbours and watchers never wait long

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain.errors import ErrorCode, Problem, problem_row
-from domain.model import ActionKind, ImportJob, Manifest, Plan, PlanAction
+from domain.import_model import ActionKind, ImportJob, Plan, PlanAction
+from domain.model import Manifest
 from domain.scanning import ScanReport
 
 _WRITTEN = {ActionKind.CREATE: "Created", ActionKind.UPDATE: "Updated", ActionKind.MERGE: "Merged"}

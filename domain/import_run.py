@@ -12,8 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from domain.errors import Problem
-from domain.model import EventKind, ImportJob, ImportState, Progress, Stage, Tenant
-from domain.ports import NewEvent, Step, Store, TenantUnit
+from domain.import_model import EventKind, ImportJob, ImportState, Progress, Stage
+from domain.model import Tenant
+from domain.ports import Store, TenantUnit
+from domain.rows import NewEvent, Step
 
 #: where each stage begins, in percent of a run; from the CPU time of its stages in the bench's W1
 STAGE_BEGINS: Mapping[Stage, float] = {

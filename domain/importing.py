@@ -21,14 +21,11 @@ from domain.access import Caller, Right, require
 from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.errors import ErrorCode, Problem, Refusal, answering_code, refuse
 from domain.holding import Author, next_batch, origin_of
-from domain.import_run import CancelRequestedError, Run
-from domain.limits import Installation
-from domain.model import (
+from domain.import_model import (
     AuditEntry,
     Drift,
     EventKind,
     Failure,
-    ImportId,
     ImportJob,
     ImportKind,
     ImportMode,
@@ -37,15 +34,16 @@ from domain.model import (
     ImportState,
     InstalledPackage,
     Plan,
-    PlanId,
     Progress,
     Stage,
-    TenantId,
-    rfc3339,
 )
+from domain.import_run import CancelRequestedError, Run
+from domain.limits import Installation
+from domain.model import ImportId, PlanId, TenantId, rfc3339
 from domain.plan import Planned
 from domain.planning import Planner
-from domain.ports import NameTakenError, NewEvent, Ports, RevisionMovedError, TenantUnit
+from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.rows import NewEvent
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 

@@ -27,27 +27,29 @@ from domain.artifact_types import ArtifactType
 from domain.bundle import BundleArtifact, CheckedBundle
 from domain.contents import content_hash, content_of, value_at, written
 from domain.errors import ErrorCode, Problem
-from domain.model import (
-    HASH_PREFIX,
+from domain.import_model import (
     ActionKind,
-    ArtifactHead,
-    ArtifactId,
-    ArtifactStatus,
     ConflictStrategy,
     DecisionSource,
-    ImportId,
     ImportOptions,
     InstalledPackage,
     MatchedBy,
     MergeBase,
     Plan,
     PlanAction,
+    UnresolvedBindings,
+)
+from domain.model import (
+    HASH_PREFIX,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    ImportId,
     PlanId,
     Reference,
     ReferenceKind,
     RevisionId,
     TenantId,
-    UnresolvedBindings,
     name_key,
 )
 from domain.spool import Span

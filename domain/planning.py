@@ -9,8 +9,9 @@ from itertools import islice
 from domain import plan, policy
 from domain.bundle import CheckedBundle, dynamic_references
 from domain.errors import Problem
+from domain.import_model import ImportJob, Plan
 from domain.limits import Limits
-from domain.model import ArtifactHead, ImportJob, Plan, PlanId, Tenant, name_key
+from domain.model import ArtifactHead, PlanId, Tenant, name_key
 from domain.plan import Inventory, Planned, PlanRequest
 from domain.ports import Clock, Store, TenantUnit
 from domain.scanning import ScanReport

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain import versions
 from domain.errors import ErrorCode, Problem
-from domain.model import Drift, ImportOptions, InstalledPackage, Manifest, PackageDependency, Stage, name_key, rfc3339
+from domain.import_model import Drift, ImportOptions, InstalledPackage, Stage
+from domain.model import Manifest, PackageDependency, name_key, rfc3339
 from domain.scanning import ScanReport, ScanResult
 
 _DRIFT_SHOWN = 20

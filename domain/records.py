@@ -9,21 +9,20 @@ from typing import Any
 from domain.access import Caller, Right, require
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.following import Follower
-from domain.model import (
+from domain.import_model import (
     AuditEntry,
     ConflictStrategy,
     ImportFilter,
     ImportJob,
     ImportState,
     InstalledPackage,
-    Package,
     Plan,
     PlanAction,
-    PlanId,
     ProgressEvent,
-    TenantId,
 )
-from domain.ports import Ports, Slice
+from domain.model import Package, PlanId, TenantId
+from domain.ports import Ports
+from domain.rows import Slice
 
 Reach = frozenset[TenantId] | None
 

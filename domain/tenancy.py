@@ -8,7 +8,8 @@ from domain.access import Caller, Right, require
 from domain.errors import ErrorCode, Problem, refuse, refuse_if
 from domain.limits import Installation
 from domain.model import Tenant, TenantId, TenantPlan, TenantStatus
-from domain.ports import Ports, Slice, TenantRows
+from domain.ports import Ports
+from domain.rows import Slice, TenantRows
 
 _LENGTH_MAX = 100
 

@@ -15,10 +15,11 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import SchemaExtension
 from strawberry.types import StreamExecutionResult
 
-from domain import model
+from domain import import_model, model
 from domain.access import Caller, reach_of
 from domain.errors import ErrorCode, refuse
-from domain.model import ArtifactHead, ImportJob, Progress, TenantId
+from domain.import_model import ImportJob, Progress
+from domain.model import ArtifactHead, TenantId
 from domain.services import Services
 from schema import artifacts, imports, packages, plans, tenants
 from schema.nodes import Node
@@ -124,7 +125,7 @@ class Operation:
     async def _load_package(self, package_id: str) -> model.Package | None:
         return await self.services.records.package(self.caller, package_id, self.reach)
 
-    async def _load_plan(self, plan_id: str) -> model.Plan | None:
+    async def _load_plan(self, plan_id: str) -> import_model.Plan | None:
         return await self.services.records.plan(self.caller, plan_id, self.reach)
 
     async def _load_heads(self, places: list[_Place]) -> list[ArtifactHead | None]:

@@ -6,12 +6,13 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from domain import model
+from domain import import_model
 from domain.authoring import ArtifactChanges
 from domain.errors import ErrorCode, refuse
 from domain.export_order import ExportOrder
+from domain.import_model import ConflictStrategy, ImportPackage
 from domain.importing import ImportOrder, admit
-from domain.model import ConflictStrategy, ImportPackage, PackageDependency, TenantId, TenantPlan
+from domain.model import PackageDependency, TenantId, TenantPlan
 from domain.tenancy import TenantChange
 from resolvers.context import Operation
 from resolvers.queries import Info, named_tenant
@@ -138,7 +139,7 @@ def _export_order(asked: Operation, given: ExportPackageInput) -> ExportOrder:
 
 async def _submitted(
     asked: Operation, request: ImportRequestInput | None, where: str, *, is_dry_run: bool
-) -> model.ImportJob:
+) -> import_model.ImportJob:
     """Put the import in line (decisions R10, R15: rights before lookups)."""
     if request is None or not request.source.package_id:
         raise refuse(ErrorCode.BAD_USER_INPUT, "Name the package to import.", where)

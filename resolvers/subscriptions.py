@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain import model
+from domain import import_model
 from resolvers.queries import Info
 from schema.fields import watched
 from schema.imports import ProgressEvent
@@ -31,7 +31,7 @@ class Subscription:
         return _shown(events)
 
 
-async def _shown(events: AsyncIterator[model.ProgressEvent]) -> AsyncGenerator[ProgressEvent, None]:
+async def _shown(events: AsyncIterator[import_model.ProgressEvent]) -> AsyncGenerator[ProgressEvent, None]:
     try:
         async for event in events:
             yield ProgressEvent.of(event)

@@ -11,7 +11,8 @@ from typing import Any
 from domain import policy
 from domain.closure import Closure
 from domain.errors import ErrorCode, Problem, problem_of
-from domain.model import Failure, ImportJob, ImportMode, ImportState, Package, ProgressEvent, Stage, rfc3339
+from domain.import_model import Failure, ImportJob, ImportMode, ImportState, ProgressEvent, Stage
+from domain.model import Package, rfc3339
 from rest_compat.dialect import error_body, warning_rows
 
 PREFIX = "/api/installhub"

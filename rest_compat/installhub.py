@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from domain.access import Right
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.import_model import ImportJob, ImportPackage
 from domain.importing import ImportOrder
-from domain.model import ImportJob, ImportPackage, Package
+from domain.model import Package
 from rest_compat import bodies, downloading
 from rest_compat.asking import Asked, admitted, read_body, read_tree
 from rest_compat.dialect import Dialect, answer, json_object, media_type, object_of, render_refusal

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 
 from domain.errors import ErrorCode, Refusal, refuse, refuse_if
-from domain.model import ImportPackage
+from domain.import_model import ImportPackage
 from domain.ports import Blobs, BlobWriter
 from rest_compat.dialect import announced_bytes, body_chunks
 from rest_compat.multipart import OPTIONS, PACKAGE, Parts, Piece

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.errors import ErrorCode, Problem, refuse
+from domain.import_model import ImportOptions
 from domain.importing import admit
-from domain.model import ImportOptions, TenantId, TenantPlan
+from domain.model import TenantId, TenantPlan
 from rest_compat.asking import Asked, read_tree
 from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
 

@@ -12,13 +12,8 @@ from pydantic_core import PydanticCustomError
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
 from domain.export_order import ExportOrder
-from domain.model import (
-    ConflictStrategy,
-    ImportOptions,
-    PackageDependency,
-    TenantId,
-    UnresolvedBindings,
-)
+from domain.import_model import ConflictStrategy, ImportOptions, UnresolvedBindings
+from domain.model import PackageDependency, TenantId
 from rest_compat.asking import Body
 
 #: longer than any name that the domain lets in, so that the domain still says what is wrong with it

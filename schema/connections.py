@@ -8,7 +8,7 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 import strawberry
 
 from domain.errors import ErrorCode, refuse
-from domain.ports import Slice
+from domain.rows import Slice
 from schema.opaque import opened, sealed
 
 PAGE_SIZE = 20

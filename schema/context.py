@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeAlias
 import strawberry
 
 from domain.access import Caller
-from domain.model import ImportJob, Progress, TenantId
+from domain.import_model import ImportJob, Progress
+from domain.model import TenantId
 from domain.services import Services
 from schema.nodes import Node
 

@@ -9,9 +9,8 @@ import strawberry
 from domain.access import Right
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.model import (
+from domain.import_model import (
     ActionKind,
-    ArtifactStatus,
     ConflictStrategy,
     DecisionSource,
     EventKind,
@@ -19,12 +18,10 @@ from domain.model import (
     ImportMode,
     ImportState,
     MatchedBy,
-    PackageType,
     Stage,
-    TenantPlan,
-    TenantStatus,
     UnresolvedBindings,
 )
+from domain.model import ArtifactStatus, PackageType, TenantPlan, TenantStatus
 from domain.scanning import ScanResult, Severity
 
 strawberry.enum(ActionKind, description="What an import does with one artifact.")

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import strawberry
 
-from domain import model
+from domain import import_model
 from domain.errors import BY_WIRE, ErrorCode, problem_of
-from domain.model import EventKind, ImportKind, ImportMode, ImportState, Stage
+from domain.import_model import EventKind, ImportKind, ImportMode, ImportState, Stage
 from schema.connections import page_size
 from schema.context import Info
 from schema.enums import QueueReason
@@ -31,7 +31,7 @@ class Progress:
     artifact_name: str | None = strawberry.field(description="The last artifact dealt with.")
 
     @classmethod
-    def of(cls, progress: model.Progress) -> Progress:
+    def of(cls, progress: import_model.Progress) -> Progress:
         return cls(
             stage=progress.stage,
             done=progress.done,
@@ -62,7 +62,7 @@ class ProgressEvent:
         return await info.context.import_job(self.import_id)
 
     @classmethod
-    def of(cls, event: model.ProgressEvent) -> ProgressEvent:
+    def of(cls, event: import_model.ProgressEvent) -> ProgressEvent:
         return cls(
             first_seq=event.first_seq,
             seq=event.seq,
@@ -133,7 +133,7 @@ class Failure:
     rolled_back: bool = strawberry.field(description="Nothing of the import remains.")
 
     @classmethod
-    def of(cls, failure: model.Failure) -> Failure:
+    def of(cls, failure: import_model.Failure) -> Failure:
         return cls(
             stage=failure.stage,
             code=BY_WIRE[failure.code],
@@ -157,7 +157,7 @@ class ImportJob(Node):
     expires_at: datetime | None = strawberry.field(description="When it is given up, while it waits for decisions.")
     outcome: Outcome | None = strawberry.field(description="What it did; null unless it succeeded in bringing in.")
     failure: Failure | None = strawberry.field(description="How it ended badly.")
-    job: strawberry.Private[model.ImportJob]
+    job: strawberry.Private[import_model.ImportJob]
 
     @described("The tenant it brings artifacts into.", upward("Tenant", "tenants"))
     async def tenant(self, info: Info) -> Node:
@@ -211,7 +211,7 @@ class ImportJob(Node):
         return [ProgressEvent.of(event) for event in found]
 
     @classmethod
-    def of(cls, job: model.ImportJob) -> ImportJob:
+    def of(cls, job: import_model.ImportJob) -> ImportJob:
         is_done = job.state is ImportState.SUCCEEDED and job.mode is ImportMode.APPLY
         return cls(
             id=strawberry.ID(job.import_id),

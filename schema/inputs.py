@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import strawberry
 
-from domain import model
+from domain import import_model
 from domain.artifact_types import ArtifactType
 from domain.authoring import ArtifactDraft
 from domain.errors import ErrorCode, refuse
-from domain.model import ConflictStrategy, ImportState, PackageType, TenantPlan, TenantStatus, UnresolvedBindings
+from domain.import_model import ConflictStrategy, ImportState, UnresolvedBindings
+from domain.model import PackageType, TenantPlan, TenantStatus
 from schema.scalars import Json
 
 
@@ -126,12 +127,12 @@ class ImportOptionsInput:
         default=UnresolvedBindings.REFUSE, description="What happens where such a value is missing."
     )
 
-    def options(self, *, is_dry_run: bool) -> model.ImportOptions:
+    def options(self, *, is_dry_run: bool) -> import_model.ImportOptions:
         by_type = {row.artifact_type: row.strategy for row in self.strategy_by_type or ()}
         if len(by_type) < len(self.strategy_by_type or ()):
             text = "A kind of artifact stands twice in strategyByType."
             raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.strategyByType")
-        return model.ImportOptions(
+        return import_model.ImportOptions(
             default_strategy=self.default_strategy,
             strategy_by_type=by_type,
             merge_fallback=self.merge_fallback or ConflictStrategy.SKIP,
@@ -197,8 +198,8 @@ class ImportFilter:
     package_name: str | None = strawberry.field(default=None, description="Only this package.")
     include_dry_runs: bool | None = strawberry.field(default=False, description="Plans as well.")
 
-    def wanted(self) -> model.ImportFilter:
-        return model.ImportFilter(
+    def wanted(self) -> import_model.ImportFilter:
+        return import_model.ImportFilter(
             states=tuple(self.states or ()),
             package_name=self.package_name or "",
             include_dry_runs=bool(self.include_dry_runs),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from domain import model
+from domain import import_model, model
 from domain.closure import Closure
 from domain.model import PackageType
 from schema.context import Info
@@ -88,7 +88,7 @@ class InstalledPackage:
         return await info.context.import_job(self.import_id)
 
     @classmethod
-    def of(cls, package: model.InstalledPackage) -> InstalledPackage:
+    def of(cls, package: import_model.InstalledPackage) -> InstalledPackage:
         return cls(
             key=strawberry.ID(sealed(*installed_key(package))),
             package_name=package.name,
@@ -101,7 +101,7 @@ class InstalledPackage:
         )
 
 
-def installed_key(package: model.InstalledPackage) -> tuple[str, str]:
+def installed_key(package: import_model.InstalledPackage) -> tuple[str, str]:
     """What lists of installed packages are ordered by: their identity (decisions R4)."""
     return model.name_key(package.name), package.source
 

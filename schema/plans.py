@@ -8,9 +8,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain import model
-from domain.model import ActionKind, ConflictStrategy, DecisionSource, MatchedBy
-from domain.ports import Slice
+from domain import import_model
+from domain.import_model import ActionKind, ConflictStrategy, DecisionSource, MatchedBy
+from domain.rows import Slice
 from schema.artifacts import Artifact
 from schema.connections import PAGE_MAX, After, Connection, First, connection, number_after, page_size
 from schema.context import Context, Info
@@ -33,7 +33,7 @@ class Conflict:
     decided: ConflictStrategy | None = strawberry.field(description="What was decided; null while it waits.")
 
     @classmethod
-    def of(cls, action: model.PlanAction) -> Conflict:
+    def of(cls, action: import_model.PlanAction) -> Conflict:
         unmerged: list[ConflictStrategy] = [kind for kind in ConflictStrategy if kind is not ConflictStrategy.MERGE]
         return cls(
             key=strawberry.ID(action.conflict_key or ""),
@@ -59,7 +59,7 @@ class PlanAction:
     conflict: Conflict | None = strawberry.field(description="What is to be decided, or was.")
 
     @classmethod
-    def of(cls, action: model.PlanAction) -> PlanAction:
+    def of(cls, action: import_model.PlanAction) -> PlanAction:
         return cls(
             key=strawberry.ID(str(_key(action)[0])),
             kind=action.kind,
@@ -93,7 +93,7 @@ class Plan(Node):
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime = strawberry.field(description="Until when it may be applied.")
     problems: list[Problem] = strawberry.field(description="What blocks it, then warnings.")
-    plan: strawberry.Private[model.Plan]
+    plan: strawberry.Private[import_model.Plan]
 
     @described("The import that made it.", upward("ImportJob", "imports") | None)
     async def import_job(self, info: Info) -> Node | None:
@@ -118,7 +118,7 @@ class Plan(Node):
         first: First = 20,
         after: After = None,
     ) -> Connection[PlanAction]:
-        size, found = page_size(first), list[model.PlanAction]()
+        size, found = page_size(first), list[import_model.PlanAction]()
         async for action in _actions(info.context, self.plan, after=number_after(after), at_once=PAGE_MAX + 1):
             if (action.kind is None or not open_only) and (not kinds or action.kind in kinds):
                 found.append(action)
@@ -129,7 +129,7 @@ class Plan(Node):
         return connection(page, after, node=PlanAction.of, key=_key)
 
     @classmethod
-    def of(cls, plan: model.Plan) -> Plan:
+    def of(cls, plan: import_model.Plan) -> Plan:
         return cls(
             id=strawberry.ID(plan.plan_id),
             hash=plan.plan_hash,
@@ -140,14 +140,14 @@ class Plan(Node):
         )
 
 
-async def open_conflicts(asked: Context, plan: model.Plan) -> list[Conflict]:
+async def open_conflicts(asked: Context, plan: import_model.Plan) -> list[Conflict]:
     """The conflicts that wait for a decision, in install order."""
     return [Conflict.of(action) async for action in _actions(asked, plan) if action.kind is None]
 
 
 async def _actions(
-    asked: Context, plan: model.Plan, *, after: int | None = None, at_once: int = _READ_AT_ONCE
-) -> AsyncIterator[model.PlanAction]:
+    asked: Context, plan: import_model.Plan, *, after: int | None = None, at_once: int = _READ_AT_ONCE
+) -> AsyncIterator[import_model.PlanAction]:
     while True:
         page = await asked.services.records.actions(asked.caller, plan, first=at_once, after=after)
         for action in page.items:
@@ -157,9 +157,9 @@ async def _actions(
         after = _key(page.items[-1])[0]
 
 
-def _key(action: model.PlanAction) -> tuple[int]:
+def _key(action: import_model.PlanAction) -> tuple[int]:
     return (action.ordinal * _POSITIONS + action.position,)
 
 
-def _named(action: model.PlanAction) -> ArtifactName:
+def _named(action: import_model.PlanAction) -> ArtifactName:
     return ArtifactName(artifact_type=action.artifact_type, artifact_id=action.source_id, name=action.name)

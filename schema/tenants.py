@@ -7,11 +7,12 @@ from typing import Annotated
 
 import strawberry
 
-from domain import model
+from domain import import_model, model
 from domain.access import Caller, Right
+from domain.import_model import ImportState
 from domain.limits import Limits
-from domain.model import ImportState, TenantId, TenantPlan, TenantStatus
-from domain.ports import Slice
+from domain.model import TenantId, TenantPlan, TenantStatus
+from domain.rows import Slice
 from schema.artifacts import Artifact, ArtifactFilter, artifact_key
 from schema.connections import After, Connection, First, Search, connection, page_size, pair_after, text_after
 from schema.context import Info
@@ -114,9 +115,9 @@ class Tenant(Node):
         limits = info.context.services.installation.limits
         return len(await self._imports(info, ImportState.QUEUED, first=limits.queued_imports))
 
-    async def _imports(self, info: Info, state: ImportState, *, first: int) -> tuple[model.ImportJob, ...]:
+    async def _imports(self, info: Info, state: ImportState, *, first: int) -> tuple[import_model.ImportJob, ...]:
         asked, here = info.context, frozenset({TenantId(self.tenant_id)})
-        wanted = model.ImportFilter(states=(state,))
+        wanted = import_model.ImportFilter(states=(state,))
         return (await asked.services.records.import_jobs(asked.caller, here, wanted, first=first, after=None)).items
 
     @classmethod

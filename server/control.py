@@ -31,7 +31,10 @@ class CommandRefusedError(Exception):
 
 @asynccontextmanager
 async def taking_commands(runtime: Runtime) -> AsyncIterator[None]:
-    """Let the command line act through this process."""
+    """Let the command line act through this process, where it could not reach the database itself."""
+    if not runtime.is_alone:
+        yield
+        return
     place = runtime.settings.data / _NAME
     with _reachable(place) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         place.unlink(missing_ok=True)  # left by a process that was killed: we alone have the database now

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import uuid_utils
 
+from domain.import_model import ImportJob
 from domain.importing import JOBS
-from domain.model import ImportJob
 from domain.ports import LeaseLostError, Ports, UnavailableError
 from domain.services import Services
 

@@ -87,8 +87,7 @@ async def serving(settings: Settings, bound: socket.socket) -> AsyncIterator[Ser
         runtime = await opened.enter_async_context(running(settings))
         if settings.role is not Role.WEB:
             await opened.enter_async_context(_working(runtime))
-        if runtime.is_alone:
-            await opened.enter_async_context(taking_commands(runtime))
+        await opened.enter_async_context(taking_commands(runtime))
         listener = _listener(runtime)
         ended = asyncio.create_task(listener.serve(sockets=[bound]))
         is_listening = asyncio.create_task(listener.is_listening.wait())
@@ -105,7 +104,7 @@ async def work(settings: Settings) -> None:
     """Run imports until the process is asked to end."""
     asked = asyncio.Event()
     on_ending(asked.set)
-    async with running(settings) as runtime, _working(runtime):
+    async with running(settings) as runtime, _working(runtime), taking_commands(runtime):
         await asked.wait()
 
 

@@ -7,16 +7,8 @@ from typing import Any
 
 from sqlalchemy import String, and_, bindparam, insert, literal, or_, select, update
 
-from domain.model import (
-    ActionKind,
-    ArtifactStatus,
-    ImportId,
-    InstalledPackage,
-    MergeBase,
-    Origin,
-    TenantId,
-    name_key,
-)
+from domain.import_model import ActionKind, InstalledPackage, MergeBase
+from domain.model import ArtifactStatus, ImportId, Origin, TenantId, name_key
 from storage.holding import HELD
 from storage.pointers import pointing
 from storage.session import Session

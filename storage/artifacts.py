@@ -20,7 +20,8 @@ from domain.model import (
     TenantId,
     name_key,
 )
-from domain.ports import ExportForm, RevisionMovedError, Slice
+from domain.ports import RevisionMovedError
+from domain.rows import ExportForm, Slice
 from storage.heads import HEAD, REFERENCE, REVISION, head_of, reference_of, reference_rows, revision_of, revision_row
 from storage.pointers import pointing
 from storage.session import Session

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
-from domain.model import ConflictStrategy, Failure, ImportOptions, Progress, Stage, UnresolvedBindings
+from domain.import_model import ConflictStrategy, Failure, ImportOptions, Progress, Stage, UnresolvedBindings
 
 Document = dict[str, Any]
 

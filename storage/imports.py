@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
-from domain.model import AuditEntry, ImportId, TenantId
+from domain.import_model import AuditEntry
+from domain.model import ImportId, TenantId
 from storage.activation import Activation
 from storage.holding import Holding
 from storage.journal import Journal

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Select, Subquery, select
 
-from domain.model import ImportJob, ImportPackage, ProgressEvent, name_key
-from domain.ports import NewEvent
+from domain.import_model import ImportJob, ImportPackage, ProgressEvent
+from domain.model import name_key
+from domain.rows import NewEvent
 from storage.documents import (
     decisions_document,
     decisions_of,

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.model import ImportId, ImportJob, ImportMode, ImportState, TenantId
+from domain.import_model import ImportJob, ImportMode, ImportState
+from domain.model import ImportId, TenantId
 from domain.ports import LeaseLostError
 from storage.job_rows import FIELDS, JOB, PACKAGE, job_of
 from storage.journal import lease_end

@@ -7,8 +7,10 @@ from functools import cache
 
 from sqlalchemy import Update, bindparam, null, select, update
 
-from domain.model import ImportId, ImportState, ProgressEvent, TenantId
-from domain.ports import LeaseLostError, NewEvent, Step
+from domain.import_model import ImportState, ProgressEvent
+from domain.model import ImportId, TenantId
+from domain.ports import LeaseLostError
+from domain.rows import NewEvent, Step
 from storage.job_rows import EVENT, event_body, event_of, written
 from storage.session import JOBS_BELL, Session
 from storage.sql import DatabaseSeconds, word

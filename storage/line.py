@@ -7,17 +7,9 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
-from domain.model import (
-    ConflictStrategy,
-    EventKind,
-    ImportId,
-    ImportJob,
-    ImportMode,
-    ImportState,
-    Progress,
-    TenantId,
-)
-from domain.ports import NewEvent
+from domain.import_model import ConflictStrategy, EventKind, ImportJob, ImportMode, ImportState, Progress
+from domain.model import ImportId, TenantId
+from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
 from storage.job_rows import JOB, job_row, jobs_of, with_packages
 from storage.journal import add_events

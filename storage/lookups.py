@@ -6,18 +6,9 @@ from collections.abc import Collection
 
 from sqlalchemy import Column, ColumnElement, and_, bindparam, func, or_, select, true
 
-from domain.model import (
-    ArtifactId,
-    ArtifactStatus,
-    ImportFilter,
-    ImportJob,
-    ImportMode,
-    ImportState,
-    Package,
-    TenantId,
-    name_key,
-)
-from domain.ports import Slice
+from domain.import_model import ImportFilter, ImportJob, ImportMode, ImportState
+from domain.model import ArtifactId, ArtifactStatus, Package, TenantId, name_key
+from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.job_rows import JOB, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from domain.model import Package, PackageId, TenantId, name_key
-from domain.ports import Slice
+from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.session import Session
 from storage.tables import export_record

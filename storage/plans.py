@@ -7,18 +7,9 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, delete, exists, insert, or_, select, tuple_, union_all
 
-from domain.model import (
-    ActionKind,
-    ArtifactStatus,
-    Drift,
-    ImportId,
-    Plan,
-    PlanAction,
-    PlanId,
-    TenantId,
-    name_key,
-)
-from domain.ports import Slice
+from domain.import_model import ActionKind, Drift, Plan, PlanAction
+from domain.model import ArtifactStatus, ImportId, PlanId, TenantId, name_key
+from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.documents import problem_document, problem_of
 from storage.heads import EXISTING_HEAD, existing_row, head_of

@@ -8,18 +8,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.model import TenantId
-from domain.ports import (
-    ArtifactRows,
-    Bell,
-    Clock,
-    ImportRows,
-    JobRows,
-    LookupRows,
-    PackageRows,
-    PlatformUnit,
-    TenantRows,
-    TenantUnit,
-)
+from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
+from domain.rows import ArtifactRows, ImportRows, JobRows, LookupRows, PackageRows, TenantRows
 from storage.artifacts import SqlArtifacts
 from storage.engines import Engines, translated
 from storage.imports import SqlImports

@@ -26,9 +26,8 @@ from sqlalchemy import (
 )
 
 from domain.artifact_types import ArtifactType
-from domain.model import (
+from domain.import_model import (
     ActionKind,
-    ArtifactStatus,
     ConflictStrategy,
     DecisionSource,
     EventKind,
@@ -36,12 +35,9 @@ from domain.model import (
     ImportMode,
     ImportState,
     MatchedBy,
-    PackageType,
-    ReferenceKind,
     Stage,
-    TenantPlan,
-    TenantStatus,
 )
+from domain.model import ArtifactStatus, PackageType, ReferenceKind, TenantPlan, TenantStatus
 from storage.sql import Choice, Json, Moment, Who, Words
 
 METADATA = MetaData(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select, update
 
 from domain.model import Tenant, TenantId, TenantPlan, TenantStatus
-from domain.ports import Slice
+from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.session import Session
 from storage.sql import on_both

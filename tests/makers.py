@@ -17,8 +17,22 @@ from domain.bundle_writing import BundleWriter
 from domain.limits import Limits
 from domain.manifest import content_checksum
 from domain.manifest_writing import manifest_bytes, manifest_of, readme_of
-from domain.model import ArtifactEntry, ArtifactId, Binding, Manifest, PackageId, PackageType, TenantId, TenantPlan
+from domain.model import (
+    Actor,
+    ArtifactEntry,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    Binding,
+    Manifest,
+    PackageId,
+    PackageType,
+    RevisionId,
+    TenantId,
+    TenantPlan,
+)
 from domain.spool import Spool
+from tests.clocks import NOON
 
 EXPORTED_AT = "2026-05-25T09:00:00Z"
 SOURCE, TARGET = TenantId("tenant-source"), TenantId("tenant-target")
@@ -68,6 +82,25 @@ def a_suite() -> list[Tree]:
         a_form("form-2005", entity="ent-44", rules="rule-305"),
         a_process("proc-1001", form="form-2005"),
     ]
+
+
+def a_head(artifact_id: str, name: str = "", **changes: Any) -> ArtifactHead:
+    """An artifact that a tenant has."""
+    prefix, _, number = artifact_id.partition("-")
+    made = ArtifactHead(
+        tenant_id=TARGET,
+        artifact_id=ArtifactId(artifact_id),
+        artifact_type=_PREFIXES[prefix],
+        name=name or f"{_PREFIXES[prefix].wire} {number}",
+        version="1.0.0",
+        status=ArtifactStatus.PUBLISHED,
+        revision=3,
+        revision_id=RevisionId(f"rev-of-{artifact_id}"),
+        content_hash=sha256(artifact_id.encode()),
+        changed_at=NOON,
+        changed_by=Actor("ben", "ben@acme.example"),
+    )
+    return replace(made, **changes)
 
 
 def sha256(raw: bytes) -> str:

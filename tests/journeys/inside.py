@@ -16,22 +16,10 @@ from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM, Ca
 from domain.authoring import ArtifactChanges, ArtifactDraft, draft_of_file
 from domain.export_order import ExportOrder
 from domain.exporting import Exported
+from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ProgressEvent
 from domain.importing import ImportOrder
 from domain.limits import Installation, Limits
-from domain.model import (
-    ArtifactFilter,
-    ArtifactHead,
-    ArtifactStatus,
-    ConflictStrategy,
-    ImportId,
-    ImportJob,
-    ImportOptions,
-    ImportPackage,
-    Package,
-    ProgressEvent,
-    TenantId,
-    TenantPlan,
-)
+from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, ImportId, Package, TenantId, TenantPlan
 from domain.ports import Ports, Store
 from domain.services import Services, services
 from storage.bells import LocalBell

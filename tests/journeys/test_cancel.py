@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import ErrorCode, Refusal
 from domain.holding import BATCH_REVISIONS
-from domain.model import EventKind, ImportState
+from domain.import_model import EventKind, ImportState
 from tests.journeys.inside import ACME, GLOBEX, is_whole
 from tests.journeys.trouble import Troubled
 from tests.makers import a_bundle, a_suite, an_entity

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from domain.model import ImportState, TenantId, TenantPlan
+from domain.import_model import ImportState
+from domain.model import TenantId, TenantPlan
 from domain.ports import LeaseLostError
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, is_whole
 from tests.makers import a_bundle, a_suite, an_entity

@@ -8,8 +8,9 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.holding import BATCH_REVISIONS
+from domain.import_model import ImportState
 from domain.importing import ATTEMPTS_MAX
-from domain.model import ImportState, TenantId, TenantPlan
+from domain.model import TenantId, TenantPlan
 from domain.ports import LeaseLostError
 from tests.journeys.inside import MERGE, REPLACE, is_whole, visible
 from tests.journeys.trouble import KilledError, Troubled, killed

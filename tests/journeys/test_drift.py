@@ -6,8 +6,8 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.holding import BATCH_REVISIONS
+from domain.import_model import EventKind, ImportState
 from domain.importing import REPLANS_MAX
-from domain.model import EventKind, ImportState
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, SKIP, a_caller, is_whole
 from tests.journeys.trouble import Restless, Troubled
 from tests.makers import a_bundle, an_entity

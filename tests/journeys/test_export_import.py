@@ -9,16 +9,8 @@ import zipfile
 import pytest
 
 from domain.errors import ErrorCode, Refusal
-from domain.model import (
-    ArtifactFilter,
-    ArtifactStatus,
-    EventKind,
-    ImportState,
-    ReferenceKind,
-    Stage,
-    TenantStatus,
-    UnresolvedBindings,
-)
+from domain.import_model import EventKind, ImportState, Stage, UnresolvedBindings
+from domain.model import ArtifactFilter, ArtifactStatus, ReferenceKind, TenantStatus
 from domain.tenancy import TenantChange
 from tests.journeys.inside import ACME, GLOBEX, MERGE, REPLACE, SKIP, is_whole, visible
 from tests.makers import a_bundle, a_form, a_process, a_rule_set, a_suite, an_agent, an_entity

@@ -10,16 +10,10 @@ from itertools import count
 from typing import Any
 
 from domain.artifact_types import ArtifactType
-from domain.model import (
+from domain.import_model import (
     ActionKind,
-    Actor,
-    ArtifactHead,
-    ArtifactId,
-    ArtifactStatus,
-    BlobKey,
     DecisionSource,
     EventKind,
-    ImportId,
     ImportJob,
     ImportKind,
     ImportMode,
@@ -27,25 +21,34 @@ from domain.model import (
     ImportPackage,
     ImportState,
     InstalledPackage,
+    Plan,
+    PlanAction,
+    Progress,
+    Stage,
+)
+from domain.model import (
+    Actor,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    BlobKey,
+    ImportId,
     NewRevision,
     Origin,
     Package,
     PackageId,
     PackageType,
-    Plan,
-    PlanAction,
     PlanId,
-    Progress,
     Reference,
     ReferenceKind,
     RevisionId,
-    Stage,
     Tenant,
     TenantId,
     TenantPlan,
     TenantStatus,
 )
-from domain.ports import NewEvent, Rung, Step
+from domain.ports import Rung
+from domain.rows import NewEvent, Step
 from storage.store import SqlStore
 from tests.clocks import NOON
 

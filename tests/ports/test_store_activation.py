@@ -8,19 +8,10 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.model import (
-    ActionKind,
-    ArtifactFilter,
-    ArtifactId,
-    ArtifactStatus,
-    AuditEntry,
-    ConflictStrategy,
-    Drift,
-    ImportState,
-    MatchedBy,
-    MergeBase,
-)
-from domain.ports import NameTakenError, Slice
+from domain.import_model import ActionKind, AuditEntry, ConflictStrategy, Drift, ImportState, MatchedBy, MergeBase
+from domain.model import ArtifactFilter, ArtifactId, ArtifactStatus
+from domain.ports import NameTakenError
+from domain.rows import Slice
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,

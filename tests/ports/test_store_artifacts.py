@@ -6,7 +6,8 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.model import ArtifactFilter, ArtifactStatus, ReferenceKind
-from domain.ports import ExportForm, NameTakenError, RevisionMovedError, Slice
+from domain.ports import NameTakenError, RevisionMovedError
+from domain.rows import ExportForm, Slice
 from tests.clocks import NOON
 from tests.ports.rows import ACME, ANNA, GLOBEX, ORIGIN, a_revision, saved
 

@@ -10,8 +10,7 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.model import (
-    BlobKey,
+from domain.import_model import (
     ConflictStrategy,
     EventKind,
     Failure,
@@ -19,13 +18,13 @@ from domain.model import (
     ImportOptions,
     ImportPackage,
     ImportState,
-    PackageId,
-    PlanId,
     Progress,
     Stage,
     UnresolvedBindings,
 )
-from domain.ports import LeaseLostError, Step
+from domain.model import BlobKey, PackageId, PlanId
+from domain.ports import LeaseLostError
+from domain.rows import Step
 from storage.engines import Engines
 from storage.store import SqlStore
 from tests.clocks import NOON

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.model import ArtifactStatus, ImportFilter, ImportMode, ImportState, TenantId, TenantPlan, TenantStatus
-from domain.ports import Slice, VersionTakenError
+from domain.import_model import ImportFilter, ImportMode, ImportState
+from domain.model import ArtifactStatus, TenantId, TenantPlan, TenantStatus
+from domain.ports import VersionTakenError
+from domain.rows import Slice
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,

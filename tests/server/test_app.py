@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -119,7 +120,7 @@ async def test_a_foreign_page_may_not_call(world):
 
 async def test_only_the_named_origins_may_call_a_server_that_is_no_development_one(tmp_path, world):
     keys = world.settings.keys_folder / "development.jwks.json"
-    given = {"dev": False, "jwks": str(keys), "issuer": "i", "allowed_origins": ["https://hub.example"]}
+    given: dict[str, Any] = {"dev": False, "jwks": str(keys), "issuer": "i", "allowed_origins": ["https://hub.example"]}
     async with a_world(tmp_path / "other", **given) as other:
         named = await other.http.get("/healthz", headers={"Origin": "https://hub.example"})
         local = await other.http.get("/healthz", headers={"Origin": "http://localhost:5173"})

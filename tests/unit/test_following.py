@@ -17,15 +17,8 @@ from hypothesis import strategies as st
 from domain import following
 from domain.errors import ErrorCode, Refusal
 from domain.following import Follower, merged
-from domain.model import (
-    EventKind,
-    ImportId,
-    ImportState,
-    Progress,
-    ProgressEvent,
-    Stage,
-    TenantId,
-)
+from domain.import_model import EventKind, ImportState, Progress, ProgressEvent, Stage
+from domain.model import ImportId, TenantId
 from domain.ports import Store, UnavailableError
 from storage.bells import LocalBell
 from tests.clocks import NOON

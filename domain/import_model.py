@@ -1,0 +1,377 @@
+"""The nouns of an import, frozen: job, options, plan, progress, outcome (decisions sections 5 and 8).
+
+Times are aware datetimes in UTC. What they are about stands in ``model``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from domain.artifact_types import ArtifactType
+from domain.errors import Problem
+from domain.model import (
+    Actor,
+    ArtifactHead,
+    ArtifactId,
+    ArtifactStatus,
+    BlobKey,
+    ImportId,
+    PackageId,
+    PlanId,
+    RevisionId,
+    TenantId,
+    WireEnum,
+)
+
+
+class ConflictStrategy(WireEnum):
+    """A wish given beforehand about artifacts that are already there (X27; Mirror: R31)."""
+
+    REPLACE = "Replace"
+    MERGE = "Merge"
+    SKIP = "Skip"
+
+
+class ActionKind(WireEnum):
+    """What an import does with one artifact (decisions section 5.1)."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    MERGE = "MERGE"
+    COPY = "COPY"
+    SKIP = "SKIP"
+    REMOVE = "REMOVE"
+    UNCHANGED = "UNCHANGED"
+
+
+class DecisionSource(WireEnum):
+    """Who decided an action."""
+
+    DEFAULT = "Default"
+    BY_TYPE = "PerType"
+    BY_ARTIFACT = "PerArtifact"
+    NO_CONFLICT = "NoConflict"
+
+
+class MatchedBy(WireEnum):
+    """Why a package artifact and one of the tenant are the same thing (R3)."""
+
+    ORIGIN = "ORIGIN"
+    NAME = "NAME"
+
+
+class UnresolvedBindings(WireEnum):
+    """What happens to an artifact whose credentials nobody supplied (R5, R22)."""
+
+    REFUSE = "Refuse"
+    IMPORT_SWITCHED_OFF = "ImportSwitchedOff"
+
+
+class ImportMode(WireEnum):
+    """PLAN stops after planning and takes no place in the tenant's line (R10)."""
+
+    APPLY = "APPLY"
+    PLAN = "PLAN"
+
+
+class ImportKind(WireEnum):
+    """Where an import job comes from."""
+
+    IMPORT = "IMPORT"
+
+
+class ImportState(Enum):
+    """Stored states of a job, and CANCELLING, which is only shown (R12)."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    WAITING_FOR_DECISIONS = "WAITING_FOR_DECISIONS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def wire(self) -> str:
+        """REST's word for it (R12)."""
+        return _REST_STATES.get(self, "InProgress")
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing can change any more."""
+        return self in _FINAL
+
+
+_REST_STATES = {
+    ImportState.WAITING_FOR_DECISIONS: "PendingConflictResolution",
+    ImportState.SUCCEEDED: "Success",
+    ImportState.FAILED: "Failed",
+    ImportState.CANCELLED: "Cancelled",
+    ImportState.EXPIRED: "Expired",
+}
+
+
+_FINAL = frozenset({ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCELLED, ImportState.EXPIRED})
+
+
+class Stage(WireEnum):
+    """The named steps of an import, in order (decisions section 5). Values are REST's words."""
+
+    UPLOAD = "Upload"
+    VALIDATION = "Validation"
+    SECURITY_SCAN = "SecurityScan"
+    DEPENDENCY_CHECK = "DependencyCheck"
+    PLANNING = "Planning"
+    INSTALLATION = "Installing"
+    VERIFICATION = "PostInstallVerification"
+    ACTIVATION = "Activation"
+
+
+class EventKind(WireEnum):
+    """What a line of the journal tells. Only PROGRESS is ever merged (R20)."""
+
+    QUEUED = "QUEUED"
+    STAGE_STARTED = "STAGE_STARTED"
+    PROGRESS = "PROGRESS"
+    PROBLEM_FOUND = "PROBLEM_FOUND"
+    WAITING = "WAITING"
+    RESUMED = "RESUMED"
+    STAGE_ENDED = "STAGE_ENDED"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """Which version of a package a tenant has (R4: identity is name and origin)."""
+
+    tenant_id: TenantId
+    name: str
+    source: str
+    version: str
+    checksum: str
+    package_id: PackageId
+    import_id: ImportId
+    installed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the caller wants of an import (installhub.md section 8.2; A1)."""
+
+    default_strategy: ConflictStrategy | None = None
+    strategy_by_type: Mapping[ArtifactType, ConflictStrategy] = field(default_factory=dict)
+    merge_fallback: ConflictStrategy = ConflictStrategy.SKIP
+    allow_version_downgrade: bool = False
+    allow_major_version_upgrade: bool = False
+    allow_security_warnings: bool = False
+    dry_run: bool = False
+    imported_by: str | None = None
+    bindings: Mapping[str, str] = field(default_factory=dict)
+    unresolved_bindings: UnresolvedBindings = UnresolvedBindings.REFUSE
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPackage:
+    """One package of an import (R8). ``sha256`` is that of the ZIP; ``source_package`` an export of this server."""
+
+    ordinal: int
+    blob_key: BlobKey
+    sha256: str
+    size_bytes: int
+    source_package: PackageId | None = None
+
+
+#: every revision is held in these stages
+_INSTALLED = (Stage.VERIFICATION, Stage.ACTIVATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. ``percent`` is of the whole run, weighted by measured cost, and never falls (R20)."""
+
+    stage: Stage | None
+    done: int
+    total: int | None
+    percent: float
+    artifact_name: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """REST's progress string, derived from the event (decisions section 5.10, R30)."""
+        total = self.total or 0
+        installed = self.done if self.stage is Stage.INSTALLATION else total if self.stage in _INSTALLED else 0
+        return f"{installed} of {total} artifacts installed"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """One numbered line of an import's journal; on the wire it may stand for ``first_seq..seq`` (R20)."""
+
+    import_id: ImportId
+    first_seq: int
+    seq: int
+    at: datetime
+    kind: EventKind
+    state: ImportState
+    progress: Progress
+    message: str
+    problem: Problem | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """True for the last event there will ever be."""
+        return self.kind is EventKind.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an import ended badly. The tenant is as it was: ``rolled_back`` is always true here."""
+
+    stage: Stage | None
+    code: str
+    message: str
+    status: int
+    problems: tuple[Problem, ...]
+    details: Mapping[str, Any]
+    rolled_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """The record of one import, from submission for good (X39)."""
+
+    import_id: ImportId
+    tenant_id: TenantId
+    kind: ImportKind
+    mode: ImportMode
+    state: ImportState
+    options: ImportOptions
+    packages: tuple[ImportPackage, ...]
+    submitted_by: Actor
+    submitted_at: datetime
+    fence: int = 0
+    attempt: int = 0
+    last_seq: int = 0
+    stage: Stage | None = None
+    cancel_requested: bool = False
+    decisions: Mapping[str, ConflictStrategy] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    expires_at: datetime | None = None
+    plan_id: PlanId | None = None
+    #: the bundle's own words, known after validation
+    package_name: str | None = None
+    package_version: str | None = None
+    package_id: PackageId | None = None
+    outcome: Mapping[str, Any] | None = None
+    failure: Failure | None = None
+
+    @property
+    def shown_state(self) -> ImportState:
+        """The state as callers see it: a running job asked to stop shows CANCELLING (R12)."""
+        if self.state is ImportState.RUNNING and self.cancel_requested:
+            return ImportState.CANCELLING
+        return self.state
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An unchangeable line: who did what, when, with which details."""
+
+    at: datetime
+    actor: Actor
+    action: str
+    import_id: ImportId | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFilter:
+    """Which import jobs a list shows, newest first."""
+
+    states: tuple[ImportState, ...] = ()
+    package_name: str = ""
+    include_dry_runs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MergeBase:
+    """The package's own side at its last import (R7). ``body_id`` names the stored bytes."""
+
+    source_id: str
+    content_hash: str
+    body_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAction:
+    """What an import does with one artifact, and what that relies on (R9-R11).
+
+    ``kind`` is ``None`` while its conflict waits for a decision. The precondition is the existing artifact's
+    revision and hash, or, where there is none, that the name stays free.
+    """
+
+    ordinal: int
+    position: int
+    source_id: str
+    artifact_type: ArtifactType
+    name: str
+    to_version: str
+    kind: ActionKind | None
+    target_id: ArtifactId
+    decided_by: DecisionSource
+    existing: ArtifactHead | None = None
+    matched_by: MatchedBy | None = None
+    conflict_key: str | None = None
+    strategy: ConflictStrategy | None = None
+    #: what will be active afterwards; None where nothing is written
+    revision_id: RevisionId | None = None
+    written_version: str = ""
+    status: ArtifactStatus = ArtifactStatus.PUBLISHED
+    content_hash: str = ""
+    base_body_id: str = ""
+    base_hash: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """True when a revision is held for it."""
+        return self.revision_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything an import will do, before it does it. ``plan_hash`` leaves times out (R10)."""
+
+    plan_id: PlanId
+    import_id: ImportId
+    tenant_id: TenantId
+    plan_hash: str
+    actions: tuple[PlanAction, ...]
+    warnings: tuple[Problem, ...]
+    blockers: tuple[Problem, ...]
+    created_at: datetime
+    expires_at: datetime
+
+    @property
+    def open_conflicts(self) -> tuple[PlanAction, ...]:
+        """Conflicts nobody has decided."""
+        return tuple(action for action in self.actions if action.kind is None)
+
+    def count(self, kind: ActionKind) -> int:
+        """How many artifacts get this action."""
+        return sum(action.kind is kind for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """An artifact that moved since the plan looked at it (R11)."""
+
+    artifact_id: ArtifactId
+    name: str
+    revision: int
+    changed_by: Actor | None
+    changed_at: datetime | None

@@ -1,0 +1,304 @@
+"""What a unit remembers, subject by subject: the protocols that a store implements (see ``ports``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from domain.artifact_types import ArtifactType
+from domain.errors import Problem
+from domain.import_model import (
+    AuditEntry,
+    ConflictStrategy,
+    Drift,
+    EventKind,
+    ImportFilter,
+    ImportJob,
+    ImportState,
+    InstalledPackage,
+    MergeBase,
+    Plan,
+    PlanAction,
+    Progress,
+    ProgressEvent,
+)
+from domain.model import (
+    ArtifactFilter,
+    ArtifactHead,
+    ArtifactId,
+    ImportId,
+    NewRevision,
+    Origin,
+    Package,
+    PackageId,
+    PlanId,
+    Reference,
+    Revision,
+    RevisionId,
+    Tenant,
+    TenantId,
+    TenantPlan,
+    TenantStatus,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """One page of a list in a fixed order; ``has_next`` says that more follow."""
+
+    items: tuple[T, ...]
+    has_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportForm:
+    """What a revision looks like when it leaves its tenant; remembered at the first export (R6, R22)."""
+
+    file_hash: str
+    #: pointer and kind of what was removed; an empty tuple: the stored bytes leave as they are
+    bindings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A line for the journal; its number and time are given when it is written."""
+
+    kind: EventKind
+    progress: Progress
+    message: str
+    state: ImportState = ImportState.RUNNING
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One fenced write of a running job: events, and fields of the job that change with them.
+
+    ``changes`` may hold: state, stage, expires_at, ended_at, plan_id, package_name, package_version, package_id,
+    outcome (a mapping), failure (a Failure), decisions.
+    """
+
+    import_id: ImportId
+    fence: int
+    events: tuple[NewEvent, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ArtifactRows(Protocol):
+    """Artifacts, revisions and references of one tenant."""
+
+    async def heads(self, artifact_ids: Collection[str]) -> dict[ArtifactId, ArtifactHead]:
+        """The artifacts with these ids, deleted ones included."""
+
+    async def page(
+        self, wanted: ArtifactFilter, *, first: int, after: tuple[str, str] | None = None
+    ) -> Slice[ArtifactHead]:
+        """By name key, then id. ``after`` is the last (name key, artifact id) seen."""
+
+    async def used_by(
+        self, artifact_id: str, *, first: int, after: tuple[str, str] | None = None
+    ) -> Slice[ArtifactHead]:
+        """Non-deleted artifacts whose active revision refers to this one (literal or dynamic), in page order."""
+
+    async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
+        """References of the active revisions of these artifacts, by artifact id, then pointer."""
+
+    async def named(self, names: Collection[tuple[ArtifactType, str]]) -> list[ArtifactHead]:
+        """Non-deleted artifacts with one of these (type, name key)."""
+
+    async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
+        """Non-deleted artifacts whose origin is this package (R4)."""
+
+    async def revisions(self, artifact_id: str, *, first: int, before: int | None = None) -> Slice[Revision]:
+        """Activated revisions, newest first; ``before`` is the last number seen."""
+
+    async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
+        """Stored bytes by revision id (or merge-base body id); ask for at most 50 at once."""
+
+    async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
+        """What is remembered from earlier exports."""
+
+    async def remember_export_forms(self, forms: Mapping[str, ExportForm]) -> None:
+        """Remember for next time."""
+
+    async def write(self, revisions: Sequence[NewRevision]) -> None:
+        """Write revisions and make them active at once (R5).
+
+        ``number`` is one more than the active revision's, or 1 for a new artifact. Raises
+        :class:`RevisionMovedError` or :class:`NameTakenError`; then nothing is written.
+        """
+
+
+class PackageRows(Protocol):
+    """Exported packages of one tenant."""
+
+    async def add(self, package: Package) -> None:
+        """Raises :class:`VersionTakenError`."""
+
+    async def of_version(self, name_key: str, version: str) -> Package | None:
+        """The export that took this name and version."""
+
+    async def page(self, *, search: str, first: int, after: str | None = None) -> Slice[Package]:
+        """Newest first; ``after`` is the last package id seen (ids sort by time)."""
+
+    async def record_export(self, record: Mapping[str, Any]) -> None:
+        """A line of the export history, failures included (installhub.md section 6.8)."""
+
+    async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
+        """A download keeps the bytes longer."""
+
+
+class ImportRows(Protocol):
+    """Import jobs of one tenant, their journal, plans and held revisions."""
+
+    async def submit(self, job: ImportJob, event: NewEvent) -> None:
+        """Insert the job with its packages and event 1."""
+
+    async def queued_count(self) -> int:
+        """Imports of this tenant that wait in line."""
+
+    async def holder(self) -> ImportJob | None:
+        """The import that has the tenant's place."""
+
+    async def queue_place(self, import_id: ImportId) -> int:
+        """1 for the first in the tenant's line."""
+
+    async def job(self, import_id: ImportId) -> ImportJob | None:
+        """The record."""
+
+    async def advance(self, step: Step) -> bool:
+        """The fence: the first statement of every transaction of a running job.
+
+        Renews the lease, numbers and writes the events, changes the job. Returns whether a cancel was asked for.
+        Raises :class:`LeaseLostError` when another worker owns the job.
+        """
+
+    async def request_cancel(self, import_id: ImportId) -> ImportState:
+        """Ask a running job to stop; end a queued or waiting one as CANCELLED with its final event."""
+
+    async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
+        """Back to QUEUED with these decisions added and a RESUMED event; False when it does not wait."""
+
+    async def expire(self, import_id: ImportId) -> bool:
+        """End a waiting import as EXPIRED with its final event; False when it does not wait."""
+
+    async def events(self, import_id: ImportId, *, after: int, limit: int = 1000) -> list[ProgressEvent]:
+        """The journal after a number, in order."""
+
+    async def save_scan(self, import_id: ImportId, ordinal: int, report: Mapping[str, Any]) -> None:
+        """The report of one package; the first one stays."""
+
+    async def scan_reports(self, import_id: ImportId) -> list[dict[str, Any]]:
+        """Reports by ordinal."""
+
+    async def save_plan(self, plan: Plan) -> None:
+        """The plan and its actions, in place of an earlier plan of the same import."""
+
+    async def plan(self, plan_id: PlanId) -> Plan | None:
+        """The plan without its actions."""
+
+    async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
+        """The plan's actions in install order; ``after`` is the last (ordinal * 1,000,000 + position) seen."""
+
+    async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
+        """Installed packages with these name keys, or all."""
+
+    async def merge_bases(self, package_key: str, source: str) -> dict[str, MergeBase]:
+        """Bases of the package's artifacts by source id (R7)."""
+
+    async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
+        """Write revisions that nobody sees yet, and the bodies of merge bases that are no revision."""
+
+    async def held_ids(self, import_id: ImportId) -> set[RevisionId]:
+        """Revisions already held for this import."""
+
+    async def broken_references(self, import_id: ImportId) -> list[Reference]:
+        """Literal references of held revisions to what is neither active here nor held by this import."""
+
+    async def unreadable(self, import_id: ImportId) -> list[ArtifactId]:
+        """Actions that write, but whose held revision or its bytes cannot be found."""
+
+    async def drift(self, import_id: ImportId) -> list[Drift]:
+        """Preconditions of the saved plan that no longer hold (R11)."""
+
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], bases: Origin | None) -> None:
+        """Make the held revisions active: pointers, undo rows, merge bases, installed packages. One transaction.
+
+        ``bases`` names the package the merge bases belong to. Raises :class:`NameTakenError`.
+        """
+
+    async def discard(self, import_id: ImportId, *, limit: int = 200) -> int:
+        """Drop held revisions of an import that is over (or begins again). Returns how many were dropped."""
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Append."""
+
+    async def audit_of(self, import_id: ImportId) -> list[AuditEntry]:
+        """Entries of one import, oldest first."""
+
+    async def post(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """A row for the outbox, relayed after the commit."""
+
+
+class TenantRows(Protocol):
+    """Tenants."""
+
+    async def add(self, tenant: Tenant) -> bool:
+        """False when the tenant is already there."""
+
+    async def find(self, tenant_id: str) -> Tenant | None:
+        """The tenant."""
+
+    async def update(self, tenant_id: TenantId, *, plan: TenantPlan | None, status: TenantStatus | None) -> None:
+        """Change what is given."""
+
+    async def page(
+        self, reach: frozenset[TenantId] | None, *, search: str, first: int, after: str | None = None
+    ) -> Slice[Tenant]:
+        """By id; ``None`` reaches all."""
+
+
+class LookupRows(Protocol):
+    """Lookups by an id that is unique in the installation, inside a caller's reach (``None``: everywhere)."""
+
+    async def package(self, package_id: str, reach: frozenset[TenantId] | None) -> Package | None:
+        """An exported package."""
+
+    async def import_job(self, import_id: str, reach: frozenset[TenantId] | None) -> ImportJob | None:
+        """An import job."""
+
+    async def plan_tenant(self, plan_id: str, reach: frozenset[TenantId] | None) -> TenantId | None:
+        """Whose plan it is."""
+
+    async def import_jobs(
+        self, reach: frozenset[TenantId] | None, wanted: ImportFilter, *, first: int, after: str | None = None
+    ) -> Slice[ImportJob]:
+        """Newest first; ``after`` is the last import id seen (ids sort by time)."""
+
+    async def tenants_holding(
+        self, artifact_ids: Collection[str], reach: frozenset[TenantId] | None
+    ) -> dict[ArtifactId, TenantId]:
+        """Non-deleted artifacts with these ids in the reach, and one tenant each (R21)."""
+
+
+class JobRows(Protocol):
+    """The worker's side of the job rows. Time is the database's."""
+
+    async def claim(self, owner: str, *, lease_seconds: float) -> ImportJob | None:
+        """Take the next queued job, fair between tenants, one running APPLY job a tenant; RUNNING, fence + 1."""
+
+    async def renew(self, import_id: ImportId, fence: int, *, lease_seconds: float) -> bool:
+        """Keep the lease; returns whether a cancel was asked for. Raises :class:`LeaseLostError`."""
+
+    async def requeue_lost(self, *, all_running: bool = False) -> list[ImportId]:
+        """Jobs whose lease ran out go back to QUEUED. ``all_running``: every one, when nobody else can be alive."""
+
+    async def overdue_waiting(self, now: datetime) -> list[tuple[TenantId, ImportId]]:
+        """Waiting imports past their time."""
+
+    async def with_leftovers(self) -> list[tuple[TenantId, ImportId]]:
+        """Ended imports that still hold revisions."""
