@@ -40,6 +40,8 @@ from domain.spool import Span, Spool
 NAME_LENGTH_MAX = 200
 #: references of all artifacts together: they are kept in memory
 REFERENCES_MAX = 300_000
+#: a report of more findings is read by nobody
+FINDINGS_MAX = 2_000
 _PROBLEMS_MAX = 200
 
 Told = Callable[[int, int], None]
@@ -281,8 +283,14 @@ def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
 
 def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
     began = time.perf_counter()
-    reading.findings += scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
+    found = scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
     reading.scan_seconds += time.perf_counter() - began
+    room = max(0, FINDINGS_MAX - len(reading.findings))
+    reading.findings += found[:room]
+    # beyond the bound only what is worse than everything before: the highest severity decides
+    worst = max(found[room:], key=lambda finding: finding.severity, default=None)
+    if worst and all(finding.severity < worst.severity for finding in reading.findings):
+        reading.findings.append(worst)
 
 
 def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content) -> None:

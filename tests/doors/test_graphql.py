@@ -23,8 +23,8 @@ READ = "installhub:read"
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
         yield world
 
 

@@ -20,15 +20,15 @@ SECONDS = 10
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
         yield world
 
 
 @pytest.fixture
-async def quiet(tmp_path):
+async def quiet(tmp_path, database_url):
     """A world in which imports stay in line: nobody runs them."""
-    async with a_world(tmp_path, role="web") as world:
+    async with a_world(tmp_path, database_url=database_url, role="web") as world:
         yield world
 
 

@@ -32,8 +32,8 @@ BY_ID = {
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
         yield world
 
 

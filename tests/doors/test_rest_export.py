@@ -23,9 +23,9 @@ WISH = {
 
 
 @pytest.fixture
-async def world(tmp_path, monkeypatch):
+async def world(tmp_path, database_url, monkeypatch):
     monkeypatch.setenv("INSTALLHUB_LIMIT_EXPORTS_PER_USER_MINUTE", "4")
-    async with a_world(tmp_path, role="web") as world:
+    async with a_world(tmp_path, database_url=database_url, role="web") as world:
         await world.tenant("acme-dev")
         await world.tenant("other")
         await world.load("acme-dev", EXAMPLES / "acme-source" / "artifacts" / "rules")

@@ -14,8 +14,8 @@ from tests.world import a_world
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
         for tenant in ("source", "target", "other"):
             await world.tenant(tenant)
         world.http.headers.update(bearer(world, "source", "target"))
@@ -23,11 +23,11 @@ async def world(tmp_path):
 
 
 @pytest.fixture
-async def idle_world(tmp_path, monkeypatch):
+async def idle_world(tmp_path, database_url, monkeypatch):
     """Nobody runs imports here."""
     monkeypatch.setenv("INSTALLHUB_LIMIT_REST_WAIT", "1")
     monkeypatch.setenv("INSTALLHUB_LIMIT_QUEUED_IMPORTS", "1")
-    async with a_world(tmp_path, role="web") as world:
+    async with a_world(tmp_path, database_url=database_url, role="web") as world:
         await world.tenant("target")
         world.http.headers.update(bearer(world, "target"))
         yield world

@@ -21,8 +21,8 @@ SUITE = {
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
         for tenant, folder in (("acme-dev", "acme-source"), ("acme-prod", "acme-target")):
             await world.tenant(tenant)
             await world.load(tenant, EXAMPLES / folder)

@@ -81,7 +81,7 @@ class Inside:
         drafts = [_with_status(draft, status) for draft in drafts]
         await self.services.authoring.change(self.caller, ArtifactChanges(tenant, save=tuple(drafts)))
 
-    async def change(self, tenant: TenantId, **ids: tuple[str, ...]) -> None:
+    async def change(self, tenant: TenantId, **ids: Any) -> None:
         """Publish, archive or remove artifacts."""
         await self.services.authoring.change(self.caller, ArtifactChanges(tenant, **ids))
 

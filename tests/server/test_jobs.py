@@ -19,7 +19,7 @@ from server.jobs import Rhythm, Worker
 from server.runtime import Runtime, running
 from tests.house.tree import ROOT
 
-SOURCE, TARGET = TenantId("acme-dev"), TenantId("acme-prod")
+SOURCE, TARGET, ODD = TenantId("acme-dev"), TenantId("acme-prod"), TenantId("odd")
 QUICK = Rhythm(lease=1.0, renewal=0.05, look=0.05, sweep=5.0, pause=0.05)
 ANNA = Caller(
     "anna",
@@ -43,13 +43,13 @@ def a_worker(runtime: Runtime) -> Worker:
     return Worker(runtime.services, runtime.ports, rhythm=QUICK)
 
 
-async def an_import(runtime: Runtime, root: str = "proc-1001") -> ImportJob:
+async def an_import(runtime: Runtime, root: str = "proc-1001", target: TenantId = TARGET) -> ImportJob:
     """An import that has been submitted and waits for a worker."""
     order = ExportOrder(SOURCE, f"Package of {root}", "workflow-package", "1.0.0", (root,))
     package = (await runtime.services.exporter.export(ANNA, order)).package
     bundle = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
     options = ImportOptions(default_strategy=ConflictStrategy.REPLACE)
-    return await runtime.services.importer.submit(ANNA, ImportOrder(TARGET, bundle, options))
+    return await runtime.services.importer.submit(ANNA, ImportOrder(target, bundle, options))
 
 
 async def job_now(runtime: Runtime, import_id: ImportId) -> ImportJob:
@@ -151,17 +151,19 @@ async def test_a_worker_that_stops_gives_its_jobs_back_at_once(runtime):
 
 
 async def test_a_bug_of_ours_ends_its_import_and_no_other(runtime, caplog):
-    broken, sound = await an_import(runtime), await an_import(runtime, root="proc-1003")
-    await runtime.ports.blobs.delete(broken.packages[0].blob_key)
+    # no version of ours was ever written so; whoever reads it meets a bug
+    odd = Tenant(ODD, TenantPlan.ENTERPRISE, TenantStatus.ACTIVE, "no version at all", datetime.now(UTC))
+    async with runtime.ports.store.platform_unit() as unit:
+        await unit.tenants.add(odd)
+    broken, sound = await an_import(runtime, target=ODD), await an_import(runtime, root="proc-1003")
 
     async with a_worker(runtime).working():
         failed, done = await ended(runtime, broken), await ended(runtime, sound)
 
     assert (failed.state, done.state) == (ImportState.FAILED, ImportState.SUCCEEDED)
     assert failed.failure is not None
-    number = failed.failure.details["correlationId"]
     assert failed.failure.code == "InternalError"
-    assert number in caplog.text
+    assert failed.failure.details["correlationId"] in caplog.text
 
 
 async def test_two_workers_share_the_work_and_never_an_import(runtime):

@@ -300,3 +300,11 @@ def test_the_reader_tells_how_far_it_is(check):
     check(a_bundle(*trees), told=lambda done, total: told.append((done, total)))
 
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_flood_of_findings_is_cut_but_never_the_worst(check):
+    mild = [{"config": {"query": f"SELECT * FROM t WHERE a = {number} OR 1=1"}} for number in range(10)]
+    bundle = check(a_bundle(a_process("proc-1", nodes=[{"config": {"expression": "eval(1)"}}] * (FINDINGS_MAX + 50))))
+    assert mild
+
+    assert len(bundle.findings) == FINDINGS_MAX

@@ -8,17 +8,8 @@ import pytest
 
 from domain import policy, scanning
 from domain.errors import ErrorCode
-from domain.model import (
-    Actor,
-    ArtifactId,
-    Drift,
-    ImportId,
-    ImportOptions,
-    InstalledPackage,
-    PackageDependency,
-    PackageId,
-    Stage,
-)
+from domain.import_model import Drift, ImportOptions, InstalledPackage, Stage
+from domain.model import Actor, ArtifactId, ImportId, PackageDependency, PackageId
 from tests.clocks import NOON
 from tests.makers import SOURCE, TARGET, a_manifest, an_entity, sha256
 
