@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.inside import Inside, an_inside
+from domain.model import Package
+from tests.journeys.inside import ACME, ROOT, Inside, an_inside
+from tests.makers import a_suite
 
 
 @pytest.fixture
@@ -15,3 +17,10 @@ async def inside(database_url: str, tmp_path: Path) -> AsyncIterator[Inside]:
     """Once on SQLite and once on PostgreSQL."""
     async with an_inside(database_url, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+async def package(inside: Inside) -> Package:
+    """Four artifacts over three levels, exported from acme."""
+    await inside.save(ACME, *a_suite())
+    return (await inside.export(ACME, ROOT)).package

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from sqlalchemy import func, select
 from domain import strict_json
 from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM, Caller
 from domain.authoring import ArtifactChanges, ArtifactDraft, draft_of_file
+from domain.errors import ErrorCode
 from domain.export_order import ExportOrder
 from domain.exporting import Exported
 from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ProgressEvent
@@ -42,7 +45,11 @@ from tests.makers import Tree
 
 ACME, GLOBEX = TenantId("acme"), TenantId("globex")
 REPLACE, MERGE, SKIP = ConflictStrategy.REPLACE, ConflictStrategy.MERGE, ConflictStrategy.SKIP
+#: what a run writes down about itself, whatever it does to artifacts
+BOOKS = {"audit", "import_event", "import_job", "import_package", "outbox", "plan", "plan_action", "scan_report"}
 LEASE = 60.0
+#: the root of :func:`tests.makers.a_suite`
+ROOT = "proc-1001"
 _ARTIFACT_TABLES = (activation, artifact, installed_package, merge_base, reference, revision, revision_body)
 
 
@@ -77,8 +84,8 @@ class Inside:
         return Inside(self.sql, self.blobs, self.clock, self.bell, made, self.caller)
 
     async def save(self, tenant: TenantId, *trees: Tree, status: ArtifactStatus = ArtifactStatus.PUBLISHED) -> None:
-        drafts = [draft_of_file(strict_json.canonical(tree)) for tree in trees]
-        drafts = [_with_status(draft, status) for draft in drafts]
+        """Save artifact trees; published unless said otherwise."""
+        drafts = [_with_status(draft_of_file(strict_json.canonical(tree)), status) for tree in trees]
         await self.services.authoring.change(self.caller, ArtifactChanges(tenant, save=tuple(drafts)))
 
     async def change(self, tenant: TenantId, **ids: Any) -> None:
@@ -174,6 +181,23 @@ class Inside:
 
     async def bytes_of(self, package: Package) -> bytes:
         return b"".join([chunk async for chunk in self.blobs.read(package.blob_key)])
+
+
+def codes(job: ImportJob) -> set[ErrorCode]:
+    """What an import failed by."""
+    assert job.failure is not None
+    return {problem.code for problem in job.failure.problems}
+
+
+def members(raw: bytes) -> dict[str, bytes]:
+    """The files of a bundle, by the standard library."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def written_to(before: Mapping[str, int], after: Mapping[str, int]) -> set[str]:
+    """Tables that have got more or fewer rows."""
+    return {table for table, count in after.items() if count != before[table]}
 
 
 def visible(contents: Mapping[str, Tree]) -> dict[str, Tree]:

@@ -125,3 +125,34 @@ async def follow(url: str, token: str, import_id: str, *, after: int = 0) -> Asy
                 return
             assert message["type"] == "next", message
             yield message["payload"]["data"]["importProgress"]
+
+
+async def submitted(server: ServerProcess, token: str, bundle: bytes) -> str:
+    """Send a bundle without waiting for its import; the import's id."""
+    options = json.dumps({"targetTenantId": "target"})
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
+        answer = await client.post(
+            "/api/installhub/packages/import",
+            files={"package": ("a.zip", bundle, "application/zip"), "options": ("", options, "application/json")},
+            headers={"Authorization": f"Bearer {token}", "Prefer": "respond-async"},
+        )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["importId"])
+
+
+async def artifact_count(server: ServerProcess, token: str) -> int:
+    """Artifacts that a caller of the target sees, page by page."""
+    query = """query($after: String) { viewer { tenants(first: 1) { nodes {
+      artifacts(first: 100, after: $after) { nodes { artifactId } pageInfo { hasNextPage endCursor } } } } } }"""
+    found, after, more = 0, None, True
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
+        while more:
+            answer = await client.post(
+                "/graphql",
+                json={"query": query, "variables": {"after": after}},
+                headers={"Authorization": f"Bearer {token}", "X-Tenant-Id": "target"},
+            )
+            page = answer.json()["data"]["viewer"]["tenants"]["nodes"][0]["artifacts"]
+            found += len(page["nodes"])
+            more, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+    return found

@@ -6,8 +6,9 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.holding import BATCH_REVISIONS
-from domain.import_model import EventKind, ImportState
+from domain.import_model import EventKind, ImportState, Stage
 from domain.importing import REPLANS_MAX
+from domain.ports import NameTakenError
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, SKIP, a_caller, is_whole
 from tests.journeys.trouble import Restless, Troubled
 from tests.makers import a_bundle, an_entity
@@ -152,3 +153,21 @@ async def test_any_change_counts_as_drift(inside, field):
         "ent-1",
         1 if field == "status" else 0,
     )
+
+
+async def test_a_small_import_that_is_planned_again_tells_its_first_stages_once(inside):
+    submitted = await inside.submit(GLOBEX, a_bundle(an_entity("ent-3", name="E3")))
+
+    async def name_taken():
+        raise NameTakenError
+
+    job = await run_with(inside, Troubled(inside.sql, 1, inside=name_taken))
+
+    events = await inside.events(submitted.import_id)
+    told = [(event.kind, event.progress.stage) for event in events]
+    assert job.state is ImportState.SUCCEEDED
+    assert is_whole(events)
+    assert told.count((EventKind.STAGE_STARTED, Stage.VALIDATION)) == 1
+    assert told.count((EventKind.STAGE_STARTED, Stage.ACTIVATION)) == 1
+    assert told.count((EventKind.PROBLEM_FOUND, Stage.ACTIVATION)) == 1
+    assert told[1:3] == [(EventKind.STAGE_STARTED, Stage.VALIDATION), (EventKind.STAGE_ENDED, Stage.VALIDATION)]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from bench import corpus
-from tests.journeys.processes import ServerProcess, a_process, follow
+from tests.journeys.processes import ServerProcess, a_process, artifact_count, follow, submitted
 
 ARTIFACTS = 240
 STAGES = ["VALIDATION", "SECURITY_SCAN", "DEPENDENCY_CHECK", "PLANNING", "INSTALLATION", "VERIFICATION", "ACTIVATION"]
@@ -27,13 +25,13 @@ async def test_an_import_killed_at_a_stage_is_finished_after_the_restart_and_its
     async with a_process(tmp_path) as server:
         await server.tenant("target")
         token = server.token("target")
-        import_id = await _submitted(server, token, bundle)
+        import_id = await submitted(server, token, bundle)
 
         seen = await _events_until(server, token, import_id, stage)
         await server.kill()
         await server.start()
         seen += [event async for event in follow(server.url, token, import_id, after=_last(seen))]
-        count = await _artifact_count(server, token)
+        count = await artifact_count(server, token)
 
     numbers = [(event["firstSeq"], event["seq"]) for event in seen]
     assert numbers[0][0] == 1
@@ -48,28 +46,16 @@ async def test_what_a_killed_import_has_held_is_seen_by_nobody(tmp_path: Path):
     async with a_process(tmp_path, INSTALLHUB_ROLE="all") as server:
         await server.tenant("target")
         token = server.token("target")
-        import_id = await _submitted(server, token, bundle)
+        import_id = await submitted(server, token, bundle)
         seen = await _events_until(server, token, import_id, "INSTALLATION")
         await server.kill()
         server.environment["INSTALLHUB_ROLE"] = "web"
         await server.start()
 
-        count = await _artifact_count(server, token)
+        count = await artifact_count(server, token)
 
     is_over = any(event["isFinal"] for event in seen)
     assert count in ({0, ARTIFACTS} if is_over else {0})
-
-
-async def _submitted(server: ServerProcess, token: str, bundle: bytes) -> str:
-    options = json.dumps({"targetTenantId": "target"})
-    async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
-        answer = await client.post(
-            "/api/installhub/packages/import",
-            files={"package": ("a.zip", bundle, "application/zip"), "options": ("", options, "application/json")},
-            headers={"Authorization": f"Bearer {token}", "Prefer": "respond-async"},
-        )
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["importId"])
 
 
 async def _events_until(server: ServerProcess, token: str, import_id: str, stage: str) -> list[dict[str, Any]]:
@@ -90,21 +76,3 @@ def _last(seen: list[dict[str, Any]]) -> int:
     open_ones = [event for event in seen if not event["isFinal"]]
     del seen[len(open_ones) :]
     return int(open_ones[-1]["seq"]) if open_ones else 0
-
-
-async def _artifact_count(server: ServerProcess, token: str) -> int:
-    """Artifacts that a caller of the target sees, page by page."""
-    query = """query($after: String) { viewer { tenants(first: 1) { nodes {
-      artifacts(first: 100, after: $after) { nodes { artifactId } pageInfo { hasNextPage endCursor } } } } } }"""
-    found, after, more = 0, None, True
-    async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
-        while more:
-            answer = await client.post(
-                "/graphql",
-                json={"query": query, "variables": {"after": after}},
-                headers={"Authorization": f"Bearer {token}", "X-Tenant-Id": "target"},
-            )
-            page = answer.json()["data"]["viewer"]["tenants"]["nodes"][0]["artifacts"]
-            found += len(page["nodes"])
-            more, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
-    return found

@@ -13,7 +13,7 @@ from domain.access import ADMIN, PLATFORM, Caller
 from domain.export_order import ExportOrder
 from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ImportState
 from domain.importing import ImportOrder
-from domain.model import ImportId, TenantId, TenantPlan
+from domain.model import ImportId, Tenant, TenantId, TenantPlan, TenantStatus
 from server import loading, settings
 from server.jobs import Rhythm, Worker
 from server.runtime import Runtime, running
