@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from bench import w1_import, w2_export, w3_small
+from server.memory import settle_memory
 
 WORKLOADS = {"W1": w1_import.run, "W2": w2_export.run, "W3": w3_small.run}
 
@@ -23,5 +24,6 @@ async def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    settle_memory()  # as the server does, for both sides alike
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the server runs
         sys.exit(runner.run(main(sys.argv[1:])))

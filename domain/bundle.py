@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
@@ -317,13 +317,23 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
     )
 
 
-def _binding_problems(entry: ArtifactEntry, content: Content, bindings: Iterable[str]) -> Iterator[Problem]:
+def _binding_problems(entry: ArtifactEntry, content: Content, bindings: Collection[str]) -> Iterator[Problem]:
     """A binding supplies a value; it never overwrites a reference or the status, which others have judged."""
-    kept = ["/status", *(r.pointer for r in content.references if r.kind is ReferenceKind.LITERAL)]
+    if not bindings:
+        return
+    kept = {"/status", *(r.pointer for r in content.references if r.kind is ReferenceKind.LITERAL)}
+    around = {place for pointer in kept for place in _places_around(pointer)}
     for path in bindings:
-        if any(f"{pointer}/".startswith(f"{path}/") or path.startswith(f"{pointer}/") for pointer in kept):
+        if path in around or not kept.isdisjoint(_places_around(path)):
             text = f"The binding of {entry.artifact_id} at {path} would overwrite a reference or the status."
             yield Problem(ErrorCode.MANIFEST_INVALID, text, "bindings", entry.artifact_id)
+
+
+def _places_around(pointer: str) -> Iterator[str]:
+    """The place of a JSON pointer, then what it is in, and so on."""
+    while pointer:
+        yield pointer
+        pointer = pointer.rpartition("/")[0]
 
 
 def _checksum_problems(manifest: Manifest, actual: str) -> Iterator[Problem]:

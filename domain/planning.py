@@ -78,7 +78,7 @@ class Planner:
 
     async def _keys_given(self, job: ImportJob) -> dict[str, str]:
         """Conflict ids stay with their source artifacts from the first planning on (R18)."""
-        if not job.decisions:
+        if job.expires_at is None:  # it never waited, so nobody has seen any
             return {}
         async with self._store.view(job.tenant_id) as unit:
             earlier = await unit.imports.actions(job.import_id, first=self._limits.artifacts_enterprise)

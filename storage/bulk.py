@@ -7,7 +7,7 @@ columns; only the loop over rows is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -16,24 +16,31 @@ from sqlalchemy import Column, Table, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.sql import Words, storable
+from storage.sql import Words
 
 Convert = Callable[[Any], Any]
-_Prepared = tuple[str, "itemgetter[Any]", tuple[tuple[int, Convert], ...]]
+Converts = tuple[tuple[int, Convert], ...]
+_Prepared = tuple[str, "itemgetter[Any]", Converts]
 
 
-async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same columns."""
-    if not rows:
-        return
-    statement, chosen, converts = _prepared(table, tuple(rows[0]), connection.dialect)
-    values = []
+async def insert_rows(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows; those with the same columns go together, a column that a row leaves out is null.
+
+    Texts are taken as they are: what comes here was read strictly, so it holds no NUL and no half characters.
+    """
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        taken = list(chosen(row))
-        for place, convert in converts:
-            taken[place] = convert(taken[place])
-        values.append(tuple(taken))
-    await connection.exec_driver_sql(statement, values)
+        alike.setdefault(tuple(row), []).append(row)
+    for columns, group in alike.items():
+        statement, chosen, converts = _prepared(table, columns, connection.dialect)
+        await connection.exec_driver_sql(statement, [_converted(chosen(row), converts) for row in group])
+
+
+def _converted(values: Sequence[Any], converts: Converts) -> tuple[Any, ...]:
+    taken = list(values)
+    for place, convert in converts:
+        taken[place] = convert(taken[place])
+    return tuple(taken)
 
 
 @lru_cache(maxsize=64)
@@ -46,9 +53,5 @@ def _prepared(table: Table, columns: tuple[str, ...], dialect: Dialect) -> _Prep
 
 def _converter(column: Column[Any], dialect: Dialect) -> Convert | None:
     if isinstance(column.type, Words):
-        return _text
+        return None
     return column.type.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else storable(value)

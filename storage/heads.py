@@ -44,7 +44,7 @@ def head_of(row: Sequence[Any]) -> ArtifactHead:
 
 def existing_row(head: ArtifactHead | None) -> dict[str, Any]:
     if head is None:
-        return dict.fromkeys((*(column.name for column in EXISTING_HEAD), "existing_name_key"))
+        return {}
     values = (
         *(head.tenant_id, head.artifact_id, head.artifact_type, head.name, head.version, head.status),
         *(head.revision, head.revision_id, head.content_hash, head.changed_at, head.changed_by),

@@ -1,4 +1,4 @@
-"""``docs/settings.md`` shows exactly the variables that there are.
+"""The README shows exactly the variables that there are.
 
 Run ``UPDATE_DOCS=1 python -m pytest tests/house/test_settings_documented.py`` to rewrite its table.
 """
@@ -10,7 +10,7 @@ import os
 from server.settings import variables
 from tests.house.tree import ROOT
 
-PAGE = ROOT / "docs" / "settings.md"
+PAGE = ROOT / "README.md"
 REFRESH = "UPDATE_DOCS=1 python -m pytest tests/house/test_settings_documented.py"
 HEAD = "| variable | default | meaning |\n| --- | --- | --- |\n"
 
@@ -27,7 +27,7 @@ def test_each_variable_has_a_meaning():
 
 
 def _page() -> str:
-    """The page as it should be: its own words, then the table."""
-    words = PAGE.read_text(encoding="utf-8").partition(HEAD)[0]
+    """The page as it should be: its own words around the table."""
+    before, _, after = PAGE.read_text(encoding="utf-8").partition(HEAD)
     rows = (f"| `{v.name}` | {f'`{v.default}`' if v.default else ''} | {v.meaning} |\n" for v in variables())
-    return f"{words}{HEAD}{''.join(rows)}"
+    return f"{before}{HEAD}{''.join(rows)}{after[after.index(chr(10) * 2) + 1 :]}"

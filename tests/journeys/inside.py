@@ -78,9 +78,9 @@ class Inside:
     services: Services
     caller: Caller = ANNA
 
-    def over(self, store: Store) -> Inside:
-        """The same with another store in between: a process that meets trouble."""
-        made = _services(store, self.blobs, self.bell, self.clock)
+    def over(self, store: Store, **limits: int) -> Inside:
+        """The same with another store in between, or other limits: a process that meets trouble."""
+        made = _services(store, self.blobs, self.bell, self.clock, **limits)
         return Inside(self.sql, self.blobs, self.clock, self.bell, made, self.caller)
 
     async def save(self, tenant: TenantId, *trees: Tree, status: ArtifactStatus = ArtifactStatus.PUBLISHED) -> None:
@@ -232,9 +232,10 @@ async def an_inside(database_url: str, folder: Path) -> AsyncIterator[Inside]:
         await store.aclose()
 
 
-def _services(store: Store, blobs: FileBlobs, bell: LocalBell, clock: ManualClock) -> Services:
-    limits = Limits(exports_per_user_minute=1_000, exports_per_tenant_hour=1_000)
-    return services(Ports(store, blobs, bell, MemoryLimiter(), clock), Installation(limits))
+def _services(store: Store, blobs: FileBlobs, bell: LocalBell, clock: ManualClock, **limits: int) -> Services:
+    roomy = {"exports_per_user_minute": 1_000, "exports_per_tenant_hour": 1_000}
+    installation = Installation(Limits(**{**roomy, **limits}))
+    return services(Ports(store, blobs, bell, MemoryLimiter(), clock), installation)
 
 
 def _with_status(draft: ArtifactDraft, status: ArtifactStatus) -> ArtifactDraft:

@@ -107,3 +107,20 @@ async def test_a_running_import_that_was_asked_to_stop_shows_it(inside):
     job = await inside.services.records.cancel(inside.caller, submitted.import_id, None)
 
     assert (job.state, job.shown_state) == (ImportState.RUNNING, ImportState.CANCELLING)
+
+
+@pytest.mark.parametrize("raw", [SMALL, BIG], ids=["small", "big"])
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [("install_seconds", ErrorCode.TRANSACTION_TIMEOUT), ("verify_seconds", ErrorCode.VERIFICATION_TIMEOUT)],
+)
+async def test_a_stage_that_takes_too_long_fails_and_leaves_nothing(inside, raw, limit, code):
+    hurried = inside.over(inside.sql, **{limit: 0})
+    submitted = await inside.submit(GLOBEX, raw)
+
+    await hurried.services.importer.run(await inside.claim())
+
+    job = await inside.job(submitted.import_id)
+    assert (job.state, job.failure.code, job.failure.status) == (ImportState.FAILED, code.wire, 422)
+    assert (await inside.tenant_counts(GLOBEX))["revision"] == 0
+    assert is_whole(await inside.events(submitted.import_id))

@@ -143,6 +143,18 @@ async def test_a_resume_that_leaves_some_open_waits_again_with_the_same_ids_and_
     assert [row["conflictId"] for row in second.outcome["conflictReport"]["conflicts"]] == [ids["RuleSet"]]
 
 
+async def test_a_resume_without_decisions_waits_again_and_every_conflict_keeps_its_id(inside, package):
+    await inside.save(GLOBEX, a_rule_set("rule-1", name="RuleSet 305"))
+    first = await inside.bring(GLOBEX, package)
+    await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
+
+    await inside.services.records.resume(inside.caller, first.import_id, None, {})
+    second = await inside.run_next()
+
+    keys = {row["type"]: row["conflictId"] for row in second.outcome["conflictReport"]["conflicts"]}
+    assert keys == {"RuleSet": "conf-001", "EntitySchema": "conf-002"}
+
+
 async def test_a_resume_with_unknown_conflicts_is_refused_and_changes_nothing(inside, package):
     await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
     paused = await inside.bring(GLOBEX, package)
