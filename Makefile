@@ -32,7 +32,7 @@ check: $(READY_DEV) ## lint, format, types, house rules and unit tests
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest --quiet $(wildcard tests/house tests/unit)
+	$(PY) -m pytest --quiet --numprocesses 2 $(wildcard tests/house tests/unit)
 
 bench: $(READY_DEV) ## run the workloads, each beside its limit; ARGS="..." is passed on
 	@$(PY) -m bench $(ARGS)

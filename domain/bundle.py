@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from domain import graph, scanning, strict_json
 from domain.archive import Archive, ArchiveLimits, open_archive
 from domain.artifact_types import FOLDERS, ArtifactType
-from domain.contents import SCHEMA_VERSION, Content, content_of, is_faithful
+from domain.contents import SCHEMA_VERSION, Content, Template, content_of, is_faithful
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.manifest import read_manifest
@@ -73,6 +73,7 @@ class BundleArtifact:
     references: tuple[Reference, ...]
     credentials: tuple[str, ...]
     hash: str
+    marks: tuple[tuple[int, str], ...]
     span: Span
 
 
@@ -87,9 +88,9 @@ class CheckedBundle:
     scan_ms: int
     spool: Spool
 
-    def template(self, artifact: BundleArtifact) -> bytes:
+    def template(self, artifact: BundleArtifact) -> Template:
         """The artifact's content with marks where ids stand (see ``contents``)."""
-        return self.spool.read(artifact.span)
+        return Template(self.spool.read(artifact.span), artifact.marks)
 
     @property
     def template_bytes(self) -> int:
@@ -312,7 +313,8 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
             references=content.references,
             credentials=tuple(dict.fromkeys([*bindings, *found])),
             hash=entry.hash,
-            span=reading.spool.append(content.template),
+            marks=content.template.marks,
+            span=reading.spool.append(content.template.plain),
         )
     )
 

@@ -30,6 +30,8 @@ SCHEMA_VERSION = "1.0"
 _MARK = "\0"
 _MARK_BYTES = b"\\u0000"
 _ESCAPED_MARK_BYTES = b"\\\\u0000"
+#: a mark, or a backslash in plain text, which may stand before these letters
+_MARK_OR_BACKSLASH = re.compile(rb"\\\\|\\u0000")
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
 _TYPE_LINE = b'\n  "_type": '
 _UNDERSCORED = b'\n  "_'
@@ -56,8 +58,16 @@ Place = tuple["Place", str | int] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A content's canonical bytes under the ids it came with, and where those ids stand: offset and id."""
+
+    plain: bytes
+    marks: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """An artifact that can be written under any ids. ``template`` holds marks where ids stand.
+    """An artifact that can be written under any ids.
 
     ``credentials`` are the JSON pointers and values found at the type's credential paths; they are no longer in
     the template. ``references`` name their targets by the ids of where the content came from.
@@ -68,7 +78,7 @@ class Content:
     name: str
     version: str
     status: ArtifactStatus
-    template: bytes
+    template: Template
     references: tuple[Reference, ...]
     credentials: tuple[tuple[str, Any], ...] = ()
 
@@ -94,15 +104,15 @@ def content_of(
     if len(references) > REFERENCES_MAX:
         raise strict_json.NotStrict(f"the artifact holds more than {REFERENCES_MAX} references")
     tree["id"] = f"{_MARK}{artifact_id}{_MARK}"
-    template = strict_json.canonical(tree)
-    references += _possible_references(tree, template, artifact_id)
+    marked = strict_json.canonical(tree)
+    references += _possible_references(tree, marked, artifact_id)
     return Content(
         artifact_type=artifact_type,
         artifact_id=artifact_id,
         name=str(tree["name"]),
         version=version,
         status=status_of(tree),
-        template=template,
+        template=_template(marked),
         references=tuple(references),
         credentials=credentials,
     )
@@ -113,7 +123,7 @@ def is_faithful(content: Content, raw: bytes) -> bool:
 
     Then it has proven to be strict JSON, whoever parsed it: our writer writes each key once and only what it may.
     """
-    return content.template.replace(_MARK_BYTES, b"") == _VOLATILE_LINES.sub(b"", raw, count=1)
+    return content.template.plain == _VOLATILE_LINES.sub(b"", raw, count=1)
 
 
 def status_of(tree: Mapping[str, Any]) -> ArtifactStatus:
@@ -122,33 +132,38 @@ def status_of(tree: Mapping[str, Any]) -> ArtifactStatus:
     return _STATUSES.get(stated, ArtifactStatus.PUBLISHED) if isinstance(stated, str) else ArtifactStatus.PUBLISHED
 
 
-def written(template: bytes, remap: Mapping[str, str]) -> bytes:
+def written(template: Template, remap: Mapping[str, str]) -> bytes:
     """The content with every marked id replaced through the remap table.
 
     Raises ``KeyError`` for a marked id that the table does not know: a source id never reaches a tenant.
     """
-    if _ESCAPED_MARK_BYTES in template:
-        return _written_slowly(template, remap)
-    parts = template.split(_MARK_BYTES)
-    parts[1::2] = [remap[part.decode()].encode() for part in parts[1::2]]
+    parts: list[bytes] = []
+    at = 0
+    for offset, found in template.marks:
+        parts += (template.plain[at:offset], remap[found].encode())
+        at = offset + len(found)
+    parts.append(template.plain[at:])
     return b"".join(parts)
 
 
-def _written_slowly(template: bytes, remap: Mapping[str, str]) -> bytes:
-    """For contents that spell a backslash before ``u0000`` in plain text: parse, replace, write."""
-    return strict_json.canonical(_replaced(strict_json.trusted(template), remap))
+def _template(marked: bytes) -> Template:
+    """Take the marks out and remember where they were."""
+    parts = _between_marks(marked)
+    marks, at = [], 0
+    for place, part in enumerate(parts):
+        if place % 2:
+            marks.append((at, part.decode()))
+        at += len(part)
+    return Template(b"".join(parts), tuple(marks))
 
 
-def _replaced(value: Any, remap: Mapping[str, str]) -> Any:
-    if isinstance(value, str) and _MARK in value:
-        parts = value.split(_MARK)
-        parts[1::2] = [remap[part] for part in parts[1::2]]
-        return "".join(parts)
-    if isinstance(value, list):
-        return [_replaced(item, remap) for item in value]
-    if isinstance(value, dict):
-        return {key: _replaced(item, remap) for key, item in value.items()}
-    return value
+def _between_marks(marked: bytes) -> list[bytes]:
+    """The bytes before, between and behind marks; every second piece is an id."""
+    if _ESCAPED_MARK_BYTES not in marked:
+        return marked.split(_MARK_BYTES)
+    found = [match.start() for match in _MARK_OR_BACKSLASH.finditer(marked) if match[0] == _MARK_BYTES]
+    begins = [0, *(place + len(_MARK_BYTES) for place in found)]
+    return [marked[begin:end] for begin, end in zip(begins, [*found, len(marked)], strict=True)]
 
 
 def content_hash(content: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.contents import file_of, with_values, written
+from domain.contents import content_hash, file_of, with_values, written
 from domain.import_model import PlanAction
 from domain.model import Actor, ArtifactId, ImportId, Manifest, NewRevision, Origin, Reference, ReferenceKind, name_key
 from domain.plan import Planned
@@ -89,7 +89,7 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         name=action.name,
         version=action.written_version,
         status=action.status,
-        content_hash=action.content_hash,
+        content_hash=action.content_hash or content_hash(content),
         body=with_values(file, values) if values else file,
         written_at=author.at,
         written_by=author.actor,

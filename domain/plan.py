@@ -143,7 +143,8 @@ def _action(
     request, existing, is_ambiguous = planned.request, match.existing, match.is_ambiguous
     target_id = existing.artifact_id if existing else _new_id(request, artifact)
     planned.remap[artifact.source_id] = target_id
-    hashed = content_hash(written(planned.bundle.template(artifact), planned.remap))
+    # the hash of what is new is known when it is held: nothing here is compared with it
+    hashed = content_hash(written(planned.bundle.template(artifact), planned.remap)) if existing else ""
     revision_id = None if existing else _new_revision_id()
     action = PlanAction(
         ordinal=request.ordinal,

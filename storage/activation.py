@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, insert, literal, or_, select, update
+from sqlalchemy import String, and_, bindparam, case, insert, literal, or_, select, update
 
 from domain.import_model import ActionKind, InstalledPackage, MergeBase
 from domain.model import ArtifactStatus, ImportId, Origin, TenantId, name_key
@@ -57,11 +57,18 @@ _POINT = pointing(_PLANNED, by_import=True)
 _SHOW = update(revision).where(_PLANNED).values(held=0)
 
 
+#: what is new was hashed when it was held
+_BASE_HASH = case(
+    (_P.base_hash != "", _P.base_hash),
+    else_=select(_R.content_hash).where(_R.revision_id == _P.base_body_id).scalar_subquery(),
+)
+
+
 def _keep_bases(made: Any) -> Any:
     taken = select(
         *(_P.tenant_id, bindparam("package_key", type_=merge_base.c.package_key.type)),
         *(bindparam("source", type_=merge_base.c.source.type), _P.source_id),
-        *(_P.target_id, _P.base_body_id, _P.base_hash, _P.import_id),
+        *(_P.target_id, _P.base_body_id, _BASE_HASH, _P.import_id),
     ).where(
         _P.import_id == _ID,
         _P.tenant_id == _TENANT,

@@ -265,7 +265,7 @@ def test_a_computed_reference_is_a_warning_and_stays_as_it_is(check):
     (warning,) = dynamic_references(bundle.artifacts)
 
     assert (warning.code, warning.where) == (ErrorCode.DYNAMIC_REFERENCE, "artifacts[0]/nodes/0/config/formId")
-    assert b"=choose(a, b)" in bundle.template(bundle.artifacts[0])
+    assert b"=choose(a, b)" in bundle.template(bundle.artifacts[0]).plain
 
 
 def test_a_credential_in_a_foreign_bundle_is_dropped_and_asked_for(check):
@@ -274,7 +274,7 @@ def test_a_credential_in_a_foreign_bundle_is_dropped_and_asked_for(check):
     bundle = check(a_bundle(agent, bindings=[("agent-1", "/tools/0/key")]))
 
     assert bundle.artifacts[0].credentials == ("/tools/0/key", "/llmConfig/credentialId")
-    assert b"their-secret" not in bundle.template(bundle.artifacts[0])
+    assert b"their-secret" not in bundle.template(bundle.artifacts[0]).plain
 
 
 @pytest.mark.parametrize("path", ["/tools/0/processId", "/tools/0", "/tools", "/tools/0/processId/x", "/status"])
