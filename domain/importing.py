@@ -47,7 +47,6 @@ from domain.rows import NewEvent
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 
-JOBS = "jobs"
 #: an import this small is planned, held, verified and activated in one transaction (R28)
 SMALL_ARTIFACTS = 50
 SMALL_BYTES = 4 << 20
@@ -123,7 +122,6 @@ class Importer:
             await unit.imports.submit(job, event)
             if order.tenant_id not in caller.tenants:
                 await unit.imports.audit(self._entry(job, "import.submitted", {"asPlatform": True}))
-            unit.ring(JOBS)
         return job
 
     async def _refuse_flood(self, unit: TenantUnit) -> None:

@@ -17,6 +17,9 @@ from typing import Protocol
 from domain.model import BlobKey, TenantId
 from domain.rows import ArtifactRows, ImportRows, JobRows, LookupRows, PackageRows, TenantRows
 
+#: the bell that is rung when a job may be claimed: one was queued, or a tenant's place is free
+JOBS = "jobs"
+
 
 class LeaseLostError(RuntimeError):
     """Another process owns the job now: stop at once, write nothing more."""

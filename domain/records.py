@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -137,7 +137,7 @@ class Records:
 
     async def follow(
         self, caller: Caller, import_id: str, reach: Reach, *, after: int = 0
-    ) -> AsyncIterator[ProgressEvent]:
+    ) -> AsyncGenerator[ProgressEvent, None]:
         """Every event after a number, past and coming, until the final one. Access is decided here, once (R37)."""
         job = await self.get_import(caller, import_id, reach)
         return self._follower.follow(job.tenant_id, job.import_id, after=after)
@@ -187,9 +187,10 @@ class Records:
         if not job.state.is_final:
             async with self._store.unit(job.tenant_id) as unit:
                 await unit.imports.request_cancel(job.import_id)
-        elif job.state is not ImportState.CANCELLED:
+            job = await self.get_import(caller, import_id, reach)
+        if job.state.is_final and job.state is not ImportState.CANCELLED:
             raise refuse(ErrorCode.CANCEL_TOO_LATE, "The import has already ended.", "importId", importId=import_id)
-        return await self.get_import(caller, import_id, reach)
+        return job
 
     async def resume(
         self, caller: Caller, import_id: str, reach: Reach, decisions: Mapping[str, ConflictStrategy]

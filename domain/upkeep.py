@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from domain.importing import JOBS
 from domain.ports import Ports
 
 
@@ -17,8 +16,6 @@ class Upkeep:
         """Give back imports whose worker is gone; every running one when no other process can be alive."""
         async with self._store.platform_unit() as unit:
             lost = await unit.jobs.requeue_lost(all_running=all_running)
-            if lost:
-                unit.ring(JOBS)
         return len(lost)
 
     async def expire_waiting(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import strawberry
@@ -31,10 +32,7 @@ class Subscription:
         return _shown(events)
 
 
-async def _shown(events: AsyncIterator[import_model.ProgressEvent]) -> AsyncGenerator[ProgressEvent, None]:
-    try:
+async def _shown(events: AsyncGenerator[import_model.ProgressEvent, None]) -> AsyncGenerator[ProgressEvent, None]:
+    async with aclosing(events):
         async for event in events:
             yield ProgressEvent.of(event)
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()

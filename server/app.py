@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,10 +24,9 @@ from rest_compat.dialect import Dialect
 from server.graphql import graphql_endpoint
 from server.requests import Numbered, OneAuthorization
 from server.runtime import Runtime
-from server.settings import Settings
+from server.settings import LOOPBACK_ORIGIN, Settings
 
 _log = logging.getLogger(__name__)
-_LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _ASKED_BY_PAGES = ("Authorization", "Content-Type", "X-Tenant-Id", "Idempotency-Key", "Prefer", "Last-Event-ID")
 _SHOWN_TO_PAGES = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-Id")
 _CODES: Mapping[int, ErrorCode] = {
@@ -156,7 +154,7 @@ def _cors(settings: Settings) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
-            allow_origin_regex=_LOOPBACK.pattern if settings.dev else None,
+            allow_origin_regex=LOOPBACK_ORIGIN.pattern if settings.dev else None,
             allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=_ASKED_BY_PAGES,
             expose_headers=_SHOWN_TO_PAGES,

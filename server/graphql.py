@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from datetime import timedelta
 
 from starlette.requests import Request
@@ -19,11 +18,10 @@ from domain.errors import Refusal
 from resolvers.api import API
 from server.graphql_http import answer
 from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects
-from server.settings import Settings
+from server.settings import LOOPBACK_ORIGIN, Settings
 
 INIT_SECONDS = 5
 OPERATIONS_MAX = 50
-_LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _log = logging.getLogger(__name__)
 
 
@@ -82,5 +80,5 @@ class Endpoint(GraphQL[SocketAsker, None]):
 
     def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
         """Development takes every page of this machine, as it does for requests."""
-        is_local = self._is_dev and _LOOPBACK.fullmatch(origin) is not None
+        is_local = self._is_dev and LOOPBACK_ORIGIN.fullmatch(origin) is not None
         return is_local or super().is_websocket_origin_allowed(request, origin)

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import uuid_utils
 
 from domain.import_model import ImportJob
-from domain.importing import JOBS
-from domain.ports import LeaseLostError, Ports, UnavailableError
+from domain.ports import JOBS, LeaseLostError, Ports, UnavailableError
 from domain.services import Services
 
 _log = logging.getLogger(__name__)

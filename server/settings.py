@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
@@ -159,6 +160,10 @@ def load(**given: Any) -> Settings:
     """
     limits = _checked(_LimitVariables, LIMIT_PREFIX, {"_env_prefix": LIMIT_PREFIX})
     return _checked(Settings, PREFIX, given | {"limits": Limits(**limits.model_dump())})
+
+
+#: pages of this machine, which `--dev` lets call
+LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 def is_loopback(host: str) -> bool:

@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.import_model import ImportJob, ImportMode, ImportState
 from domain.model import ImportId, TenantId
-from domain.ports import LeaseLostError
+from domain.ports import JOBS, LeaseLostError
 from storage.job_rows import FIELDS, JOB, PACKAGE, job_of
 from storage.journal import lease_end
-from storage.session import JOBS_BELL, AnyRow, Session
+from storage.session import AnyRow, Session
 from storage.sql import POSTGRESQL, DatabaseSeconds, word
 from storage.tables import IS_HELD, import_job, import_package, revision, tenant
 
@@ -112,7 +112,7 @@ class SqlJobs:
     async def requeue_lost(self, *, all_running: bool = False) -> list[ImportId]:
         rows = await self._session.rows(_REQUEUE_ALL if all_running else _REQUEUE_LOST)
         lost = [row[0] for row in rows]
-        for topic in (*lost, JOBS_BELL) if lost else ():
+        for topic in (*lost, JOBS) if lost else ():
             self._session.ring(topic)
         return lost
 

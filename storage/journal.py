@@ -9,10 +9,10 @@ from sqlalchemy import Update, bindparam, null, select, update
 
 from domain.import_model import ImportState, ProgressEvent
 from domain.model import ImportId, TenantId
-from domain.ports import LeaseLostError
+from domain.ports import JOBS, LeaseLostError
 from domain.rows import NewEvent, Step
 from storage.job_rows import EVENT, event_body, event_of, written
-from storage.session import JOBS_BELL, Session
+from storage.session import Session
 from storage.sql import DatabaseSeconds, word
 from storage.tables import import_event, import_job
 
@@ -54,7 +54,7 @@ class Journal:
         last_seq, cancel_requested = row
         await add_events(self._session, self._tenant, step.import_id, last_seq=last_seq, events=step.events)
         if changes.get("state", ImportState.RUNNING) is not ImportState.RUNNING:
-            self._session.ring(JOBS_BELL)
+            self._session.ring(JOBS)
         return bool(cancel_requested)
 
     async def events(self, import_id: ImportId, *, after: int, limit: int = 1000) -> list[ProgressEvent]:

@@ -9,11 +9,12 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from domain.import_model import ConflictStrategy, EventKind, ImportJob, ImportMode, ImportState, Progress
 from domain.model import ImportId, TenantId
+from domain.ports import JOBS
 from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
 from storage.job_rows import JOB, job_row, jobs_of, with_packages
 from storage.journal import add_events
-from storage.session import JOBS_BELL, Session
+from storage.session import Session
 from storage.sql import word
 from storage.tables import import_event, import_job, import_package
 
@@ -103,7 +104,7 @@ class Line:
         if packages:
             await self._session.run(insert(import_package), packages)
         await add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
-        self._session.ring(JOBS_BELL)
+        self._session.ring(JOBS)
 
     async def queued_count(self) -> int:
         return int((await self._session.rows(_QUEUED_COUNT, {"tenant": self._tenant}))[0][0])
@@ -153,7 +154,7 @@ class Line:
         queued = await self._session.rows(_RESUME, {**self._named(import_id), "all_decisions": decided})
         event = NewEvent(EventKind.RESUMED, _progress(row[2]), "The conflicts were decided.", ImportState.QUEUED)
         await add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
-        self._session.ring(JOBS_BELL)
+        self._session.ring(JOBS)
         return True
 
     async def _end(self, import_id: ImportId, state: ImportState, message: str, last: Mapping[str, Any] | None) -> None:

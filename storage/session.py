@@ -18,9 +18,6 @@ from storage.sql import Both
 AnyRow = Sequence[Any]
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
-#: rung when a job may be claimed: one was queued, or a tenant's place is free
-JOBS_BELL = "jobs"
-
 
 class Session:
     """What the rows of one unit share. ``bells`` are rung, each once, after the commit."""

@@ -159,7 +159,7 @@ class Inside:
     async def followed(self, import_id: ImportId) -> list[ProgressEvent]:
         """The whole journal as a watcher sees it, to its final event."""
         events = await self.services.records.follow(self.caller, import_id, None)
-        async with aclosing(events):  # type: ignore[type-var]
+        async with aclosing(events):
             return [event async for event in events]
 
     async def row_counts(self) -> dict[str, int]:
