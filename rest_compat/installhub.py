@@ -138,11 +138,11 @@ _IMPORT_FORMS: Mapping[str, Callable[[Asked], Awaitable[tuple[ImportWish, Import
 
 
 async def _submitted(asked: Asked, wish: ImportWish, package: ImportPackage) -> ImportJob:
-    """The import in its tenant's line. An upload that nobody took in is forgotten."""
+    """The import in its tenant's line. A refused upload is forgotten; after other trouble a row may name it."""
     try:
         order = ImportOrder(wish.tenant_id, package, wish.options)
         return await asked.services.importer.submit(asked.caller, order)
-    except BaseException:
+    except Refusal:
         if package.source_package is None:
             await asked.services.blobs.delete(package.blob_key)
         raise
