@@ -22,6 +22,7 @@ from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.errors import ErrorCode, Problem, Refusal, answering_code, refuse
 from domain.holding import Author, next_batch, origin_of
 from domain.import_model import (
+    ActionKind,
     AuditEntry,
     Drift,
     EventKind,
@@ -422,5 +423,6 @@ async def _told_while(run: Run, read: Callable[[Told], CheckedBundle]) -> Checke
 
 
 def _plan_sentence(made: Plan) -> str:
-    written = sum(action.writes for action in made.actions)
-    return f"{written} artifacts will be written, {len(made.actions) - written} stay as they are or wait."
+    kinds = [(made.count(kind), kind.value.lower()) for kind in ActionKind]
+    counted = [f"{count} {word}" for count, word in [*kinds, (len(made.open_conflicts), "undecided")] if count]
+    return f"The plan is made: {', '.join(counted)}."

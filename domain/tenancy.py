@@ -19,7 +19,7 @@ async def active_tenant(tenants: TenantRows, tenant_id: str) -> Tenant:
     tenant = await tenants.find(tenant_id)
     if tenant is None or tenant.status is not TenantStatus.ACTIVE:
         state = "is suspended" if tenant else "does not exist"
-        raise refuse(ErrorCode.INVALID_TENANT_ID, f"The tenant {state}.", "tenantId")
+        raise refuse(ErrorCode.INVALID_TENANT_ID, f"The tenant {tenant_id} {state}.", "tenantId")
     return tenant
 
 

@@ -66,7 +66,7 @@ async def answer(request: Request) -> Response:
             raise refuse(ErrorCode.NOT_ACCEPTABLE, f"Answers are {GRAPHQL}, {JSON} or {EVENTS}.")
         question = await _question(request)
         if media == EVENTS:
-            return await _streamed(question, asker)
+            return await _streamed(question, asker, request.state.runtime.ending)
         return _answered(await _executed(question, asker), media)
     except Refusal as refusal:
         return _refused(request, refusal, GRAPHQL if media == GRAPHQL else JSON)
@@ -189,7 +189,7 @@ def _json(shape: Mapping[str, Any], media: str, *, status: int, headers: Mapping
     return Response(orjson.dumps(shape), status, {**_KEPT_PRIVATE, **(headers or {}), "Content-Type": content_type})
 
 
-async def _streamed(question: Question, asker: Asker) -> Response:
+async def _streamed(question: Question, asker: Asker, ending: asyncio.Event) -> Response:
     results = await API.stream(
         question.query,
         variable_values=question.variables,
@@ -197,7 +197,7 @@ async def _streamed(question: Question, asker: Asker) -> Response:
         operation_name=question.operation_name,
         allowed_operation_types=question.allowed,
     )
-    return EventStream(_events(results, asker))
+    return EventStream(_events(results, asker, ending))
 
 
 class EventStream(StreamingResponse):
@@ -212,22 +212,27 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def _events(results: AsyncGenerator[ExecutionResult, None], asker: Asker) -> AsyncGenerator[bytes, None]:
+async def _events(
+    results: AsyncGenerator[ExecutionResult, None], asker: Asker, ending: asyncio.Event
+) -> AsyncGenerator[bytes, None]:
     """Results as events, with a comment in long silences; the end of the token is the end of the stream (R37).
 
-    Lines end with LF alone: some clients know no other end (design: graphql, section 4).
+    Lines end with LF alone: some clients know no other end (design: graphql, section 4). A server that stops ends the
+    stream without ``complete``, so that clients ask again elsewhere.
     """
     upcoming = asyncio.ensure_future(anext(results))
+    stopping = asyncio.ensure_future(ending.wait())
     try:
-        while True:
+        while not ending.is_set():
             left = (asker.caller.expires_at - asker.services.clock.now()).total_seconds()
             if left <= 0:
                 expired = refuse(ErrorCode.UNAUTHENTICATED, "The token has expired.")
                 yield _event("next", orjson.dumps({"errors": formatted([expired])}))
                 break
-            await asyncio.wait({upcoming}, timeout=min(left, HEARTBEAT_SECONDS))
+            awaited = {upcoming, stopping}
+            await asyncio.wait(awaited, timeout=min(left, HEARTBEAT_SECONDS), return_when=asyncio.FIRST_COMPLETED)
             if not upcoming.done():
-                if left > HEARTBEAT_SECONDS:
+                if left > HEARTBEAT_SECONDS and not ending.is_set():
                     yield b": still here\n\n"
                 continue
             try:
@@ -235,10 +240,12 @@ async def _events(results: AsyncGenerator[ExecutionResult, None], asker: Asker) 
             except StopAsyncIteration:
                 break
             upcoming = asyncio.ensure_future(anext(results))
-        yield _event("complete", b"")
+        if not ending.is_set():
+            yield _event("complete", b"")
     finally:
+        stopping.cancel()
         upcoming.cancel()
-        await asyncio.wait({upcoming})
+        await asyncio.wait({upcoming, stopping})
         await results.aclose()
 
 

@@ -64,6 +64,8 @@ def _drafts_below(folder: Path) -> list[ArtifactDraft]:
         except Refusal as refusal:
             problems += _placed(refusal, path.relative_to(folder))
     refuse_if(problems)
+    if not drafts:
+        raise refuse(ErrorCode.BAD_USER_INPUT, f"There is no artifact file (*.json) below {folder}.")
     return drafts
 
 

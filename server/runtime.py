@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -42,6 +42,8 @@ class Runtime:
     services: Services
     authenticate: Authenticator
     is_alone: bool
+    #: set when the process begins to stop: what would stay open for long lets go
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def demand_answer(self) -> None:
         """Raise ``UnavailableError`` or ``TimeoutError`` unless the database answers at once."""

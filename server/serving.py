@@ -27,9 +27,10 @@ _BACKLOG = 2048
 class Listener(uvicorn.Server):
     """uvicorn without its signal handlers: those would end the process before running imports were given back."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
         super().__init__(config)
         self.is_listening = asyncio.Event()
+        self._ending = ending
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -38,6 +39,10 @@ class Listener(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.is_listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets=sockets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,8 @@ def _listener(runtime: Runtime) -> Listener:
             access_log=False,
             log_config=None,
             proxy_headers=False,
-        )
+        ),
+        runtime.ending,
     )
 
 

@@ -12,6 +12,7 @@ from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 
 from server.graphql import OPERATIONS_MAX
+from server.serving import FAREWELL_SECONDS
 from tests.doors.graphql_world import PROGRESS, A, B, a_socket, asking, exported, imported, submitted, with_artifacts
 from tests.world import a_world
 
@@ -282,3 +283,24 @@ async def test_a_hundred_watchers_cost_one_reader_and_all_see_the_end(quiet):
     assert tails == 1
     assert all('"isFinal":true' in text for text in texts)
     assert await nobody_watches(quiet)
+
+
+async def test_a_server_that_stops_lets_go_of_open_event_streams_at_once(tmp_path, caplog):
+    async with a_world(tmp_path, role="web") as world:
+        token, import_id = await in_line(world)
+        question = {"query": PROGRESS, "variables": {"id": import_id}}
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+
+        async with world.http.stream("POST", "/graphql", json=question, headers=headers) as stream:
+            lines = stream.aiter_lines()
+            first = await anext(lines)
+            began = asyncio.get_running_loop().time()
+            world.serving.stop()
+            rest = [line async for line in lines]
+        await world.serving.ended
+        took = asyncio.get_running_loop().time() - began
+
+    assert first == "event: next"
+    assert "event: complete" not in rest, "the import goes on: only the stream has ended"
+    assert took < FAREWELL_SECONDS / 2
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
