@@ -88,6 +88,8 @@ def tenant_of(caller: Caller, *, body: str | None = None, header: str | None = N
     """
     if body and header and body != header:
         raise refuse(ErrorCode.TENANT_MISMATCH, "The body and X-Tenant-Id name different tenants.", where)
+    if body == "":
+        raise refuse(ErrorCode.INVALID_TENANT_ID, "The tenant's id is empty.", where or "tenantId")
     only = next(iter(caller.tenants)) if len(caller.tenants) == 1 else None
     tenant = body or header or caller.default_tenant or only
     if not tenant:

@@ -115,6 +115,7 @@ class Authoring:
             for verb, status in _STATUS_BY_VERB.items():
                 for place, artifact_id in enumerate(getattr(changes, verb)):
                     _set_status(batch, f"{verb}[{place}]", artifact_id, status)
+            batch.problems += await _taken_names(unit, batch, drafts)
             refuse_if(batch.problems)
             await _write(unit, batch)
             heads = await unit.artifacts.heads(named)
@@ -321,6 +322,18 @@ def _unreadable(body: bytes) -> str:
     except strict_json.NotStrict as flaw:
         return f"{flaw.pointer}: {flaw.reason}" if flaw.pointer else flaw.reason
     return ""
+
+
+async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: list[ArtifactDraft]) -> list[Problem]:
+    """Which names another artifact has that this batch does not touch; two of the batch may swap theirs."""
+    places = {(draft.artifact_type, name_key(draft.name)): place for place, draft in enumerate(drafts)}
+    found = []
+    for head in await unit.artifacts.named(places):
+        if head.artifact_id not in batch.revisions:
+            place = places[head.artifact_type, name_key(head.name)]
+            text = f"{head.artifact_id} has this type and name: {head.name}."
+            found.append(Problem(ErrorCode.ARTIFACT_NAME_TAKEN, text, f"save[{place}].name", head.artifact_id))
+    return found
 
 
 async def _write(unit: TenantUnit, batch: _Batch) -> None:

@@ -150,6 +150,12 @@ BY_WIRE: Mapping[str, ErrorCode] = {code.wire: code for code in ErrorCode}
 
 #: these end the reading of a bundle, so they answer alone whatever else is known (R15)
 _ENDS_THE_READING = (ErrorCode.INVALID_ZIP, ErrorCode.MANIFEST_MISSING)
+#: which status refuses first (R15); what the scan forbids comes behind what is malformed
+_TURNS = {401: 0, 403: 1, 429: 2, 404: 3, 415: 4, 413: 5, 400: 6, 409: 8, 422: 9}
+_FOUND_BY_THE_SCAN = frozenset(
+    {ErrorCode.SECURITY_SCAN_FAILED, ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED, ErrorCode.SCAN_ERROR}
+)
+_SCAN_TURN, _LAST_TURN = 7, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +229,20 @@ def refuse_if(problems: Iterable[Problem]) -> None:
 
 
 def answering_code(problems: Iterable[Problem]) -> ErrorCode:
-    """The one code that answers for all these problems (R15)."""
-    families = {problem.code.family for problem in problems}
+    """The one code that answers for all these problems (R15): the status that refuses first, then its family."""
+    codes = {problem.code for problem in problems}
+    first = min(_turn(code) for code in codes)
+    families = {code.family for code in codes if _turn(code) == first}
     for fatal in _ENDS_THE_READING:
         if fatal in families:
             return fatal
     if ErrorCode.MISSING_PACKAGE_DEPENDENCY in families:
         families.discard(ErrorCode.INCOMPATIBLE_PACKAGE_DEPENDENCY)
     return families.pop() if len(families) == 1 else ErrorCode.VALIDATION_FAILED
+
+
+def _turn(code: ErrorCode) -> int:
+    return _SCAN_TURN if code in _FOUND_BY_THE_SCAN else _TURNS.get(code.status, _LAST_TURN)
 
 
 def _message(code: ErrorCode, problems: tuple[Problem, ...]) -> str:

@@ -76,7 +76,9 @@ def dry_run(job: ImportJob, plan: Plan, manifest: Manifest, *, report: ScanRepor
         "packageName": manifest.name,
         "version": manifest.version,
         "wouldInstall": [action.name for action in plan.actions if action.kind not in _NOT_INSTALLED],
-        "conflictsFound": [_found_conflict(action) for action in plan.actions if action.conflict_key],
+        "conflictsFound": [
+            _found_conflict(action) for action in plan.actions if action.strategy or action.kind is None
+        ],
         "counts": counts(plan),
         "securityScanResult": report.overall_result.value,
         "estimatedInstallOrder": [action.source_id for action in plan.actions],
@@ -131,6 +133,11 @@ def importer_warnings(job: ImportJob) -> list[Problem]:
         return []
     text = "importedBy names somebody else than the token; the import is recorded under the token's owner."
     return [Problem(ErrorCode.IMPORTED_BY_IGNORED, text, "importedBy")]
+
+
+def _is_conflict(action: PlanAction) -> bool:
+    """What is unchanged and had no strategy is none: it never waits for anybody (R19)."""
+    return action.strategy is not None or action.kind is None
 
 
 def _found_conflict(action: PlanAction) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import uuid_utils
 from domain import import_outcome, policy, scanning
 from domain.access import Caller, Right, require
 from domain.bundle import CheckedBundle, Told, read_bundle
-from domain.errors import ErrorCode, Problem, Refusal, answering_code, refuse
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.holding import Author, next_batch, origin_of
 from domain.import_model import (
     ActionKind,
@@ -166,7 +166,7 @@ class Importer:
         planned, made = await self._planned(run, bundle, report)
         if run.job.options.dry_run:
             return await self._shown(run, made, bundle, report)
-        _refuse_blockers(made)
+        refuse_if(made.blockers)
         if made.open_conflicts:
             return await self._paused(run, made)
         await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, planned))
@@ -376,15 +376,6 @@ class Importer:
 
 def _is_small(bundle: CheckedBundle) -> bool:
     return len(bundle.artifacts) <= SMALL_ARTIFACTS and bundle.template_bytes <= SMALL_BYTES
-
-
-def _refuse_blockers(made: Plan) -> None:
-    """One answer for all that blocks, in the order of R15: bad requests before the scan's refusal."""
-    if not made.blockers:
-        return
-    statuses = sorted({problem.code.status for problem in made.blockers})
-    first = [problem for problem in made.blockers if problem.code.status == statuses[0]]
-    raise Refusal(made.blockers, code=answering_code(first), message=first[0].message, details=dict(first[0].details))
 
 
 async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, None]) -> None:

@@ -95,7 +95,6 @@ def import_record(job: ImportJob, last_event: ProgressEvent | None) -> dict[str,
         "stage": job.stage.wire if job.stage else "Queued",
         "progress": _progress(last_event),
         "lastEvent": job.last_seq,
-        "eventsUrl": f"{status_url(job)}/events",
     }
 
 

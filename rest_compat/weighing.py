@@ -13,7 +13,7 @@ from rest_compat.asking import Asked, read_tree
 from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
 
 _TENANTS_LOOKED_AT = 1000
-_SWITCHES = {"": False, "true": True, "false": False}
+_SWITCHES = {"true": True, "false": False}
 
 
 async def weighed(asked: Asked, tree: Mapping[str, Any], others: Sequence[Problem] = ()) -> ImportWish:
@@ -67,7 +67,7 @@ def _demand_allowances(asked: Asked, tree: Mapping[str, Any]) -> None:
 
 def _dry_run_switch(asked: Asked) -> tuple[bool, list[Problem]]:
     """``?dryRun=true``; query or option true means a dry run (R17)."""
-    stated = asked.request.query_params.get("dryRun", "").lower()
-    if stated in _SWITCHES:
-        return _SWITCHES[stated], []
+    stated = [word.lower() for word in asked.request.query_params.getlist("dryRun")]
+    if all(word in _SWITCHES for word in stated):
+        return any(_SWITCHES[word] for word in stated), []
     return False, [Problem(ErrorCode.INVALID_OPTIONS, "dryRun is true or false.", "dryRun")]

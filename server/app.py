@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -72,6 +73,10 @@ def create_app(runtime: Runtime) -> Starlette:
     return app
 
 
+#: what the system says when nothing more can be written
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 class Masked:
     """Our own bugs: one entry in the log, and an answer that says no more than the entry's number."""
 
@@ -120,7 +125,10 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 
 async def _unavailable(request: Request, trouble: Exception) -> Response:
-    _log.warning("%s had to wait: %s", request.scope["path"], trouble)
+    _log.warning("%s had to wait: %r, because of %r", request.scope["path"], trouble, trouble.__cause__)
+    if isinstance(trouble.__cause__, OSError) and trouble.__cause__.errno in _FULL:
+        text = "The server has no room for this now. Try again later."
+        return _answer(request, refuse(ErrorCode.INSUFFICIENT_STORAGE, text, retryAfter=60))
     text = "The server's own storage does not answer now. Try again."
     return _answer(request, refuse(ErrorCode.SERVICE_UNAVAILABLE, text, retryAfter=5))
 

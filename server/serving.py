@@ -18,7 +18,8 @@ from server.patience import PatientProtocol
 from server.runtime import Runtime, running
 from server.settings import Role, Settings, SettingsError
 
-WS_MESSAGE_BYTES = 1 << 20
+#: what one message of a socket may hold (decisions R35)
+WS_MESSAGE_BYTES = 64 << 10
 FAREWELL_SECONDS = 10
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG = 2048

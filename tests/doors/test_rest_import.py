@@ -302,3 +302,27 @@ async def test_a_finding_of_the_scan_is_answered_with_the_way_to_its_report(worl
     assert answer.status_code == 403
     assert {name: body[name] for name in expected} == expected
     assert (body["rolledBack"], report["overallResult"]) == (True, "FAIL")
+
+
+@pytest.mark.parametrize("query", ["?dryRun=true&dryRun=false", "?dryRun=false&dryRun=true"])
+async def test_a_switch_that_says_dry_run_anywhere_never_writes(world, query):
+    answer = await upload(world, query=query, headers=bearer(world, "target"))
+
+    assert (answer.status_code, answer.json()["isDryRun"]) == (200, True)
+
+
+@pytest.mark.parametrize("query", ["?dryRun", "?dryRun=", "?dryRun=1"])
+async def test_a_switch_that_says_nothing_is_refused(world, query):
+    answer = await upload(world, query=query, headers=bearer(world, "target"))
+
+    assert (answer.status_code, problems_of(answer)) == (400, [("InvalidOptions", "dryRun")])
+
+
+async def test_a_dry_run_of_what_is_there_already_finds_no_conflict(world):
+    caller = bearer(world, "target")
+    await upload(world, headers=caller)
+
+    answer = await upload(world, query="?dryRun=true", headers=caller)
+
+    assert answer.json()["conflictsFound"] == []
+    assert answer.json()["counts"]["unchanged"] == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -197,3 +198,21 @@ async def test_a_bug_of_ours_is_masked_with_its_number_in_the_log(world, caplog)
 def _drop_a_table(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE artifact")
+
+
+async def test_a_store_without_room_says_so_and_when_to_come_back(world, caplog):
+    blobs = world.settings.data / "blobs"
+    headers = world.headers("tenant-a") | {"Content-Type": "multipart/form-data; boundary=x"}
+    await world.tenant("tenant-a")
+    part = b'--x\r\nContent-Disposition: form-data; name="package"\r\n\r\n' + b"P" * (2 << 20) + b"\r\n--x--\r\n"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, hard))
+    try:
+        answer = await world.http.post("/api/installhub/packages/import", content=part, headers=headers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert (answer.status_code, answer.json()["error"]) == (507, "InsufficientStorage")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "File too large" in caplog.text
+    assert [path for path in blobs.rglob("*") if path.is_file() and path.stat().st_size > 1000] == []
