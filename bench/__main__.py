@@ -1,29 +1,36 @@
-"""``python -m bench [W1 W2 …]``: every workload beside its physical limit, in one run."""
+"""``python -m bench [W1 W2 …]``: every workload beside its physical limit, each in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
 from bench import w1_import, w2_export, w3_small
+from bench.measure import Result
 from server.memory import settle_memory
 
-WORKLOADS = {"W1": w1_import.run, "W2": w2_export.run, "W3": w3_small.run}
+WORKLOADS: Mapping[str, Callable[[], Awaitable[list[Result]]]] = {
+    "W1": w1_import.run,
+    "W2": w2_export.run,
+    "W3": w3_small.run,
+}
 
 
-async def main(wanted: list[str]) -> int:
-    """Run the wanted workloads, or all; 1 when a goal is missed."""
-    results = []
-    for name, run in WORKLOADS.items():
-        if not wanted or name in wanted:
-            results += await run()
-    print(*results, sep="\n")
-    return int(any(result.ratio > result.goal for result in results))
+async def main(name: str) -> None:
+    """Run one workload and print its lines."""
+    print(*await WORKLOADS[name](), sep="\n")
 
 
 if __name__ == "__main__":
+    wanted = [name.upper() for name in sys.argv[1:]] or list(WORKLOADS)
+    if unknown := [name for name in wanted if name not in WORKLOADS]:
+        sys.exit(f"no such workload: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    if len(wanted) > 1:
+        sys.exit(max(subprocess.run((sys.executable, "-m", "bench", name), check=False).returncode for name in wanted))
     settle_memory()  # as the server does, for both sides alike
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the server runs
-        sys.exit(runner.run(main(sys.argv[1:])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(wanted[0]))
