@@ -40,7 +40,10 @@ _SURE = (ReferenceKind.LITERAL, ReferenceKind.DYNAMIC)
 
 _HEADS = select(*HEAD).where(_MINE, artifact.c.artifact_id.in_(_IDS))
 _NAMED = select(*HEAD).where(
-    _MINE, _LIVE, artifact.c.type == bindparam("type"), artifact.c.name_key.in_(bindparam("keys", expanding=True))
+    _MINE,
+    _LIVE,
+    artifact.c.type.in_(bindparam("types", expanding=True)),
+    artifact.c.name_key.in_(bindparam("keys", expanding=True)),
 )
 _FROM_PACKAGE = (
     select(*HEAD)
@@ -141,15 +144,13 @@ class SqlArtifacts:
         return [reference_of(row) for row in rows]
 
     async def named(self, names: Collection[tuple[ArtifactType, str]]) -> list[ArtifactHead]:
-        by_type: dict[ArtifactType, set[str]] = {}
-        for artifact_type, key in names:
-            by_type.setdefault(artifact_type, set()).add(key)
-        found = []
-        for artifact_type, keys in by_type.items():
-            for some in chunks(sorted(keys)):
-                values = {"tenant": self._tenant, "type": artifact_type, "keys": some}
-                found += [head_of(row) for row in await self._session.rows(_NAMED, values)]
-        return found
+        # one statement for all types: what has the name under another of them is left out here
+        wanted, types = set(names), sorted({artifact_type for artifact_type, _ in names}, key=lambda one: one.rank)
+        found: list[ArtifactHead] = []
+        for some in chunks(sorted({key for _, key in wanted})):
+            values = {"tenant": self._tenant, "types": types, "keys": some}
+            found += [head_of(row) for row in await self._session.rows(_NAMED, values)]
+        return [head for head in found if (head.artifact_type, name_key(head.name)) in wanted]
 
     async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
         values = {"tenant": self._tenant, "package_key": package_key, "source": source}
