@@ -22,14 +22,6 @@ EdgesOf = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """``source`` refers to ``target``, so the target is installed first."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """An artifact that discovery came to. ``depth`` counts references from the nearest root, which has 0.
 
@@ -59,14 +51,6 @@ def discovery(roots: Sequence[str], edges_of: EdgesOf, rank_of: Mapping[str, int
 def longest_depth(found: Iterable[Found]) -> int:
     """The greatest distance from the nearest root: what the limit of levels is about (installhub.md section 6.2)."""
     return max((artifact.depth for artifact in found), default=0)
-
-
-def edges_among(ids: Collection[str], edges_of: EdgesOf) -> tuple[Edge, ...]:
-    """Each reference between two of the ids once, sorted: the edges of the graph document (section 6.4)."""
-    known = set(ids)
-    return tuple(
-        Edge(source, target) for source in sorted(known) for target in sorted(known & _needs(source, edges_of))
-    )
 
 
 def install_order(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str, int]) -> list[str]:

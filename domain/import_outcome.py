@@ -76,9 +76,7 @@ def dry_run(job: ImportJob, plan: Plan, manifest: Manifest, *, report: ScanRepor
         "packageName": manifest.name,
         "version": manifest.version,
         "wouldInstall": [action.name for action in plan.actions if action.kind not in _NOT_INSTALLED],
-        "conflictsFound": [
-            _found_conflict(action) for action in plan.actions if action.strategy or action.kind is None
-        ],
+        "conflictsFound": [_found_conflict(action) for action in plan.actions if _is_conflict(action)],
         "counts": counts(plan),
         "securityScanResult": report.overall_result.value,
         "estimatedInstallOrder": [action.source_id for action in plan.actions],

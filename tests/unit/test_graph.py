@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.artifact_types import ArtifactType
-from domain.graph import Edge, Found, discovery, edges_among, find_cycle, install_order, longest_depth
+from domain.graph import Found, discovery, find_cycle, install_order, longest_depth
 
 RANKS = {member.entry.prefix: member.rank for member in ArtifactType}
 
@@ -183,9 +183,3 @@ def test_long_rings_and_chains_are_ordinary():
     assert none == []
     assert install_order(chain, along, ranks_of(*chain)) == chain[::-1]
     assert longest_depth(found) == 999
-
-
-def test_the_edges_of_a_graph_are_sorted_each_once_and_only_between_its_artifacts():
-    edges = edges_among({"form-1", "ent-1", "ent-2"}, {"form-1": ["ent-2", "ent-1", "ent-2", "ent-9"], "x": ["ent-1"]})
-
-    assert edges == (Edge("form-1", "ent-1"), Edge("form-1", "ent-2"))
