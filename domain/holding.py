@@ -12,7 +12,7 @@ from domain.model import Actor, ArtifactId, ImportId, Manifest, NewRevision, Ori
 from domain.plan import Planned
 
 #: a transaction of an import holds at most this, so that neighbours and watchers never wait long
-BATCH_REVISIONS = 50
+BATCH_REVISIONS = 100
 BATCH_BYTES = 4 << 20
 
 

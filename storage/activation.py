@@ -98,12 +98,12 @@ _KEEP_BASES = on_both(_keep_bases)
 _KEEP_INSTALLED = on_both(_keep_installed)
 
 #: in the order of :class:`domain.model.InstalledPackage`
-_INSTALLED_ROW = [
+INSTALLED = [
     installed_package.c[name]
     for name in ("tenant_id", "name", "source", "version", "checksum", "package_id", "import_id", "installed_at")
 ]
 _ALL_INSTALLED = (
-    select(*_INSTALLED_ROW)
+    select(*INSTALLED)
     .where(installed_package.c.tenant_id == _TENANT)
     .order_by(installed_package.c.name_key, installed_package.c.source)
 )
@@ -126,12 +126,12 @@ class Activation:
         named = {"tenant": self._tenant, "id": import_id}
         # names that are given up go first, or two artifacts could not swap theirs
         for statement in (_REMEMBER_UNDO, _GIVE_UP_NAMES, _POINT, _SHOW):
-            await self._session.run(statement, named)
+            self._session.later(statement, named)
         if bases is not None:
             package = {"package_key": bases.package_key, "source": bases.source}
-            await self._session.run(_KEEP_BASES, {**named, **package})
+            self._session.later(_KEEP_BASES, {**named, **package})
         if installed:
-            await self._session.run(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
+            self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
 
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         if not name_keys:

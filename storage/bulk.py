@@ -7,23 +7,21 @@ columns; only the loop over rows is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table, insert
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.prepared import DIALECTS, Convert, Step, writer_of
 from storage.sql import Words
 
-Convert = Callable[[Any], Any]
+#: places of a row, and what is done with the value there
 Converts = tuple[tuple[int, Convert], ...]
-_Prepared = tuple[str, "itemgetter[Any]", Converts]
 
 
-async def insert_rows(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+def insert_steps(table: Table, rows: Iterable[Mapping[str, Any]], database: str) -> list[Step]:
     """Insert rows; those with the same columns go together, a column that a row leaves out is null.
 
     Texts are taken as they are: what comes here was read strictly, so it holds no NUL and no half characters.
@@ -31,27 +29,35 @@ async def insert_rows(connection: AsyncConnection, table: Table, rows: Iterable[
     alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         alike.setdefault(tuple(row), []).append(row)
-    for columns, group in alike.items():
-        statement, chosen, converts = _prepared(table, columns, connection.dialect)
-        await connection.exec_driver_sql(statement, [_converted(chosen(row), converts) for row in group])
+    return [_step(*_prepared(table, columns, database), group) for columns, group in alike.items()]
 
 
-def _converted(values: Sequence[Any], converts: Converts) -> tuple[Any, ...]:
-    taken = list(values)
+def _step(sql: str, order: Sequence[str], converts: Converts, rows: Sequence[Mapping[str, Any]]) -> Step:
+    columns = [[row[name] for row in rows] for name in order]
     for place, convert in converts:
-        taken[place] = convert(taken[place])
-    return tuple(taken)
+        columns[place] = _each_once(convert, columns[place])
+    return Step(sql, list(zip(*columns, strict=True)), is_many=True)
 
 
-@lru_cache(maxsize=64)
-def _prepared(table: Table, columns: tuple[str, ...], dialect: Dialect) -> _Prepared:
-    compiled = insert(table).compile(dialect=dialect, column_keys=list(columns))
-    order = compiled.positiontup or list(columns)
+def _each_once(convert: Convert, values: Sequence[Any]) -> list[Any]:
+    """Convert a column. A thousand rows have one author, one moment and few kinds."""
+    # by identity, because some have no hash and others a slow one; the rows keep them all alive
+    different = {id(value): value for value in values}
+    made = {key: convert(value) for key, value in different.items()}
+    return [made[id(value)] for value in values]
+
+
+@lru_cache(maxsize=128)
+def _prepared(table: Table, columns: tuple[str, ...], database: str) -> tuple[str, tuple[str, ...], Converts]:
+    dialect = DIALECTS[database]
+    # as for many rows, so that PostgreSQL does not tell the numbers it has counted
+    compiled = insert(table).compile(dialect=dialect, column_keys=list(columns), for_executemany=True)
+    order = tuple(compiled.positiontup or columns)
     converts = [(place, _converter(table.c[name], dialect)) for place, name in enumerate(order)]
-    return str(compiled), itemgetter(*order), tuple((place, convert) for place, convert in converts if convert)
+    return str(compiled), order, tuple((place, convert) for place, convert in converts if convert)
 
 
 def _converter(column: Column[Any], dialect: Dialect) -> Convert | None:
     if isinstance(column.type, Words):
         return None
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
+    return writer_of(column.type, dialect)

@@ -16,6 +16,7 @@ _PLAIN = (
     "allow_version_downgrade",
     "allow_major_version_upgrade",
     "allow_security_warnings",
+    "backup_before_replace",
     "dry_run",
     "imported_by",
 )
@@ -41,7 +42,8 @@ def options_of(document: Document) -> ImportOptions:
         merge_fallback=ConflictStrategy(document["merge_fallback"]),
         bindings=document["bindings"],
         unresolved_bindings=UnresolvedBindings(document["unresolved_bindings"]),
-        **{name: document[name] for name in _PLAIN},
+        # an option that came later stands in no older row
+        **{name: document[name] for name in _PLAIN if name in document},
     )
 
 

@@ -6,18 +6,20 @@ are apart and cannot write. Views run each statement by itself on both databases
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from domain.ports import NameTakenError, RevisionMovedError, UnavailableError, VersionTakenError
-from storage.one_hop import one_hop_connection
+from domain.ports import KeyTakenError, NameTakenError, RevisionMovedError, UnavailableError, VersionTakenError
+from storage.drivers import sqlite_driver
 from storage.sql import SQLITE
 
 #: statements kept ready: the store has a fixed number of them
@@ -40,17 +42,28 @@ _POSTGRESQL_SETTINGS = {
     "jit": "off",
 }
 
+
+class PlaceTakenError(Exception):
+    """Another import of the tenant has begun a moment ago."""
+
+
 #: what a broken rule of the database means, by the words with which SQLite and PostgreSQL name the rule
 _BROKEN_RULES: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
     (("uq_artifact_name", "artifact.tenant_id, artifact.type, artifact.name_key"), NameTakenError),
+    (("pk_idempotency", "idempotency.tenant_id, idempotency.subject, idempotency.idempotency_key"), KeyTakenError),
     (("uq_package_tenant_id", "package.tenant_id, package.name_key, package.version"), VersionTakenError),
     (
         ("uq_revision_number", "revision.tenant_id, revision.artifact_id, revision.number"),
         lambda: RevisionMovedError(""),
     ),
+    (("uq_import_job_place",), PlaceTakenError),
 )
 #: classes of SQLSTATE that say "not now": connection, resources, lock, operator's wish, system
 _NOT_NOW = ("08", "40", "53", "55", "57", "58")
+#: what SQLite calls a statement or a value that is wrong
+_OUR_FAULTS = ("SQLITE_ERROR", "SQLITE_CONSTRAINT")
+#: what a statement raises; what a connection raises comes through SQLAlchemy
+_DRIVERS_ERRORS = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Engines:
@@ -64,9 +77,9 @@ class Engines:
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
         """``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``; nothing is connected yet."""
         if make_url(url).get_backend_name() == SQLITE:
-            return cls(writing_sqlite(url), _reading_sqlite(url, readers))
+            return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
         engine = postgresql(url, pool)
-        return cls(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+        return cls(engine, engine)
 
     async def close(self) -> None:
         """Close every connection that is not in use."""
@@ -74,9 +87,12 @@ class Engines:
         await self.reader.dispose()
 
 
+# Nothing is reset when a connection returns to its pool: whoever began a transaction has ended it.
+
+
 def writing_sqlite(url: str) -> AsyncEngine:
-    """One connection; every transaction takes the write lock at its beginning."""
-    engine = _sqlite(url, 1, _WRITER_PRAGMAS, is_read_only=False)
+    """One connection. What SQLAlchemy itself begins takes the write lock at once, as units do."""
+    engine = _sqlite(url, 1, _WRITER_PRAGMAS)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
@@ -88,34 +104,24 @@ def postgresql(url: str, pool: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
-        skip_autocommit_rollback=True,
-        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "prepared_statement_cache_size": _PREPARED},
+        pool_reset_on_return=None,
+        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "statement_cache_size": _PREPARED},
     )
 
 
-def _reading_sqlite(url: str, readers: int) -> AsyncEngine:
-    return _sqlite(url, readers, _READER_PRAGMAS, is_read_only=True)
-
-
-def _sqlite(url: str, pool: int, pragmas: tuple[str, ...], *, is_read_only: bool) -> AsyncEngine:
+def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
     path = make_url(url).database or ""
-    # set once a connection, where an execution option would be set and taken back at every use
-    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if is_read_only else {}
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
-        # the writer's transactions are begun by hand, so the driver's setting says nothing about them
-        skip_autocommit_rollback=is_read_only,
-        **options,
-        async_creator=lambda: one_hop_connection(path, _PREPARED),
+        pool_reset_on_return=None,
+        async_creator=lambda: sqlite_driver(path, _PREPARED),
     )
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - the event hands both over
-        # the driver must not begin transactions by itself: it would begin them without the write lock
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)
@@ -138,15 +144,13 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except IntegrityError as error:
-        meaning = _broken_rule(str(error.orig))
-        if meaning is None:
+    except (DBAPIError, *_DRIVERS_ERRORS) as error:
+        told = getattr(error, "orig", error)
+        if meaning := _broken_rule(str(told)):
+            raise meaning from error
+        if _is_ours(told):
             raise
-        raise meaning from error
-    except DBAPIError as error:
-        if _is_ours(error):
-            raise
-        raise UnavailableError(str(error.orig)) from error
+        raise UnavailableError(str(told)) from error
     except (PoolTimeoutError, OSError) as error:
         raise UnavailableError(str(error)) from error
 
@@ -155,12 +159,10 @@ def _broken_rule(told: str) -> Exception | None:
     return next((error() for names, error in _BROKEN_RULES if any(name in told for name in names)), None)
 
 
-def _is_ours(error: DBAPIError) -> bool:
-    """A wrong statement, where a locked, full, closed or lost database is not."""
-    if error.connection_invalidated:
-        return False
-    if code := getattr(error.orig, "sqlite_errorname", None):
-        return str(code) == "SQLITE_ERROR"
-    if state := getattr(error.orig, "sqlstate", None):
+def _is_ours(told: object) -> bool:
+    """A wrong statement or wrong values, where a locked, full, closed or lost database is not."""
+    if code := getattr(told, "sqlite_errorname", None):
+        return str(code).startswith(_OUR_FAULTS)
+    if state := getattr(told, "sqlstate", None):
         return not str(state).startswith(_NOT_NOW)
-    return "clos" not in str(error.orig).lower() and "active connection" not in str(error.orig)
+    return "clos" not in str(told).lower() and "active connection" not in str(told)

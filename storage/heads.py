@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from domain.model import ArtifactHead, NewRevision, Origin, Reference, Revision, TenantId, name_key
 from storage.tables import ORIGIN, artifact, plan_action, reference, revision
 
 _ORIGIN_LENGTH = len(ORIGIN)
+_ORIGINS = [f"origin_{part}" for part in ORIGIN]
+_parts_of = attrgetter(*ORIGIN)
 _BEFORE_ORIGIN = 11
 
 HEAD = [
     artifact.c[name]
     for name in (
         *("tenant_id", "artifact_id", "type", "name", "version", "status", "revision", "revision_id"),
-        *("content_hash", "changed_at", "changed_by", *(f"origin_{part}" for part in ORIGIN), "imported_revision"),
+        *("content_hash", "changed_at", "changed_by", *_ORIGINS, "imported_revision"),
     )
 ]
 #: the same columns of a plan's existing artifact, in the same order
@@ -23,7 +26,7 @@ EXISTING_HEAD = [
     plan_action.c[f"existing_{name}"]
     for name in (
         *("tenant_id", "id", "type", "name", "version", "status", "revision", "revision_id"),
-        *("hash", "changed_at", "changed_by", *(f"origin_{part}" for part in ORIGIN), "imported_revision"),
+        *("hash", "changed_at", "changed_by", *_ORIGINS, "imported_revision"),
     )
 ]
 REVISION = [
@@ -42,9 +45,7 @@ def head_of(row: Sequence[Any]) -> ArtifactHead:
     return ArtifactHead(*fields)
 
 
-def existing_row(head: ArtifactHead | None) -> dict[str, Any]:
-    if head is None:
-        return {}
+def existing_row(head: ArtifactHead) -> dict[str, Any]:
     values = (
         *(head.tenant_id, head.artifact_id, head.artifact_type, head.name, head.version, head.status),
         *(head.revision, head.revision_id, head.content_hash, head.changed_at, head.changed_by),
@@ -65,7 +66,7 @@ def reference_of(row: Sequence[Any]) -> Reference:
 
 
 def revision_row(tenant_id: TenantId, new: NewRevision, *, held: bool) -> dict[str, Any]:
-    row = {
+    return {
         "revision_id": new.revision_id,
         "tenant_id": tenant_id,
         "artifact_id": new.artifact_id,
@@ -80,9 +81,8 @@ def revision_row(tenant_id: TenantId, new: NewRevision, *, held: bool) -> dict[s
         "written_by": new.written_by,
         "import_id": new.import_id,
         "held": int(held),
+        **dict(zip(_ORIGINS, _origin_values(new.origin), strict=True)),
     }
-    row.update(zip((f"origin_{part}" for part in ORIGIN), _origin_values(new.origin), strict=True))
-    return row
 
 
 def reference_rows(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> list[dict[str, Any]]:
@@ -103,4 +103,5 @@ def reference_rows(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> lis
 def _origin_values(origin: Origin | None) -> tuple[str | None, ...]:
     if origin is None:
         return (None,) * _ORIGIN_LENGTH
-    return tuple(getattr(origin, part) for part in ORIGIN)
+    values: tuple[str, ...] = _parts_of(origin)
+    return values

@@ -100,9 +100,7 @@ class Holding:
         self._tenant = tenant_id
 
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
-        if revisions:
-            rows = [revision_row(self._tenant, new, held=True) for new in revisions]
-            await self._session.add(revision, rows)
+        await self._session.add(revision, [revision_row(self._tenant, new, held=True) for new in revisions])
         await write_contents(self._session, self._tenant, revisions, bases)
 
     async def held_ids(self, import_id: ImportId) -> set[RevisionId]:
@@ -120,9 +118,9 @@ class Holding:
         ids = [row[0] for row in found]
         for some in chunks(ids):
             for statement in _DROP:
-                await self._session.run(statement, {"ids": some})
+                self._session.later(statement, {"ids": some})
         if len(ids) < limit:
-            await self._session.run(_DROP_BASES, self._of(import_id))
+            self._session.later(_DROP_BASES, self._of(import_id))
         return len(ids)
 
     def _of(self, import_id: ImportId) -> dict[str, str]:

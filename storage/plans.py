@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, delete, exists, insert, or_, select, tuple_, union_all
@@ -28,6 +29,7 @@ _FIELDS = (
     *("base_body_id", "base_hash"),
 )
 _NAMES = tuple("artifact_type" if name == "type" else name for name in _FIELDS)
+_values_of = attrgetter(*_NAMES)
 
 _P = plan_action.c
 _THIS = and_(_P.import_id == bindparam("id"), _P.tenant_id == bindparam("tenant"))
@@ -38,11 +40,18 @@ def _is(column: Any, *kinds: ActionKind) -> Any:
     return column.in_([word(kind) for kind in kinds])
 
 
-_ACTIONS = select(*(_P[name] for name in _FIELDS), *EXISTING_HEAD).where(_THIS).order_by(_P.ordinal, _P.position)
-_PLAN = select(
-    *(plan.c[name] for name in ("plan_id", "import_id", "tenant_id", "plan_hash", "warnings", "blockers")),
-    *(plan.c[name] for name in ("created_at", "expires_at")),
-).where(plan.c.plan_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+ACTION = [*(_P[name] for name in _FIELDS), *EXISTING_HEAD]
+PLAN = [
+    plan.c[name]
+    for name in (
+        *("plan_id", "import_id", "tenant_id", "plan_hash", "warnings", "blockers"),
+        *("created_at", "expires_at"),
+    )
+]
+
+_ACTIONS = select(*ACTION).where(_THIS).order_by(_P.ordinal, _P.position)
+_PLAN = select(*PLAN).where(plan.c.plan_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+_ADD_PLAN = insert(plan)
 _DROP_ACTIONS = delete(plan_action).where(_THIS)
 _DROP_PLAN = delete(plan).where(plan.c.import_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
 _SAVE_SCAN = on_both(lambda made: made(scan_report).on_conflict_do_nothing())
@@ -115,23 +124,22 @@ class Plans:
 
     async def save_scan(self, import_id: ImportId, ordinal: int, report: Mapping[str, Any]) -> None:
         row = {"import_id": import_id, "ordinal": ordinal, "tenant_id": self._tenant, "report": report}
-        await self._session.run(_SAVE_SCAN, row)
+        self._session.later(_SAVE_SCAN, row)
 
     async def scan_reports(self, import_id: ImportId) -> list[dict[str, Any]]:
         return [row[0] for row in await self._session.rows(_SCANS, {"id": import_id, "tenant": self._tenant})]
 
     async def save_plan(self, plan: Plan) -> None:
         named = {"id": plan.import_id, "tenant": self._tenant}
-        if (await self._session.run(_DROP_PLAN, named)).rowcount:
-            await self._session.run(_DROP_ACTIONS, named)
-        await self._session.run(insert(_PLAN_TABLE), _plan_row(plan) | {"tenant_id": self._tenant})
-        if plan.actions:
-            rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
-            await self._session.add(plan_action, rows)
+        for statement in (_DROP_PLAN, _DROP_ACTIONS):
+            self._session.later(statement, named)
+        self._session.later(_ADD_PLAN, _plan_row(plan) | {"tenant_id": self._tenant})
+        rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
+        await self._session.add(plan_action, rows)
 
     async def plan(self, plan_id: PlanId) -> Plan | None:
         row = await self._session.row(_PLAN, {"id": plan_id, "tenant": self._tenant})
-        return _plan_of(row) if row else None
+        return plan_of(row) if row else None
 
     async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
         page = _ACTIONS.limit(first + 1)
@@ -139,14 +147,11 @@ class Plans:
             ordinal, position = divmod(max(-1, after), _POSITIONS)
             page = page.where(tuple_(_P.ordinal, _P.position) > tuple_(min(ordinal, _ORDINAL_MAX), position))
         rows = await self._session.rows(page, {"id": import_id, "tenant": self._tenant})
-        return slice_of([_action_of(row) for row in rows], first)
+        return slice_of([action_of(row) for row in rows], first)
 
     async def drift(self, import_id: ImportId) -> list[Drift]:
         rows = await self._session.rows(_DRIFT, {"id": import_id, "tenant": self._tenant})
         return [_drift_of(row) for row in rows]
-
-
-_PLAN_TABLE = plan
 
 
 def _plan_row(made: Plan) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def _plan_row(made: Plan) -> dict[str, Any]:
     }
 
 
-def _plan_of(row: Sequence[Any]) -> Plan:
+def plan_of(row: Sequence[Any]) -> Plan:
     plan_id, import_id, tenant_id, plan_hash, warnings, blockers, created_at, expires_at = row
     return Plan(
         plan_id=plan_id,
@@ -177,13 +182,12 @@ def _plan_of(row: Sequence[Any]) -> Plan:
 
 
 def _action_row(tenant_id: TenantId, import_id: ImportId, action: PlanAction) -> dict[str, Any]:
-    row = {column: getattr(action, name) for column, name in zip(_FIELDS, _NAMES, strict=True)}
-    row |= {"import_id": import_id, "tenant_id": tenant_id}
-    row["name_key"] = name_key(action.name)
-    return row | existing_row(action.existing)
+    row = dict(zip(_FIELDS, _values_of(action), strict=True))
+    row |= {"import_id": import_id, "tenant_id": tenant_id, "name_key": name_key(action.name)}
+    return row | existing_row(action.existing) if action.existing else row
 
 
-def _action_of(row: Sequence[Any]) -> PlanAction:
+def action_of(row: Sequence[Any]) -> PlanAction:
     existing = row[len(_FIELDS) :]
     head = head_of(existing) if existing[0] is not None else None
     return PlanAction(**dict(zip(_NAMES, row, strict=False)), existing=head)

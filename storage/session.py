@@ -1,4 +1,7 @@
-"""One transaction: its connection, its errors, and the bells to ring after it."""
+"""One transaction, or one view: its driver, its errors, and the bells to ring after it.
+
+What needs no answer is written *later*: together with the next statement that gives one, or with the commit.
+"""
 
 from __future__ import annotations
 
@@ -6,75 +9,111 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, Table
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Executable, Table
 
 from domain.ports import Clock
-from storage.bulk import insert_rows
+from storage.bulk import insert_steps
+from storage.drivers import Driver, Found
 from storage.engines import translated
-from storage.sql import Both
+from storage.prepared import AnyRow, Prepared, Step, Values, prepared
+from storage.sql import POSTGRESQL, SQLITE, Both
 
-#: a row, read by position
-AnyRow = Sequence[Any]
-Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+_BEGIN = {SQLITE: Step("BEGIN IMMEDIATE"), POSTGRESQL: Step("BEGIN")}
+_COMMIT = Step("COMMIT")
+_SAVEPOINT, _RELEASE, _BACK = Step("SAVEPOINT attempt"), Step("RELEASE SAVEPOINT attempt"), Step("ROLLBACK TO attempt")
 
 
 class Session:
-    """What the rows of one unit share. ``bells`` are rung, each once, after the commit."""
+    """What the rows of one unit share, or of one view. ``bells`` are rung, each once, after the commit."""
 
-    def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
-        self.connection = connection
+    def __init__(self, driver: Driver, database: str, clock: Clock, *, is_unit: bool) -> None:
         self.clock = clock
         self.bells: dict[str, None] = {}
-        self.database = connection.dialect.name
+        self.database = database
+        self._driver = driver
+        self._is_unit = is_unit
+        self._waiting: list[Step] = []
+        self._has_begun = False
         self._refused: str | None = None
 
     def ring(self, topic: str) -> None:
         self.bells[topic] = None
 
-    async def run(self, statement: Executable | Both, values: Values | None = None) -> CursorResult[Any]:
+    async def run(self, statement: Executable | Both, values: Values | Sequence[Values] | None = None) -> Found:
         """Execute once, or once a mapping when there are several."""
-        chosen = statement[self.database] if isinstance(statement, Mapping) else statement
-        with self._refusing(), translated():
-            return await self.connection.execute(chosen, values)
+        with self._refusing():
+            ready, step = self._step(statement, values)
+        found = await self._send(step)
+        return Found(ready.read(found.rows), found.rowcount)
 
-    async def add(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert many rows with the same columns."""
-        with self._refusing(), translated():
-            await insert_rows(self.connection, table, rows)
+    def later(self, statement: Executable | Both, values: Values | Sequence[Values] | None = None) -> None:
+        """Execute what needs no answer; its errors are raised with the next statement that gives one."""
+        with self._refusing():
+            self._waiting.append(self._step(statement, values)[1])
+
+    async def add(self, table: Table, rows: Sequence[Values]) -> None:
+        """Insert many rows, later."""
+        with self._refusing():
+            self._waiting += insert_steps(table, rows, self.database)
 
     async def rows(self, statement: Executable | Both, values: Values | None = None) -> Sequence[AnyRow]:
-        found: Sequence[AnyRow] = (await self.run(statement, values)).all()
-        return found
+        return (await self.run(statement, values)).rows
 
     async def row(self, statement: Executable | Both, values: Values | None = None) -> AnyRow | None:
-        found: AnyRow | None = (await self.run(statement, values)).first()
-        return found
+        return next(iter(await self.rows(statement, values)), None)
 
     def refuse(self, error: Exception) -> Exception:
         """Part of a write may have happened: this transaction can only be rolled back now."""
         self._refused = repr(error)
         return error
 
-    def demand_whole(self) -> None:
-        """Called before the commit.
+    async def finish(self) -> None:
+        """Send what waits, and commit if it is a unit.
 
         Raises:
             RuntimeError: somebody caught the error of a write inside the unit and went on.
         """
         if self._refused is not None:
             raise RuntimeError(f"a unit cannot be committed after {self._refused}")
+        if self._is_unit and (self._waiting or self._has_begun):
+            await self._send(_COMMIT)
+        elif self._waiting:
+            await self._send()
+
+    async def undo(self) -> bool:
+        """Roll back. False: the connection is of no use any more."""
+        self._waiting.clear()
+        return await self._driver.roll_back()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What fails inside leaves the rest of the unit as it was."""
+        await self._send(_SAVEPOINT)
         before = self._refused
         try:
-            async with self.connection.begin_nested():
-                yield
+            yield
+            await self._send(_RELEASE)
         except Exception:
+            self._waiting.clear()
+            await self._send(_BACK, _RELEASE)
             self._refused = before
             raise
+
+    def _step(self, statement: Executable | Both, values: Values | Sequence[Values] | None) -> tuple[Prepared, Step]:
+        chosen: Any = statement[self.database] if isinstance(statement, Mapping) else statement
+        if values is None or isinstance(values, Mapping):
+            ready = prepared(chosen, self.database, tuple(values or ()))
+            return ready, ready.step(values or {})
+        ready = prepared(chosen, self.database, tuple(values[0]))
+        return ready, ready.step_of_many(values)
+
+    async def _send(self, *last: Step) -> Found:
+        steps, self._waiting = [*self._waiting, *last], []
+        if self._is_unit and not self._has_begun:
+            steps.insert(0, _BEGIN[self.database])
+        self._has_begun = True
+        with self._refusing(), translated():
+            return await self._driver.together(steps)
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

@@ -13,8 +13,8 @@ from storage.tables import tenant as tenants
 
 #: in the order of :class:`domain.model.Tenant`
 _FIELDS = ("tenant_id", "plan", "status", "platform_version", "created_at")
-_TENANT = [tenants.c[name] for name in _FIELDS]
-_FIND = select(*_TENANT).where(tenants.c.tenant_id == bindparam("id"))
+TENANT = [tenants.c[name] for name in _FIELDS]
+_FIND = select(*TENANT).where(tenants.c.tenant_id == bindparam("id"))
 _ADD = on_both(lambda insert: insert(tenants).on_conflict_do_nothing().returning(tenants.c.tenant_id))
 
 
@@ -40,7 +40,7 @@ class SqlTenants:
     async def page(
         self, reach: frozenset[TenantId] | None, *, search: str, first: int, after: str | None = None
     ) -> Slice[Tenant]:
-        page = select(*_TENANT)
+        page = select(*TENANT)
         if reach is not None:
             page = page.where(tenants.c.tenant_id.in_(reach))
         if search:

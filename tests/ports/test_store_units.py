@@ -29,7 +29,7 @@ async def test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it(
         unit.ring("mine")
         assert bell.rung == []
 
-    assert bell.rung == [{"imp-1", "jobs", "mine"}]
+    assert bell.rung == [{"imp-1", "jobs", "imports", "mine"}]
 
 
 async def test_a_unit_that_meets_an_exception_leaves_nothing_and_rings_nothing(store, bell):

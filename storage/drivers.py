@@ -1,0 +1,115 @@
+"""What runs statements, SQLite's driver or PostgreSQL's: several go together, and the last one's rows come back.
+
+On SQLite that is one trip to the connection's thread; a trip costs more than most of our statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import aiosqlite
+import asyncpg
+
+from storage.prepared import AnyRow, Step
+
+_CHUNK = 64
+
+
+class Found(NamedTuple):
+    """What a statement gave: its rows, and how many rows it found or changed (-1 for many statements)."""
+
+    rows: Sequence[AnyRow] = ()
+    rowcount: int = -1
+
+
+class Driver(Protocol):
+    """A connection that is in nobody else's hands."""
+
+    async def together(self, steps: Sequence[Step]) -> Found:
+        """Run these one after the other, until one fails."""
+
+    async def roll_back(self) -> bool:
+        """End a transaction, if there is one. False: nobody knows what the connection is in the middle of."""
+
+
+class SqliteDriver(aiosqlite.Connection):
+    """:class:`Driver`. Who is cancelled while waiting does not stop the thread: what comes next waits for it."""
+
+    async def together(self, steps: Sequence[Step]) -> Found:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the connection is closed")
+        found: Found = await self._execute(_together, self._connection, steps)  # type: ignore[no-untyped-call]
+        return found
+
+    async def roll_back(self) -> bool:
+        with suppress(sqlite3.Error):
+            await self.rollback()
+            return True
+        return False
+
+
+class PostgresDriver:
+    """:class:`Driver`. Who is cancelled while waiting leaves a connection that may still be told to stop."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._is_cut_off = False
+
+    async def together(self, steps: Sequence[Step]) -> Found:
+        found = Found()
+        try:
+            for step in steps:
+                found = await self._one(step)
+        except asyncio.CancelledError:
+            self._is_cut_off = True
+            raise
+        return found
+
+    async def _one(self, step: Step) -> Found:
+        if step.is_many:
+            await self._connection.executemany(step.sql, step.parameters)
+            return Found()
+        if step.gives_rows:
+            rows = await self._connection.fetch(step.sql, *step.parameters)
+            return Found(rows, len(rows))
+        # what was done and to how many rows, as in "UPDATE 3"
+        done: str = await self._connection.execute(step.sql, *step.parameters)
+        count = done.rpartition(" ")[2]
+        return Found((), int(count) if count.isdecimal() else -1)
+
+    async def roll_back(self) -> bool:
+        if self._is_cut_off:
+            return False
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            if self._connection.is_in_transaction():
+                await self._connection.execute("ROLLBACK")
+            return True
+        return False
+
+
+def sqlite_driver(path: Path | str, cached_statements: int) -> SqliteDriver:
+    """A connection to be awaited; its thread begins with that."""
+
+    def connect() -> sqlite3.Connection:
+        # the driver must not begin transactions by itself: it would begin them without the write lock
+        return sqlite3.connect(path, isolation_level=None, cached_statements=cached_statements)
+
+    driver = SqliteDriver(connect, _CHUNK)
+    # a process that forgot to close it must not be kept alive by it (SQLAlchemy's adapter does the same)
+    driver._thread.daemon = True  # noqa: SLF001
+    return driver
+
+
+def _together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
+    found = Found()
+    for step in steps:
+        run = connection.executemany if step.is_many else connection.execute
+        cursor = run(step.sql, step.parameters)
+        rows: list[Any] = cursor.fetchall()
+        found = Found(rows, cursor.rowcount)
+    return found
