@@ -94,11 +94,12 @@ class ArchiveLimits:
 
     def size_max(self, name: str) -> int:
         """How many bytes the entry of this name may hold."""
-        return {MANIFEST: self.manifest_bytes_max, README: self.readme_bytes_max}.get(name, self.entry_bytes_max)
+        if name == MANIFEST:
+            return self.manifest_bytes_max
+        return self.readme_bytes_max if name == README else self.entry_bytes_max
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of an archive. ``offset`` is where its (perhaps compressed) data begins; sizes are bytes."""
 
     name: str
@@ -140,8 +141,7 @@ class _Directory(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     """What the directory says of one entry. ``attributes`` are the external ones, the UNIX mode in the upper half."""
 
     raw_name: bytes
@@ -281,7 +281,7 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
         raise _flaw("An entry is encrypted or uses an unknown feature.", name)
     if method not in (STORED, DEFLATED):
         raise _flaw(f"An entry uses compression method {method}; only stored (0) and deflate (8) are read.", name)
-    wide = _extras(raw[extra_start:stop], name).get(_ZIP64)
+    wide = _extras(raw[extra_start:stop], name).get(_ZIP64) if extra_length else None
     if disk == _FULL16 and wide is not None and wide.endswith(bytes(4)):
         wide, disk = wide[:-4], 0
     if disk:

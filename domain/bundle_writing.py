@@ -46,14 +46,13 @@ class BundleWriter:
     def add(self, name: str, data: bytes, *, is_stored: bool = False) -> None:
         """Write one entry."""
         method = _STORED if is_stored else _DEFLATED
-        body = data if is_stored else _deflated(data)
+        body = data if is_stored else deflate_library.compress(data, _LEVEL, -zlib.MAX_WBITS)
         encoded = name.encode()
-        crc = zlib.crc32(data)
+        crc = deflate_library.crc32(data)
         flags = 0 if name.isascii() else _UTF8_NAMES
         common = (_VERSION_NEEDED, flags, method, _DOS_TIME, _DOS_DATE, crc, len(body), len(data), len(encoded), 0)
         at = self.size
-        self._write(_LOCAL.pack(b"PK\3\4", *common) + encoded)
-        self._write(body)
+        self._write(b"".join((_LOCAL.pack(b"PK\3\4", *common), encoded, body)))
         self._central.append(_CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, *common, 0, 0, 0, _REGULAR_FILE, at) + encoded)
 
     def close(self) -> None:
@@ -68,8 +67,3 @@ class BundleWriter:
         self._out.write(data)
         self._digest.update(data)
         self.size += len(data)
-
-
-def _deflated(data: bytes) -> bytes:
-    compressor = deflate_library.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return bytes(compressor.compress(data) + compressor.flush())

@@ -141,10 +141,12 @@ def _status_problems(heads: Iterable[ArtifactHead]) -> Iterable[Problem]:
 def _dynamic_warnings(gathered: Closure, named: Collection[ArtifactId]) -> Iterable[Problem]:
     """Computed references, and strings elsewhere that hold the id of an artifact which is not in the closure."""
     for reference in gathered.references:
+        if reference.kind is ReferenceKind.LITERAL:
+            continue
         place = f"{reference.artifact_id}{reference.pointer}"
         if reference.kind is ReferenceKind.DYNAMIC:
             text = f"The reference at {place} is computed and is not followed."
-        elif reference.kind is ReferenceKind.POSSIBLE and reference.target_id in named:
+        elif reference.target_id in named:
             text = f"{place} holds the id of artifact {reference.target_id}, but is no known reference; not followed."
         else:
             continue

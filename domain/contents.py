@@ -29,20 +29,26 @@ from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, Ref
 SCHEMA_VERSION = "1.0"
 _MARK = "\0"
 _MARK_BYTES = b"\\u0000"
-_ESCAPED_MARK_BYTES = b"\\\\u0000"
 #: a mark, or a backslash in plain text, which may stand before these letters
-_MARK_OR_BACKSLASH = re.compile(rb"\\\\|\\u0000")
+_MARK_OR_BACKSLASH = re.compile(rb"\\(?:\\|u0000)")
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
 _TYPE_LINE = b'\n  "_type": '
 _UNDERSCORED = b'\n  "_'
 _VOLATILE_LINES = re.compile(rb'\n  "_exportedAt": "[^"\\\n]*",\n  "_schemaVersion": "[^"\\\n]*",')
-_PREFIXES = tuple(member.entry.prefix.encode() for member in ArtifactType)
-_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-#: a prefix that ends a longer word, as in "platform-"
-_INSIDE_WORDS = tuple(letter.encode() + prefix for prefix in _PREFIXES for letter in _WORD)
-#: a prefix behind a line break or another control character, whose escape ends like a word
-_ESCAPES = (*(rf"\{letter}" for letter in "nrtbf"), *(rf"\u{number:04x}" for number in range(1, 32)))
-_BEHIND_ESCAPES = tuple(escape.encode() + prefix for prefix in _PREFIXES for escape in _ESCAPES)
+_PREFIXES = tuple(member.entry.prefix for member in ArtifactType)
+#: a prefix that begins a word, the word perhaps behind a control character, whose escape ends like a word; a marked id
+#: stands behind the last zero of its mark. Looked at backwards from a hyphen, for there are few of them.
+_UNMARKED_TOKEN = re.compile(
+    (
+        rf"-(?<=[{''.join(prefix[-1] for prefix in _PREFIXES)}]-)(?:"
+        + "|".join(
+            rf"(?<={prefix}-)(?<![A-Za-z0-9_]{prefix}-)|(?<=\\[nrtbf]{prefix}-)"
+            rf"|(?<=\\u00[01][0-9a-f]{prefix}-)(?<!\\u0000{prefix}-)"
+            for prefix in _PREFIXES
+        )
+        + ")"
+    ).encode()
+)
 #: what no artifact can be without
 _IDENTITY = frozenset({"/id", "/name", "/_type", "/_version"})
 
@@ -147,23 +153,16 @@ def written(template: Template, remap: Mapping[str, str]) -> bytes:
 
 
 def _template(marked: bytes) -> Template:
-    """Take the marks out and remember where they were."""
-    parts = _between_marks(marked)
+    """Take the marks out and remember where they were: every second piece between them is an id."""
+    ends = [found.start() for found in _MARK_OR_BACKSLASH.finditer(marked) if found[0] == _MARK_BYTES]
+    begins = [0, *(end + len(_MARK_BYTES) for end in ends)]
+    parts = [marked[begin:end] for begin, end in zip(begins, [*ends, len(marked)], strict=True)]
     marks, at = [], 0
     for place, part in enumerate(parts):
         if place % 2:
             marks.append((at, part.decode()))
         at += len(part)
     return Template(b"".join(parts), tuple(marks))
-
-
-def _between_marks(marked: bytes) -> list[bytes]:
-    """The bytes before, between and behind marks; every second piece is an id."""
-    if _ESCAPED_MARK_BYTES not in marked:
-        return marked.split(_MARK_BYTES)
-    found = [match.start() for match in _MARK_OR_BACKSLASH.finditer(marked) if match[0] == _MARK_BYTES]
-    begins = [0, *(place + len(_MARK_BYTES) for place in found)]
-    return [marked[begin:end] for begin, end in zip(begins, [*found, len(marked)], strict=True)]
 
 
 def content_hash(content: bytes) -> str:
@@ -278,7 +277,7 @@ def _marked_token(found: re.Match[str]) -> str:
 
 def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) -> list[Reference]:
     """Whole tokens elsewhere that look like ids. The tree is walked only where the bytes hold one."""
-    if not _has_unmarked_token(template):
+    if _UNMARKED_TOKEN.search(template) is None:
         return []
     found = (
         Reference(artifact_id, ArtifactId(token.decode()), _pointer(place), ReferenceKind.POSSIBLE)
@@ -287,14 +286,6 @@ def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) ->
         if len(token) <= ID_LENGTH_MAX and token.decode() != artifact_id
     )
     return [*islice(found, _POSSIBLE_MAX)]
-
-
-def _has_unmarked_token(template: bytes) -> bool:
-    """Whether some prefix begins a token. A marked id follows the mark's last zero, so it never does."""
-    return any(
-        piece.endswith(_PREFIXES) and (not piece.endswith(_INSIDE_WORDS) or piece.endswith(_BEHIND_ESCAPES))
-        for piece in template.split(b"-")[:-1]
-    )
 
 
 def _strings(tree: Any) -> Iterator[tuple[Place, str]]:
@@ -322,31 +313,33 @@ def _pointer(place: Place) -> str:
     return "".join(f"/{step}" for step in reversed(steps))
 
 
-def _places(tree: dict[str, Any], trie: Trie, pointer: str = "") -> list[tuple[Any, Any, str]]:
-    """Container, key and pointer of every value that stands at one of the trie's paths."""
-    found: list[tuple[Any, Any, str]] = []
+def _places(tree: dict[str, Any], trie: Trie) -> Iterator[tuple[Any, Any, str]]:
+    """Container, key and pointer of every value that stands at one of the trie's paths; all found before the first."""
+    found: list[tuple[Any, Any, Place]] = []
     if trie:
-        _collect(tree, trie, pointer, found)
-    return found
+        _collect(tree, trie, None, found)
+    return ((around, key, _pointer((place, key))) for around, key, place in found)
 
 
-def _collect(tree: dict[str, Any], trie: Trie, pointer: str, found: list[tuple[Any, Any, str]]) -> None:
+def _collect(tree: dict[str, Any], trie: Trie, place: Place, found: list[tuple[Any, Any, Place]]) -> None:
+    """Container, key and the container's place. What holds none of the wanted keys is not entered."""
     for key, (is_list, below) in trie.items():
         if key not in tree:
             continue
-        value, here = tree[key], f"{pointer}/{key}"
+        value = tree[key]
         if not is_list:
             if below is None:
-                found.append((tree, key, here))
-            elif isinstance(value, dict):
-                _collect(value, below, here, found)
+                found.append((tree, key, place))
+            elif isinstance(value, dict) and not value.keys().isdisjoint(below):
+                _collect(value, below, (place, key), found)
         elif isinstance(value, list):
+            here = (place, key)
             if below is None:
-                found += [(value, index, f"{here}/{index}") for index in range(len(value))]
+                found += [(value, index, here) for index in range(len(value))]
                 continue
             for index, item in enumerate(value):
-                if isinstance(item, dict) and not below.keys().isdisjoint(item):
-                    _collect(item, below, f"{here}/{index}", found)
+                if isinstance(item, dict) and not item.keys().isdisjoint(below):
+                    _collect(item, below, (here, index), found)
 
 
 def _trie(paths: tuple[str, ...]) -> Trie:

@@ -46,8 +46,8 @@ def name_problem(name: str, attributes: int, *, folders: frozenset[str], segment
     ``attributes`` are the external ones of the directory, with the UNIX mode in the upper half; ``folders`` are the
     names that may stand below ``artifacts/``; bytes that are no UTF-8 stand in the name as lone surrogates.
     """
-    where = shown(name, limit=SHOWN_NAME)
     for code, what in _flaws(name, attributes, folders, segments_max):
+        where = shown(name, limit=SHOWN_NAME)
         return Problem(code, f"'{where}' {what}.", where)
     return None
 
@@ -57,12 +57,13 @@ def twin_problem(names: Iterable[str]) -> Problem | None:
     files: set[str] = set()
     folders: set[str] = set()
     for name in names:
-        key = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name).casefold())
+        key = name.lower() if name.isascii() else _folded(name)
         kind = folders if is_folder(key) else files
         if key in kind:
             return _twin("A name stands twice, or differs from another only by case or writing.", name)
         kind.add(key)
-    needed = {folder for key in files | folders for folder in _above(key)}
+    parents = {key.rpartition("/")[0] for key in files | folders}
+    needed = parents.union(*map(_above, parents))
     for key in sorted(files & needed):
         return _twin("A name is a file and a folder.", key)
     return None
@@ -80,7 +81,8 @@ def _flaws(name: str, attributes: int, folders: frozenset[str], segments_max: in
     """Every flaw of a name or type, the gravest first."""
     mode = attributes >> 16
     kind = mode & _TYPE_BITS
-    if _leads_out(name) or kind == _LINK_TYPE:
+    is_allowed = _is_allowed(name, folders)  # such a name leads nowhere and is no archive's
+    if (not is_allowed and _leads_out(name)) or kind == _LINK_TYPE:
         yield ErrorCode.PATH_TRAVERSAL_DETECTED, "could lead out of its folder"
     if kind not in (0, _FOLDER_TYPE if is_folder(name) else _FILE_TYPE) or mode & _SPECIAL_BITS:
         yield ErrorCode.FORBIDDEN_CONTENT, "is neither a plain file nor a folder"
@@ -88,10 +90,11 @@ def _flaws(name: str, attributes: int, folders: frozenset[str], segments_max: in
         yield ErrorCode.FORBIDDEN_CONTENT, "is a file and says that it is a folder"
     if name.count("/") >= segments_max:
         yield ErrorCode.INVALID_ZIP, f"has more than {segments_max} segments"
+    if is_allowed:
+        return
     if name.lower().rstrip(" .").endswith(_ARCHIVES):
         yield ErrorCode.NESTED_ARCHIVE_DETECTED, "is an archive within the bundle"
-    if not _is_allowed(name, folders):
-        yield ErrorCode.FORBIDDEN_CONTENT, "has no place in a bundle"
+    yield ErrorCode.FORBIDDEN_CONTENT, "has no place in a bundle"
 
 
 def _leads_out(name: str) -> bool:
@@ -112,6 +115,11 @@ def _is_allowed(name: str, folders: frozenset[str]) -> bool:
         return True
     placed = (_FOLDER if is_folder(name) else _ARTIFACT).fullmatch(name)
     return placed is not None and placed[1] in folders
+
+
+def _folded(name: str) -> str:
+    """What all ways to write a name come to. Of ASCII only the case is left."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name).casefold())
 
 
 def _above(key: str) -> Iterator[str]:

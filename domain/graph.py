@@ -11,7 +11,7 @@ section 3.2). A graph is a mapping from an artifact's id to the ids it refers to
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -59,8 +59,7 @@ def install_order(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str,
     Raises:
         RuntimeError: there is a circle; callers look for one with :func:`find_cycle` first.
     """
-    known = set(ids)
-    needs = {artifact: known & _needs(artifact, edges_of) for artifact in known}
+    needs = _needs(ids, edges_of)
     needed_by = defaultdict(list)
     for artifact, targets in needs.items():
         for target in targets:
@@ -76,7 +75,7 @@ def install_order(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str,
             waits_for[dependent] -= 1
             if not waits_for[dependent]:
                 heappush(free, (rank_of[dependent], dependent))
-    if len(order) < len(known):
+    if len(order) < len(needs):
         msg = "a graph with a circle has no install order"
         raise RuntimeError(msg)
     return order
@@ -87,28 +86,25 @@ def find_cycle(ids: Collection[str], edges_of: EdgesOf) -> list[str]:
 
     Always the same one, however the graph was given: a shortest circle through the smallest id that is in any.
     """
-    known = set(ids)
-    if _is_acyclic(known, edges_of):
+    needs = _needs(ids, edges_of)
+    if _is_acyclic(needs):
         return []
-    graph: nx.DiGraph[str] = nx.DiGraph({artifact: known & _needs(artifact, edges_of) for artifact in known})
+    graph: nx.DiGraph[str] = nx.DiGraph(needs)
     knots = (knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1)
     start = min((*(min(knot) for knot in knots), *nx.nodes_with_selfloops(graph)), default=None)
     return [] if start is None else _shortest_circle(start, graph)
 
 
-def _is_acyclic(known: set[str], edges_of: EdgesOf) -> bool:
+def _is_acyclic(needs: Mapping[str, set[str]]) -> bool:
     """The usual case, found out in one pass: everything can be taken away once nothing needs it."""
-    needed = dict.fromkeys(known, 0)
-    for artifact in known:
-        for target in known & _needs(artifact, edges_of):
-            needed[target] += 1
-    free = [artifact for artifact, count in needed.items() if not count]
+    needed = Counter(target for targets in needs.values() for target in targets)
+    free = [artifact for artifact in needs if artifact not in needed]
     for artifact in free:  # grows while it is read
-        for target in known & _needs(artifact, edges_of):
+        for target in needs[artifact]:
             needed[target] -= 1
             if not needed[target]:
                 free.append(target)
-    return len(free) == len(known)
+    return len(free) == len(needs)
 
 
 def _shortest_circle(start: str, graph: nx.DiGraph[str]) -> list[str]:
@@ -135,5 +131,7 @@ def _way_back(last: str, came_from: Mapping[str, str | None]) -> list[str]:
     return way[-2::-1]
 
 
-def _needs(artifact: str, edges_of: EdgesOf) -> set[str]:
-    return set(edges_of.get(artifact, ()))
+def _needs(ids: Collection[str], edges_of: EdgesOf) -> dict[str, set[str]]:
+    """What each of the ids refers to among them."""
+    known = set(ids)
+    return {artifact: known.intersection(edges_of.get(artifact, ())) for artifact in known}

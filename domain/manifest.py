@@ -103,11 +103,13 @@ def _declared(tree: Row) -> list[Row]:
 
 def _field_problems(row: Row, fields: tuple[Field, ...], place: str) -> Iterator[Problem]:
     for wanted in fields:
-        where, value = place + wanted.name, row.get(wanted.name)
+        value = row.get(wanted.name)
         if value is None:
             if wanted.is_required:
+                where = place + wanted.name
                 yield Problem(ErrorCode.MANIFEST_FIELD_MISSING, f"{where} is required.", where)
         elif not wanted.is_valid(value):
+            where = place + wanted.name
             yield Problem(wanted.code, f"{where} must be {wanted.expected}.", where)
 
 
@@ -128,9 +130,10 @@ def _row_problems(tree: Row, rows: RowList, sound: _Rows) -> Iterator[Problem]:
             if not isinstance(row, dict):
                 yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must be an object.", where)
                 continue
-            flaws = list(_field_problems(row, rows.fields, f"{where}."))
-            yield from flaws
-            if not flaws:
+            flaws = list(_field_problems(row, rows.fields, where + "."))
+            if flaws:
+                yield from flaws
+            else:
                 sound.append((index, row))
 
 
@@ -138,17 +141,18 @@ def _artifact_problems(artifacts: _Rows) -> Iterator[Problem]:
     ids: set[str] = set()
     names: set[tuple[str, str]] = set()
     for index, row in artifacts:
-        where, named = f"artifacts[{index}]", (row["type"], name_key(row["name"]))
-        file = BY_WIRE_NAME[row["type"]].file_of(row["id"])
+        artifact_id, named = row["id"], (row["type"], name_key(row["name"]))
+        file = BY_WIRE_NAME[row["type"]].file_of(artifact_id)
         if row["file"] != file:
-            yield Problem(ErrorCode.MANIFEST_INVALID, f"{where}.file must be {file}.", f"{where}.file", row["id"])
-        if row["id"] in ids:
-            text = f"{where}: the id {row['id']} stands for two artifacts."
-            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"{where}.id", row["id"])
+            where = f"artifacts[{index}].file"
+            yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must be {file}.", where, artifact_id)
+        if artifact_id in ids:
+            text = f"artifacts[{index}]: the id {artifact_id} stands for two artifacts."
+            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"artifacts[{index}].id", artifact_id)
         elif named in names:
-            text = f"{where}: the package holds two artifacts of type {row['type']} with this name."
-            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"{where}.name", row["id"])
-        ids.add(row["id"])
+            text = f"artifacts[{index}]: the package holds two artifacts of type {row['type']} with this name."
+            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, f"artifacts[{index}].name", artifact_id)
+        ids.add(artifact_id)
         names.add(named)
 
 
@@ -159,10 +163,11 @@ def _order_problems(tree: Row, declared: list[Row]) -> Iterator[Problem]:
     ids = _ids(declared)
     seen: set[str] = set()
     for index, artifact_id in enumerate(order):
-        where = f"installOrder[{index}]"
         if not isinstance(artifact_id, str):
+            where = f"installOrder[{index}]"
             yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must be the id of an artifact.", where)
         elif artifact_id not in ids or artifact_id in seen:
+            where = f"installOrder[{index}]"
             flaw = "twice" if artifact_id in seen else "which is not in the package"
             text = f"{where} names {strict_json.shown(artifact_id, limit=_SHOWN)} {flaw}."
             yield Problem(ErrorCode.INSTALL_ORDER_INVALID, text, where)

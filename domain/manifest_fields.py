@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from domain import strict_json
@@ -107,7 +108,8 @@ def _line(least: int, most: int) -> Callable[[Any], bool]:
 
 
 def _form(pattern: re.Pattern[str], most: int = 2_048) -> Callable[[Any], bool]:
-    return lambda value: _is_text(value, 1, most) and pattern.fullmatch(value) is not None
+    fullmatch = pattern.fullmatch
+    return lambda value: isinstance(value, str) and 0 < len(value) <= most and fullmatch(value) is not None
 
 
 def _one_of(words: Collection[str]) -> Callable[[Any], bool]:
@@ -115,7 +117,7 @@ def _one_of(words: Collection[str]) -> Callable[[Any], bool]:
 
 
 def _is_version(value: Any) -> bool:
-    return isinstance(value, str) and is_semver(value)
+    return isinstance(value, str) and _is_semver(value)
 
 
 def _is_moment(value: Any) -> bool:
@@ -127,6 +129,9 @@ def _is_moment(value: Any) -> bool:
         return False
     return True
 
+
+#: most rows of a manifest state one of few versions
+_is_semver = lru_cache(maxsize=64)(is_semver)
 
 _A_VERSION = "a SemVer version such as 2.1.0"
 _A_HASH = "sha256: and 64 lower-case hexadecimal digits"

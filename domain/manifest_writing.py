@@ -31,6 +31,8 @@ def manifest_of(manifest: Manifest, *, roots: Collection[str]) -> dict[str, Any]
     Rows stand in the order of the value; ``dependencies`` are those that are not roots. Absent texts are left out,
     empty lists are written (X18). Whatever ``manifest.content_checksum`` says is computed anew.
     """
+    rows = [_row(entry) for entry in manifest.artifacts]
+    asked_for = frozenset(roots)
     tree: dict[str, Any] = {
         "manifestVersion": MANIFEST_VERSION,
         "packageId": manifest.package_id,
@@ -43,8 +45,8 @@ def manifest_of(manifest: Manifest, *, roots: Collection[str]) -> dict[str, Any]
         "tenantId": manifest.tenant_id,
         "platformVersion": manifest.platform_version,
         "checksum": manifest.checksum,
-        "artifacts": [_row(entry) | {"file": entry.file} for entry in manifest.artifacts],
-        "dependencies": [_row(entry) for entry in manifest.artifacts if entry.artifact_id not in roots],
+        "artifacts": [row | {"file": entry.file} for row, entry in zip(rows, manifest.artifacts, strict=True)],
+        "dependencies": [row for row in rows if row["id"] not in asked_for],
         "packageDependencies": [_package_dependency(wanted) for wanted in manifest.package_dependencies],
         "installOrder": list(manifest.install_order),
         "bindings": [_binding(binding) for binding in manifest.bindings],

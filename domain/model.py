@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NewType
 
 from domain.artifact_types import ArtifactType
@@ -21,6 +22,7 @@ ImportId = NewType("ImportId", str)
 PlanId = NewType("PlanId", str)
 RevisionId = NewType("RevisionId", str)
 BlobKey = NewType("BlobKey", str)
+UploadId = NewType("UploadId", str)
 
 HASH_PREFIX = "sha256:"
 
@@ -30,6 +32,7 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+@lru_cache(maxsize=64)
 def rfc3339(moment: datetime) -> str:
     """A time with whole seconds and ``Z``, as documented routes print it (decisions section 9.4)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -293,3 +296,17 @@ class ArtifactFilter:
     origin_package: str = ""
     origin_artifact_id: str = ""
     is_changed_since_import: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A ZIP that waits for its import (R13). ``subject`` is the only caller who may use it: issuer and subject."""
+
+    upload_id: UploadId
+    tenant_id: TenantId
+    subject: str
+    blob_key: BlobKey
+    sha256: str
+    size_bytes: int
+    uploaded_by: Actor
+    expires_at: datetime

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 import uuid_utils
 
@@ -212,7 +211,7 @@ def _original(artifact: BundleArtifact, by_origin: Mapping[str, ArtifactHead]) -
 
 
 def _new_id(request: PlanRequest, artifact: BundleArtifact) -> ArtifactId:
-    unique = uuid5(NAMESPACE_OID, f"{request.plan_id}/{request.ordinal}/{artifact.source_id}")
+    unique = uuid_utils.uuid5(uuid_utils.NAMESPACE_OID, f"{request.plan_id}/{request.ordinal}/{artifact.source_id}")
     return ArtifactId(f"{artifact.artifact_type.entry.prefix}-{unique}")
 
 

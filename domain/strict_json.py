@@ -52,8 +52,7 @@ _NUL = b"\\u0000"
 #: also what orjson writes for a number that is not finite
 _NULL = b"null"
 #: in compact JSON: a fraction, an exponent, or an integer that a double may not hold
-_UNPLAIN_MEMBER = re.compile(rb'":-?(?:[0-9]{16}|[0-9]+[.eE])')
-_UNPLAIN_ITEM = re.compile(rb"[\[,]-?(?:[0-9]{16}|[0-9]+[.eE])")
+_UNPLAIN = tuple(re.compile(before + rb"-?(?:[0-9]{16}|[0-9]+[.eE])") for before in (rb'":', rb"\[", rb","))
 
 _SORTED = orjson.OPT_SORT_KEYS
 _INDENTED = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2
@@ -227,8 +226,7 @@ def _plain(value: Json) -> bytes | None:
         and written.isascii()
         and _NULL not in written
         and _NUL not in written
-        and not _UNPLAIN_MEMBER.search(written)
-        and not _UNPLAIN_ITEM.search(written)
+        and not any(unplain.search(written) for unplain in _UNPLAIN)
     )
     return written if is_plain else None
 

@@ -94,6 +94,13 @@ def test_a_whole_token_elsewhere_is_a_possible_reference_whatever_stands_before_
     assert references(taken(tree)) == [("rule-305", "/description", "possible")]
 
 
+@pytest.mark.parametrize("artifact_type", ArtifactType)
+def test_ids_of_every_kind_are_possible_references(artifact_type):
+    token = f"{artifact_type.entry.prefix}-7"
+
+    assert references(taken(a_form(description=f"See {token}."))) == [(token, "/description", "possible")]
+
+
 @pytest.mark.parametrize("before", ["x", "Z", "0", "_", "-", "plat"])
 def test_a_token_inside_a_word_is_no_reference(before):
     assert references(taken(a_form(description=f"{before}form-2"))) == []
