@@ -55,6 +55,11 @@ class Caller:
         return Actor(self.subject, self.email, is_service=self.is_service)
 
     @property
+    def identity(self) -> str:
+        """What tells this caller from every other: issuer and subject."""
+        return f"{self.issuer} {self.subject}"
+
+    @property
     def is_platform(self) -> bool:
         """True for a caller who counts as a member of every tenant."""
         return PLATFORM in self.scopes

@@ -7,7 +7,7 @@ kept as rows, so that exports, previews and "used by" never read contents.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from domain.artifact_types import ArtifactType, is_id_of
 from domain.bundle import NAME_LENGTH_MAX
 from domain.contents import content_hash, content_of, file_of, with_values, written
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.import_model import AuditEntry
 from domain.manifest_fields import is_artifact_name
 from domain.model import (
     Actor,
@@ -28,12 +29,12 @@ from domain.model import (
     ArtifactId,
     ArtifactStatus,
     NewRevision,
-    Revision,
     RevisionId,
     TenantId,
     name_key,
 )
-from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.ports import KeyTakenError, NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.repeating import Once, made_before, once, remember
 from domain.rows import Slice
 from domain.tenancy import active_tenant
 
@@ -92,23 +93,33 @@ class Authoring:
         self._store = ports.store
         self._clock = ports.clock
 
-    async def change(self, caller: Caller, changes: ArtifactChanges) -> list[ArtifactHead]:
+    async def change(self, caller: Caller, changes: ArtifactChanges, *, key: str | None = None) -> list[ArtifactHead]:
         """Make all changes, or none. Gives the artifacts as they are now, in the order they were named.
 
+        With an idempotency key that the same request came with before, nothing is changed again (R25).
+
         Raises refusals with every problem: ``ArtifactInvalid``, ``BadUserInput``, ``InvalidVersion``,
-        ``NotFound``, ``RevisionConflict``, ``ArtifactNameTaken``.
+        ``NotFound``, ``RevisionConflict``, ``ArtifactNameTaken``, ``IdempotencyKeyReused``.
         """
         require(caller, Right.EDIT_ARTIFACTS)
-        return await self.apply(changes, caller.actor)
+        request = once(caller, key, "changeArtifacts", changes)
+        try:
+            return await self.apply(changes, caller.actor, request)
+        except KeyTakenError:
+            return await self.apply(changes, caller.actor, request)
 
-    async def apply(self, changes: ArtifactChanges, actor: Actor) -> list[ArtifactHead]:
-        """The same for the host's own command line, which needs no token."""
+    async def apply(
+        self, changes: ArtifactChanges, actor: Actor, request: Once | None = None, *, audited_as: str = ""
+    ) -> list[ArtifactHead]:
+        """The same for the host's own command line, which needs no token and is audited instead."""
         refuse_if(_batch_problems(changes))
         drafts = [replace(d, artifact_id=d.artifact_id or _new_id(d.artifact_type)) for d in changes.save]
         named = [d.artifact_id or "" for d in drafts] + [*changes.publish, *changes.archive, *changes.remove]
         async with self._store.platform_unit() as platform:
             await active_tenant(platform.tenants, changes.tenant_id)
             unit = platform.of(changes.tenant_id)
+            if made := await made_before(unit, request, self._clock.now()):
+                return await _named_heads(unit, made["artifactIds"])
             batch = await self._batch(unit, changes, named, actor)
             for place, draft in enumerate(drafts):
                 _save(batch, place, draft)
@@ -118,8 +129,10 @@ class Authoring:
             batch.problems += await _taken_names(unit, batch, drafts)
             refuse_if(batch.problems)
             await _write(unit, batch)
-            heads = await unit.artifacts.heads(named)
-        return [heads[ArtifactId(artifact_id)] for artifact_id in dict.fromkeys(named)]
+            if audited_as:
+                await unit.imports.audit(AuditEntry(batch.at, actor, audited_as, None, {"artifacts": len(changes)}))
+            await remember(unit, request, {"artifactIds": list(dict.fromkeys(named))}, batch.at)
+            return await _named_heads(unit, named)
 
     async def _batch(self, unit: TenantUnit, changes: ArtifactChanges, named: list[str], actor: Actor) -> _Batch:
         heads = await unit.artifacts.heads(named)
@@ -144,36 +157,17 @@ class Authoring:
         async with self._store.view(tenant_id) as unit:
             return await unit.artifacts.page(wanted, first=first, after=after)
 
-    async def used_by(
-        self, caller: Caller, tenant_id: TenantId, artifact_id: str, *, first: int, after: tuple[str, str] | None
-    ) -> Slice[ArtifactHead]:
-        """Artifacts that refer to this one."""
-        require(caller, Right.READ_ARTIFACTS)
-        async with self._store.view(tenant_id) as unit:
-            return await unit.artifacts.used_by(artifact_id, first=first, after=after)
-
-    async def references(self, caller: Caller, tenant_id: TenantId, artifact_id: str) -> list[ArtifactHead]:
-        """Artifacts that this one refers to."""
-        require(caller, Right.READ_ARTIFACTS)
-        async with self._store.view(tenant_id) as unit:
-            found = await unit.artifacts.references([artifact_id])
-            heads = await unit.artifacts.heads({reference.target_id for reference in found})
-        return sorted((h for h in heads.values() if h.is_there), key=lambda h: (h.artifact_type.rank, h.artifact_id))
-
-    async def revisions(
-        self, caller: Caller, tenant_id: TenantId, artifact_id: str, *, first: int, before: int | None
-    ) -> Slice[Revision]:
-        """The history, newest first."""
-        require(caller, Right.READ_ARTIFACTS)
-        async with self._store.view(tenant_id) as unit:
-            return await unit.artifacts.revisions(artifact_id, first=first, before=before)
-
     async def contents(self, caller: Caller, tenant_id: TenantId, revision_ids: list[str]) -> dict[str, Any]:
         """The JSON of revisions, by revision id."""
         require(caller, Right.READ_ARTIFACTS)
         async with self._store.view(tenant_id) as unit:
             bodies = await unit.artifacts.bodies(revision_ids)
         return {key: strict_json.trusted(body) for key, body in bodies.items()}
+
+
+async def _named_heads(unit: TenantUnit, artifact_ids: Sequence[str]) -> list[ArtifactHead]:
+    heads = await unit.artifacts.heads(artifact_ids)
+    return [heads[ArtifactId(artifact_id)] for artifact_id in dict.fromkeys(artifact_ids)]
 
 
 def draft_of_file(raw: bytes) -> ArtifactDraft:

@@ -27,6 +27,7 @@ class ErrorCode(Enum):
     INVALID_TENANT_ID = ("InvalidTenantId", 400)
     RATE_LIMIT_EXCEEDED = ("RateLimitExceeded", 429)
     NOT_FOUND = ("NotFound", 404)
+    LINK_EXPIRED = ("LinkExpired", 403)
     METHOD_NOT_ALLOWED = ("MethodNotAllowed", 405)
     NOT_ACCEPTABLE = ("NotAcceptable", 406)
     UNSUPPORTED_MEDIA_TYPE = ("UnsupportedMediaType", 415)
@@ -101,6 +102,8 @@ class ErrorCode(Enum):
     CANCEL_TOO_LATE = ("CancelTooLate", 409)
     IMPORT_EXPIRED = ("ImportExpired", 410)
     PLAN_EXPIRED = ("PlanExpired", 410)
+    UPLOAD_EXPIRED = ("UploadExpired", 410)
+    IDEMPOTENCY_KEY_REUSED = ("IdempotencyKeyReused", 422)
     IMPORT_CANCELLED = ("ImportCancelled", 422)
     ARTIFACT_INSTALL_FAILED = ("ArtifactInstallFailed", 422)
     #: found while a bundle is validated; the same word found late (verification) is a 422 of the import itself

@@ -11,11 +11,10 @@ from typing import Any
 import uuid_utils
 
 from domain import versions
-from domain.access import Caller
 from domain.artifact_types import PACKAGE_TYPES
 from domain.errors import ErrorCode, Problem
 from domain.manifest_fields import PACKAGE_DEPENDENCIES_MAX, is_package_name, is_tags
-from domain.model import ArtifactHead, Package, PackageDependency, TenantId, name_key, rfc3339
+from domain.model import Actor, ArtifactHead, Package, PackageDependency, TenantId, name_key, rfc3339
 
 _DESCRIPTION_MAX = 500
 _AUTHOR_MAX = 100
@@ -96,7 +95,7 @@ def root_warnings(order: ExportOrder, roots: Sequence[ArtifactHead]) -> Iterator
 
 
 def export_record(
-    caller: Caller, order: ExportOrder, package: Package | None, failure: str, now: datetime
+    actor: Actor, order: ExportOrder, package: Package | None, failure: str, now: datetime
 ) -> dict[str, Any]:
     """A line of the export history, failed exports included (installhub.md section 6.8)."""
     return {
@@ -105,7 +104,7 @@ def export_record(
         "packageName": order.package_name,
         "version": order.version,
         "tenantId": order.tenant_id,
-        "exportedBy": caller.actor.label,
+        "exportedBy": actor.label,
         "exportedAt": rfc3339(now),
         "artifactCount": package.artifact_count if package else 0,
         "rootArtifactIds": list(order.artifact_ids),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +21,14 @@ from domain.bundle_writing import BundleWriter
 from domain.closure import Closure, closure
 from domain.contents import is_registered_credential, without_credentials
 from domain.entry_names import MANIFEST, README
-from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.errors import ErrorCode, Problem, Refusal, problem_of, problem_row, refuse, refuse_if
 from domain.export_order import ExportOrder, export_record, order_problems, root_warnings, taken_problem
 from domain.limits import Installation
 from domain.manifest_fields import is_binding_path
 from domain.manifest_writing import manifest_bytes, manifest_of, readme_of
 from domain.model import (
     HASH_PREFIX,
+    Actor,
     ArtifactEntry,
     ArtifactHead,
     Binding,
@@ -40,13 +41,15 @@ from domain.model import (
     name_key,
     rfc3339,
 )
-from domain.ports import BlobWriter, Ports, VersionTakenError
+from domain.ports import BlobWriter, KeyTakenError, Ports, VersionTakenError
+from domain.repeating import Once, made_before, once, remember
 from domain.rows import ExportForm
 from domain.scanning import secret_paths
 from domain.scanning.walk import redacted
 from domain.tenancy import active_tenant
 
-_BODIES_AT_ONCE = 50
+#: so much content is in memory, or one larger artifact
+_PART_BYTES = 4 << 20
 _NO_BLOB = BlobKey("")
 _MINUTE, _HOUR = 60, 3600
 #: as long as a manifest may say it
@@ -70,6 +73,8 @@ class _Build:
     writer: BundleWriter
     buffer: io.BytesIO
     digest: Any = field(default_factory=hashlib.sha256)
+    #: what was not known before of how revisions leave their tenant
+    forms: dict[str, ExportForm] = field(default_factory=dict)
     entries: list[ArtifactEntry] = field(default_factory=list)
     bindings: list[Binding] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -98,13 +103,26 @@ class Exporter:
         refuse_if(gathered.problems)
         return gathered
 
-    async def export(self, caller: Caller, order: ExportOrder) -> Exported:
-        """Make a package. Refusals come with every problem; failed exports take no version (R14)."""
+    async def export(self, caller: Caller, order: ExportOrder, *, key: str | None = None) -> Exported:
+        """Make a package. Refusals come with every problem; failed exports take no version (R14).
+
+        With an idempotency key that the same request came with before, its package is the answer, and nothing is
+        counted (R25, R36). Raises ``IdempotencyKeyReused`` for another request.
+        """
         require(caller, Right.EXPORT)
+        request = once(caller, key, "export", order)
+        if first := await self._made_before(order.tenant_id, request):
+            return first
         await self._count(caller, order.tenant_id)
         try:
-            return await self._export(caller, order)
-        except Refusal as refusal:
+            return await self._export(caller, order, request)
+        except (Refusal, KeyTakenError) as error:
+            # a twin that was quicker has the key, and the version
+            if first := await self._made_before(order.tenant_id, request):
+                return first
+            if not isinstance(error, Refusal):
+                raise
+            refusal = error
             await self._record(caller, order, None, f"{refusal.code.wire}: {refusal.message}")
             raise
 
@@ -112,7 +130,7 @@ class Exporter:
         """Ten a minute for a user, fifty an hour for a tenant; counted whether it succeeds or not (R36)."""
         windows = [
             (f"exports/user/{caller.issuer}/{caller.subject}", self._limits.exports_per_user_minute, _MINUTE),
-            (f"exports/tenant/{tenant_id}", self._limits.exports_per_tenant_hour, _HOUR),
+            self._tenant_window(tenant_id),
         ]
         wait = await self._limiter.take(windows)
         if wait:
@@ -121,7 +139,24 @@ class Exporter:
                 ErrorCode.RATE_LIMIT_EXCEEDED, f"Too many exports. Wait {wait} s.", limit=names, retryAfter=wait
             )
 
-    async def _export(self, caller: Caller, order: ExportOrder) -> Exported:
+    async def left_this_hour(self, tenant_id: TenantId) -> int:
+        """How many more exports a tenant may make within the hour (R36)."""
+        return await self._limiter.left(self._tenant_window(tenant_id))
+
+    def _tenant_window(self, tenant_id: TenantId) -> tuple[str, int, int]:
+        return f"exports/tenant/{tenant_id}", self._limits.exports_per_tenant_hour, _HOUR
+
+    async def _made_before(self, tenant_id: TenantId, request: Once | None) -> Exported | None:
+        if request is None:
+            return None
+        async with self._store.platform_view() as platform:
+            made = await made_before(platform.of(tenant_id), request, self._clock.now())
+            package = await platform.lookup.package(made["packageId"], frozenset({tenant_id})) if made else None
+        if made is None or package is None:
+            return None
+        return Exported(package, tuple(problem_of(row) for row in made["warnings"]))
+
+    async def _export(self, caller: Caller, order: ExportOrder, request: Once | None) -> Exported:
         async with self._store.platform_view() as platform:
             tenant = await active_tenant(platform.tenants, order.tenant_id)
         problems = [*order_problems(order), *self._root_problems(order.artifact_ids)]
@@ -136,73 +171,67 @@ class Exporter:
             refuse_if([*problems, *([taken_problem(taken)] if taken else [])])
         async with self._blobs.create() as blob:
             build = await self._built(order, gathered, blob)
-            package = await self._closed(caller, build, blob, tenant.platform_version)
+            await self._remember(order.tenant_id, build.forms)
+            package = await self._closed(caller.actor, build, blob, tenant.platform_version)
             if taken:
                 raise Refusal([taken_problem(taken, package.checksum)])
             package = replace(package, blob_key=await blob.finish())
-        await self._kept(caller, order, package)
-        return Exported(
-            package,
-            (
-                *root_warnings(order, [gathered.heads[root] for root in gathered.roots]),
-                *gathered.warnings,
-                *build.warnings,
-            ),
-        )
+        roots = [gathered.heads[root] for root in gathered.roots]
+        exported = Exported(package, (*root_warnings(order, roots), *gathered.warnings, *build.warnings))
+        await self._kept(caller, order, exported, request)
+        return exported
+
+    async def backup(
+        self, actor: Actor, order: ExportOrder, gathered: Closure, platform_version: str, *, earlier: Package | None
+    ) -> Package:
+        """The stored bundle of exactly these artifacts, whatever their status; the caller writes its row (R38).
+
+        It is the ``earlier`` one where that holds the same. Nothing is judged, counted or remembered.
+        """
+        async with self._blobs.create() as blob:
+            build = await self._built(order, gathered, blob)
+            package = await self._closed(actor, build, blob, platform_version)
+            if earlier is not None and earlier.checksum == package.checksum:
+                return earlier
+            return replace(package, blob_key=await blob.finish())
 
     async def _built(self, order: ExportOrder, gathered: Closure, blob: BlobWriter) -> _Build:
         buffer = io.BytesIO()
         build = _Build(order, gathered, BundleWriter(buffer), buffer)
         heads = [gathered.heads[key] for key in gathered.install_order]
         async with self._store.view(order.tenant_id) as unit:
-            known = await unit.artifacts.export_forms([head.revision_id for head in heads])
-        made: dict[str, ExportForm] = {}
-        for begin in range(0, len(heads), _BODIES_AT_ONCE):
-            part = heads[begin : begin + _BODIES_AT_ONCE]
+            revisions = [head.revision_id for head in heads]
+            known = await unit.artifacts.export_forms(revisions)
+            sizes = await unit.artifacts.body_sizes(revisions)
+        for part in _parts(heads, sizes):
             async with self._store.view(order.tenant_id) as unit:
                 bodies = await unit.artifacts.bodies([head.revision_id for head in part])
-            made |= await asyncio.to_thread(_add_part, build, part, bodies, known)
+            build.forms |= await asyncio.to_thread(_add_part, build, part, bodies, known)
             await blob.write(_drained(buffer))
-        if made:
-            async with self._store.unit(order.tenant_id) as unit:
-                await unit.artifacts.remember_export_forms(made)
         return build
 
-    async def _closed(self, caller: Caller, build: _Build, blob: BlobWriter, platform_version: str) -> Package:
-        """README, manifest and directory, and the package they make."""
-        now, order = self._clock.now(), build.order
-        manifest = Manifest(
-            package_id=PackageId(f"pkg-{uuid_utils.uuid7()}"),
-            name=order.package_name,
-            package_type=PackageType(order.package_type),
-            version=order.version,
-            exported_at=rfc3339(now),
-            exported_by=caller.actor.label,
-            tenant_id=order.tenant_id,
-            platform_version=platform_version,
-            checksum=HASH_PREFIX + build.digest.hexdigest(),
-            artifacts=tuple(build.entries),
-            install_order=tuple(entry.artifact_id for entry in build.entries),
-            package_dependencies=order.package_dependencies,
-            bindings=tuple(build.bindings),
-            description=order.description,
-            author=order.author,
-            tags=order.tags,
-        )
-        readme = readme_of(manifest).encode()
-        manifest = replace(manifest, readme_hash=HASH_PREFIX + hashlib.sha256(readme).hexdigest())
-        tree = manifest_of(manifest, roots=build.gathered.roots)
-        build.writer.add(README, readme)
-        build.writer.add(MANIFEST, manifest_bytes(tree), is_stored=True)
-        build.writer.close()
-        await blob.write(_drained(build.buffer))
-        return _package(manifest, tree, build, caller, now, self._limits.bundle_days)
+    async def _remember(self, tenant_id: TenantId, forms: dict[str, ExportForm]) -> None:
+        if forms:
+            async with self._store.unit(tenant_id) as unit:
+                await unit.artifacts.remember_export_forms(forms)
 
-    async def _kept(self, caller: Caller, order: ExportOrder, package: Package) -> None:
+    async def _closed(self, actor: Actor, build: _Build, blob: BlobWriter, platform_version: str) -> Package:
+        now, days = self._clock.now(), self._limits.bundle_days
+        package = await asyncio.to_thread(_end, build, actor, platform_version, now, days)
+        await blob.write(_drained(build.buffer))
+        return package
+
+    async def _kept(self, caller: Caller, order: ExportOrder, exported: Exported, request: Once | None) -> None:
+        package, now = exported.package, self._clock.now()
         try:
             async with self._store.unit(order.tenant_id) as unit:
                 await unit.packages.add(package)
-                await unit.packages.record_export(export_record(caller, order, package, "", self._clock.now()))
+                await unit.packages.record_export(export_record(caller.actor, order, package, "", now))
+                warnings = [problem_row(warning) for warning in exported.warnings]
+                await remember(unit, request, {"packageId": package.package_id, "warnings": warnings}, now)
+        except KeyTakenError:
+            await self._blobs.delete(package.blob_key)
+            raise
         except VersionTakenError as error:
             await self._blobs.delete(package.blob_key)
             async with self._store.view(order.tenant_id) as unit:
@@ -213,7 +242,7 @@ class Exporter:
 
     async def _record(self, caller: Caller, order: ExportOrder, package: Package | None, failure: str) -> None:
         async with self._store.unit(order.tenant_id) as unit:
-            await unit.packages.record_export(export_record(caller, order, package, failure, self._clock.now()))
+            await unit.packages.record_export(export_record(caller.actor, order, package, failure, self._clock.now()))
 
     def _root_problems(self, artifact_ids: Sequence[str]) -> list[Problem]:
         if not artifact_ids:
@@ -223,6 +252,21 @@ class Exporter:
             details = {"limit": self._limits.export_roots, "actual": len(artifact_ids)}
             return [Problem(ErrorCode.TOO_MANY_ROOT_ARTIFACTS, text, "artifactIds", details=details)]
         return []
+
+
+def _parts(heads: Sequence[ArtifactHead], sizes: Mapping[str, int]) -> Iterator[list[ArtifactHead]]:
+    """The artifacts in their order, as many together as fit the memory that an export may take."""
+    part: list[ArtifactHead] = []
+    left = _PART_BYTES
+    for head in heads:
+        size = sizes[head.revision_id]
+        if part and size > left:
+            yield part
+            part, left = [], _PART_BYTES
+        part.append(head)
+        left -= size
+    if part:
+        yield part
 
 
 def _add_part(
@@ -265,6 +309,36 @@ def _add_artifact(build: _Build, head: ArtifactHead, body: bytes, form: ExportFo
             build.warnings.append(Problem(ErrorCode.CREDENTIAL_REMOVED, text, shown, head.artifact_id))
 
 
+def _end(build: _Build, actor: Actor, platform_version: str, now: datetime, bundle_days: int) -> Package:
+    """README, manifest and directory, and the package they make. Runs in a thread."""
+    order = build.order
+    manifest = Manifest(
+        package_id=PackageId(f"pkg-{uuid_utils.uuid7()}"),
+        name=order.package_name,
+        package_type=PackageType(order.package_type),
+        version=order.version,
+        exported_at=rfc3339(now),
+        exported_by=actor.label,
+        tenant_id=order.tenant_id,
+        platform_version=platform_version,
+        checksum=HASH_PREFIX + build.digest.hexdigest(),
+        artifacts=tuple(build.entries),
+        install_order=tuple(entry.artifact_id for entry in build.entries),
+        package_dependencies=order.package_dependencies,
+        bindings=tuple(build.bindings),
+        description=order.description,
+        author=order.author,
+        tags=order.tags,
+    )
+    readme = readme_of(manifest).encode()
+    manifest = replace(manifest, readme_hash=HASH_PREFIX + hashlib.sha256(readme).hexdigest())
+    tree = manifest_of(manifest, roots=build.gathered.roots)
+    build.writer.add(README, readme)
+    build.writer.add(MANIFEST, manifest_bytes(tree), is_stored=True)
+    build.writer.close()
+    return _package(manifest, tree, build, actor, now, bundle_days)
+
+
 def _drained(buffer: io.BytesIO) -> bytes:
     data = buffer.getvalue()
     buffer.seek(0)
@@ -273,7 +347,7 @@ def _drained(buffer: io.BytesIO) -> bytes:
 
 
 def _package(
-    manifest: Manifest, tree: dict[str, Any], build: _Build, caller: Caller, now: datetime, bundle_days: int
+    manifest: Manifest, tree: dict[str, Any], build: _Build, actor: Actor, now: datetime, bundle_days: int
 ) -> Package:
     return Package(
         package_id=manifest.package_id,
@@ -293,6 +367,6 @@ def _package(
         bundle_sha256=build.writer.sha256,
         size_bytes=build.writer.size,
         exported_at=now,
-        exported_by=caller.actor,
+        exported_by=actor,
         expires_at=now + timedelta(days=bundle_days),
     )

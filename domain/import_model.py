@@ -169,6 +169,7 @@ class ImportOptions:
     allow_version_downgrade: bool = False
     allow_major_version_upgrade: bool = False
     allow_security_warnings: bool = False
+    backup_before_replace: bool = False
     dry_run: bool = False
     imported_by: str | None = None
     bindings: Mapping[str, str] = field(default_factory=dict)
@@ -269,6 +270,15 @@ class ImportJob:
     package_id: PackageId | None = None
     outcome: Mapping[str, Any] | None = None
     failure: Failure | None = None
+    #: the import that this one tries again (R12)
+    retry_of: ImportId | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def imported_by(self) -> str:
+        """The actor; for a service account the person it names (R38)."""
+        named = self.options.imported_by
+        return named if named and self.submitted_by.is_service else self.submitted_by.label
 
     @property
     def shown_state(self) -> ImportState:
@@ -294,7 +304,17 @@ class ImportFilter:
     """Which import jobs a list shows, newest first."""
 
     states: tuple[ImportState, ...] = ()
+    kinds: tuple[ImportKind, ...] = ()
     package_name: str = ""
+    package_id: str = ""
+    #: the actor's e-mail address or subject, as records show it
+    imported_by: str = ""
+    #: submitted at or after this time, and before that one
+    since: datetime | None = None
+    until: datetime | None = None
+    idempotency_key: str = ""
+    #: waiting imports that are given up before this time (R40)
+    expires_before: datetime | None = None
     include_dry_runs: bool = False
 
 

@@ -55,7 +55,7 @@ def outcome(
         "artifactsSkipped": len(skipped),
         "conflictsResolved": sum(action.strategy is not None for action in actions),
         "installedAt": installed_at,
-        "installedBy": installed_by(job),
+        "installedBy": job.imported_by,
         "installOrder": [action.source_id for action in actions],
         "conflictReport": {"conflicts": [decided_conflict(action) for action in actions if action.strategy]},
         "securityScanResult": report.overall_result.value,
@@ -75,14 +75,21 @@ def dry_run(job: ImportJob, plan: Plan, manifest: Manifest, *, report: ScanRepor
         "packageId": manifest.package_id,
         "packageName": manifest.name,
         "version": manifest.version,
+        **planned(job, plan, report.overall_result.value),
+    }
+
+
+def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
+    """What a plan with its actions says, whoever asks for it and when."""
+    return {
         "wouldInstall": [action.name for action in plan.actions if action.kind not in _NOT_INSTALLED],
-        "conflictsFound": [_found_conflict(action) for action in plan.actions if _is_conflict(action)],
+        "conflictsFound": [_found_conflict(action) for action in plan.actions if is_conflict(action)],
         "counts": counts(plan),
-        "securityScanResult": report.overall_result.value,
+        "securityScanResult": scan_result,
         "estimatedInstallOrder": [action.source_id for action in plan.actions],
         "warnings": [problem_row(problem) for problem in (*plan.warnings, *importer_warnings(job))],
         "blockers": [problem_row(problem) for problem in plan.blockers],
-        "actions": [_action_row(action) for action in plan.actions],
+        "actions": [action_row(action) for action in plan.actions],
     }
 
 
@@ -118,12 +125,6 @@ def decided_conflict(action: PlanAction) -> dict[str, Any]:
     }
 
 
-def installed_by(job: ImportJob) -> str:
-    """The actor; for a service account the person it names (R38)."""
-    named = job.options.imported_by
-    return named if named and job.submitted_by.is_service else job.submitted_by.label
-
-
 def importer_warnings(job: ImportJob) -> list[Problem]:
     """``importedBy`` never changes the actor and never refuses (R38)."""
     named = job.options.imported_by
@@ -133,7 +134,7 @@ def importer_warnings(job: ImportJob) -> list[Problem]:
     return [Problem(ErrorCode.IMPORTED_BY_IGNORED, text, "importedBy")]
 
 
-def _is_conflict(action: PlanAction) -> bool:
+def is_conflict(action: PlanAction) -> bool:
     """What is unchanged and had no strategy is none: it never waits for anybody (R19)."""
     return action.strategy is not None or action.kind is None
 
@@ -148,7 +149,8 @@ def _found_conflict(action: PlanAction) -> dict[str, Any]:
     }
 
 
-def _action_row(action: PlanAction) -> dict[str, Any]:
+def action_row(action: PlanAction) -> dict[str, Any]:
+    """What is done with one artifact."""
     return {
         "sourceId": action.source_id,
         "artifactName": action.name,

@@ -14,6 +14,7 @@ from typing import Any
 from domain.errors import Problem
 from domain.import_model import EventKind, ImportJob, ImportState, Progress, Stage
 from domain.model import Tenant
+from domain.observing import NOBODY, Observer
 from domain.ports import Store, TenantUnit
 from domain.rows import NewEvent, Step
 
@@ -40,8 +41,9 @@ class CancelRequestedError(Exception):
 class Run:
     """What a running import has told and where it is. Not shared between runs."""
 
-    def __init__(self, store: Store, job: ImportJob) -> None:
+    def __init__(self, store: Store, job: ImportJob, observer: Observer = NOBODY) -> None:
         self.job = job
+        self._observer = observer
         self.stage: Stage | None = None
         self.total: int | None = None
         self._tenant: Tenant | None = None
@@ -114,7 +116,9 @@ class Run:
     ) -> None:
         self._percent = max(self._percent, self._percent_of(kind, done))
         progress = Progress(self.stage, done, self.total, round(self._percent, 1), artifact_name)
-        self._told.append(NewEvent(kind, progress, message, state, problem))
+        event = NewEvent(kind, progress, message, state, problem)
+        self._told.append(event)
+        self._observer.told(self.job, event)
 
     def _percent_of(self, kind: EventKind, done: int) -> float:
         if self.stage is None:

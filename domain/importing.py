@@ -10,14 +10,11 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import uuid_utils
-
 from domain import import_outcome, policy, scanning
-from domain.access import Caller, Right, require
+from domain.backup import Backups
 from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.holding import Author, next_batch, origin_of
@@ -25,26 +22,20 @@ from domain.import_model import (
     ActionKind,
     AuditEntry,
     Drift,
-    EventKind,
     Failure,
     ImportJob,
-    ImportKind,
-    ImportMode,
-    ImportOptions,
-    ImportPackage,
     ImportState,
     InstalledPackage,
     Plan,
-    Progress,
     Stage,
 )
 from domain.import_run import CancelRequestedError, Run
 from domain.limits import Installation
-from domain.model import ImportId, PlanId, TenantId, rfc3339
+from domain.model import Package, rfc3339
+from domain.observing import NOBODY, Observer
 from domain.plan import Planned
 from domain.planning import Planner
-from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
-from domain.rows import NewEvent
+from domain.ports import NameTakenError, Ports, RevisionMovedError
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 
@@ -67,70 +58,17 @@ class PlanMovedError(Exception):
         self.drift = drift
 
 
-@dataclass(frozen=True, slots=True)
-class ImportOrder:
-    """What a door asks for: one stored bundle, a tenant, and how."""
-
-    tenant_id: TenantId
-    package: ImportPackage
-    options: ImportOptions
-
-
-def admit(caller: Caller, options: ImportOptions) -> None:
-    """Refuse a caller who may not import, or not with these options: needed or not (R15, section 9.1)."""
-    require(caller, Right.IMPORT)
-    if options.allow_security_warnings:
-        require(caller, Right.OVERRIDE_SECURITY)
-    if options.allow_major_version_upgrade:
-        require(caller, Right.OVERRIDE_MAJOR)
-
-
 class Importer:
-    """Submits imports and runs them."""
+    """Runs imports that a worker claimed."""
 
-    def __init__(self, ports: Ports, installation: Installation) -> None:
+    def __init__(self, ports: Ports, installation: Installation, observer: Observer = NOBODY) -> None:
         self._store = ports.store
+        self._observer = observer
         self._blobs = ports.blobs
         self._clock = ports.clock
         self._limits = installation.limits
         self._planner = Planner(ports.store, ports.clock, installation.limits)
-
-    async def submit(self, caller: Caller, order: ImportOrder) -> ImportJob:
-        """Put an import into its tenant's line. What the run finds is told by the job.
-
-        Raises ``InsufficientPermission``, ``InvalidTenantId`` and, when too many wait, ``RateLimitExceeded``.
-        """
-        admit(caller, order.options)
-        unique = str(uuid_utils.uuid7())
-        job = ImportJob(
-            import_id=ImportId(f"imp-{unique}"),
-            tenant_id=order.tenant_id,
-            kind=ImportKind.IMPORT,
-            mode=ImportMode.PLAN if order.options.dry_run else ImportMode.APPLY,
-            state=ImportState.QUEUED,
-            options=order.options,
-            packages=(order.package,),
-            submitted_by=caller.actor,
-            submitted_at=self._clock.now(),
-            plan_id=PlanId(f"plan-{unique}"),
-            last_seq=1,
-        )
-        event = NewEvent(EventKind.QUEUED, Progress(None, 0, None, 0.0), "The import was accepted.", ImportState.QUEUED)
-        async with self._store.platform_unit() as platform:
-            await active_tenant(platform.tenants, order.tenant_id)
-            unit = platform.of(order.tenant_id)
-            await self._refuse_flood(unit)
-            await unit.imports.submit(job, event)
-            if order.tenant_id not in caller.tenants:
-                await unit.imports.audit(self._entry(job, "import.submitted", {"asPlatform": True}))
-        return job
-
-    async def _refuse_flood(self, unit: TenantUnit) -> None:
-        if await unit.imports.queued_count() >= self._limits.queued_imports:
-            text = f"{self._limits.queued_imports} imports of this tenant already wait."
-            raise refuse(
-                ErrorCode.RATE_LIMIT_EXCEEDED, text, limit=f"{self._limits.queued_imports} waiting", retryAfter=30
-            )
+        self._backups = Backups(ports, installation)
 
     async def run(self, job: ImportJob) -> None:
         """Take a claimed import from bytes to active artifacts, or leave the tenant as it was.
@@ -138,7 +76,7 @@ class Importer:
         Safe to call again after a crash: revisions held by an earlier run are dropped first. Raises
         :class:`domain.ports.LeaseLostError` when another worker took over; then this run has changed nothing since.
         """
-        run = Run(self._store, job)
+        run = Run(self._store, job, self._observer)
         try:
             await self._begun_again(run)
             await self._run(run)
@@ -169,9 +107,10 @@ class Importer:
         refuse_if(made.blockers)
         if made.open_conflicts:
             return await self._paused(run, made)
+        backup = await self._backups.keep(run, made)
         await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, planned))
         await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, self._verified(run))
-        await self._activated(run, made, bundle, report)
+        await self._activated(run, made, bundle, report, backup=backup)
         return None
 
     async def _begun_again(self, run: Run) -> None:
@@ -279,7 +218,9 @@ class Importer:
             raise Refusal(problems, status=_FOUND_LATE)
         run.end("Every held artifact can be read and every reference resolves.")
 
-    async def _activated(self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport) -> None:
+    async def _activated(
+        self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport, *, backup: Package | None
+    ) -> None:
         """The one transaction that the tenant sees. Raises :class:`PlanMovedError` when a precondition fell."""
         job, manifest, now = run.job, bundle.manifest, self._clock.now()
         run.begin(Stage.ACTIVATION)
@@ -287,6 +228,8 @@ class Importer:
         outcome = import_outcome.outcome(
             job, made, manifest, report=report, warnings=warnings, installed_at=rfc3339(now)
         )
+        if backup is not None:
+            outcome["backupPackageId"] = backup.package_id
         run.finish(ImportState.SUCCEEDED, f"{manifest.name} {manifest.version} is active.")
         installed = InstalledPackage(
             tenant_id=job.tenant_id,
@@ -347,7 +290,7 @@ class Importer:
         """End an import that met a bug of ours; the log has it under the correlation id."""
         text = f"Something went wrong on our side. Quote {correlation_id} when you report it."
         problem = Problem(ErrorCode.INTERNAL_ERROR, text, details={"correlationId": correlation_id})
-        run = Run(self._store, job)
+        run = Run(self._store, job, self._observer)
         await self._caught_up(run)
         await self._failed(run, Refusal([problem]))
 

@@ -39,6 +39,8 @@ class Limits:
     rest_wait: int = 300
     queued_imports: int = 100
     bundle_days: int = 365
+    #: how long a bundle is kept after its last import ended (R13)
+    used_bundle_days: int = 30
 
     def zip_bytes(self, plan: TenantPlan) -> int:
         """The largest ZIP a plan lets in (A1)."""

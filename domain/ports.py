@@ -14,11 +14,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from domain.batch_rows import BatchRows
+from domain.measures import MeasureRows
 from domain.model import BlobKey, TenantId
-from domain.rows import ArtifactRows, ImportRows, JobRows, LookupRows, PackageRows, TenantRows
+from domain.rows import (
+    ArtifactRows,
+    ImportRows,
+    JobRows,
+    KeepingRows,
+    LookupRows,
+    PackageRows,
+    RepeatRows,
+    TenantRows,
+    UploadRows,
+)
 
 #: the bell that is rung when a job may be claimed: one was queued, or a tenant's place is free
 JOBS = "jobs"
+#: the bell that is rung when an import begins, changes its state or ends
+IMPORTS = "imports"
 
 
 class LeaseLostError(RuntimeError):
@@ -41,6 +55,10 @@ class VersionTakenError(RuntimeError):
     """The tenant already exported this package name and version (R14)."""
 
 
+class KeyTakenError(RuntimeError):
+    """Another request with this idempotency key was carried out first (R25)."""
+
+
 class RevisionMovedError(RuntimeError):
     """Somebody saved this artifact in between."""
 
@@ -56,6 +74,8 @@ class TenantUnit(Protocol):
     artifacts: ArtifactRows
     packages: PackageRows
     imports: ImportRows
+    uploads: UploadRows
+    repeats: RepeatRows
 
     def ring(self, topic: str) -> None:
         """Ring this bell after the commit."""
@@ -67,6 +87,9 @@ class PlatformUnit(Protocol):
     tenants: TenantRows
     lookup: LookupRows
     jobs: JobRows
+    keeping: KeepingRows
+    batches: BatchRows
+    measures: MeasureRows
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         """The same transaction, bound to a tenant."""
@@ -116,6 +139,9 @@ class Blobs(Protocol):
     async def delete(self, key: BlobKey) -> None:
         """Forget it; unknown keys are no error."""
 
+    def keys(self, *, older_than: datetime) -> AsyncIterator[Sequence[BlobKey]]:
+        """Batches of at most 500 keys of finished blobs that were made before this time."""
+
     def scratch(self) -> AbstractAsyncContextManager[Path]:
         """A private folder that is gone afterwards."""
 
@@ -142,6 +168,9 @@ class Limiter(Protocol):
 
     async def take(self, windows: Sequence[tuple[str, int, int]]) -> int:
         """Charge all windows ``(key, limit, seconds)`` or none. 0, or whole seconds to wait (R36)."""
+
+    async def left(self, window: tuple[str, int, int]) -> int:
+        """How often a window ``(key, limit, seconds)`` can be charged now. Charges nothing."""
 
 
 class Clock(Protocol):

@@ -8,10 +8,9 @@ from typing import Any
 
 from domain.access import Caller, Right, require
 from domain.errors import ErrorCode, Refusal, refuse
-from domain.following import Follower
+from domain.following import Follower, demand_number
 from domain.import_model import (
     AuditEntry,
-    ConflictStrategy,
     ImportFilter,
     ImportJob,
     ImportState,
@@ -20,9 +19,9 @@ from domain.import_model import (
     PlanAction,
     ProgressEvent,
 )
-from domain.model import Package, PlanId, TenantId
+from domain.model import BlobKey, Package, PlanId, TenantId
 from domain.ports import Ports
-from domain.rows import Slice
+from domain.rows import HistoryFilter, Page, Slice
 
 Reach = frozenset[TenantId] | None
 
@@ -53,7 +52,7 @@ class Records:
 
     async def with_bytes(self, package: Package) -> Package:
         """The same package, when its bundle can still be fetched; else ``BundleExpired`` (installhub.md 6.8)."""
-        if package.expires_at <= self._clock.now() or not await self._is_stored(package):
+        if package.expires_at <= self._clock.now() or not await self.is_stored(package.blob_key):
             text = "The bundle is no longer kept; its record stays. Export the package again."
             raise refuse(ErrorCode.BUNDLE_EXPIRED, text)
         return package
@@ -65,9 +64,10 @@ class Records:
             async with self._store.unit(package.tenant_id) as unit:
                 await unit.packages.touch(package.package_id, expires_at)
 
-    async def _is_stored(self, package: Package) -> bool:
+    async def is_stored(self, key: BlobKey) -> bool:
+        """Whether these bytes are still kept."""
         try:
-            return bool([chunk async for chunk in self._blobs.read(package.blob_key, length=1)])
+            return bool([chunk async for chunk in self._blobs.read(key, length=1)])
         except FileNotFoundError:
             return False
 
@@ -138,8 +138,12 @@ class Records:
     async def follow(
         self, caller: Caller, import_id: str, reach: Reach, *, after: int = 0
     ) -> AsyncGenerator[ProgressEvent, None]:
-        """Every event after a number, past and coming, until the final one. Access is decided here, once (R37)."""
+        """Every event after a number, past and coming, until the final one. Access is decided here, once (R37).
+
+        Raises ``NotFound``, and ``BadUserInput`` for a number that the journal does not have.
+        """
         job = await self.get_import(caller, import_id, reach)
+        demand_number(job, after)
         return self._follower.follow(job.tenant_id, job.import_id, after=after)
 
     async def settled(self, job: ImportJob) -> ImportJob:
@@ -169,52 +173,40 @@ class Records:
         async with self._store.view(job.tenant_id) as unit:
             return await unit.imports.audit_of(job.import_id)
 
-    async def installed(self, caller: Caller, tenant_id: TenantId) -> list[InstalledPackage]:
-        """Which version of which package a tenant has."""
-        require(caller, Right.READ_ARTIFACTS)
+    async def import_page(
+        self, caller: Caller, reach: Reach, wanted: ImportFilter, *, page: int, page_size: int
+    ) -> Page[ImportJob]:
+        """Imports by page number, newest first, counted."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.import_page(reach, wanted, page=page, page_size=page_size)
+
+    async def export_history(
+        self, caller: Caller, tenant_id: TenantId, wanted: HistoryFilter, *, page: int, page_size: int
+    ) -> Page[Mapping[str, Any]]:
+        """Every export of a tenant that was tried, newest first, in the contract's words (installhub.md 6.8)."""
+        require(caller, Right.EXPORT)
         async with self._store.view(tenant_id) as unit:
-            return await unit.imports.installed()
+            return await unit.packages.history(wanted, page=page, page_size=page_size)
+
+    async def installed_packages(
+        self,
+        caller: Caller,
+        reach: Reach,
+        *,
+        package_name: str = "",
+        first: int,
+        after: tuple[str, str, str] | None = None,
+    ) -> Slice[InstalledPackage]:
+        """Which tenant has which version of which package, by tenant, name key and source."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.installed(reach, package_name=package_name, first=first, after=after)
 
     async def queue_place(self, job: ImportJob) -> tuple[int, ImportJob | None]:
         """A queued import's place in its tenant's line, and what holds the tenant's place."""
         async with self._store.view(job.tenant_id) as unit:
             return await unit.imports.queue_place(job.import_id), await unit.imports.holder()
-
-    async def cancel(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
-        """Ask an import to stop before its activation. Raises ``NotFound`` and ``CancelTooLate``."""
-        require(caller, Right.IMPORT)
-        job = await self.get_import(caller, import_id, reach)
-        if not job.state.is_final:
-            async with self._store.unit(job.tenant_id) as unit:
-                await unit.imports.request_cancel(job.import_id)
-            job = await self.get_import(caller, import_id, reach)
-        if job.state.is_final and job.state is not ImportState.CANCELLED:
-            raise refuse(ErrorCode.CANCEL_TOO_LATE, "The import has already ended.", "importId", importId=import_id)
-        return job
-
-    async def resume(
-        self, caller: Caller, import_id: str, reach: Reach, decisions: Mapping[str, ConflictStrategy]
-    ) -> ImportJob:
-        """Send decisions to a waiting import; it goes on where it was (R18).
-
-        Raises ``NotFound``, ``ImportExpired``, and ``BadUserInput`` for decisions that match no conflict.
-        """
-        require(caller, Right.IMPORT)
-        job = await self.get_import(caller, import_id, reach)
-        if job.state is ImportState.EXPIRED:
-            raise refuse(ErrorCode.IMPORT_EXPIRED, "The import waited too long and was given up.", "importId")
-        waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
-        known = {conflict["conflictId"] for conflict in waiting} | set(job.decisions)
-        unknown = sorted(set(decisions) - known)
-        if unknown or job.state is not ImportState.WAITING_FOR_DECISIONS:
-            text = (
-                "These decisions match no waiting conflict." if unknown else "The import does not wait for decisions."
-            )
-            raise refuse(ErrorCode.BAD_USER_INPUT, text, "resolutions", unknown=unknown)
-        async with self._store.unit(job.tenant_id) as unit:
-            if not await unit.imports.resume(job.import_id, decisions):
-                raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
-        return await self.get_import(caller, import_id, reach)
 
 
 def _no_package(where: str) -> Refusal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.artifact_types import ArtifactType
@@ -28,6 +28,7 @@ from domain.model import (
     ArtifactFilter,
     ArtifactHead,
     ArtifactId,
+    BlobKey,
     ImportId,
     NewRevision,
     Origin,
@@ -41,6 +42,7 @@ from domain.model import (
     TenantId,
     TenantPlan,
     TenantStatus,
+    Upload,
 )
 
 T = TypeVar("T")
@@ -52,6 +54,45 @@ class Slice(Generic[T]):
 
     items: tuple[T, ...]
     has_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A numbered page of a list that is counted, as REST's lists are; the first is 1."""
+
+    items: tuple[T, ...]
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a request with a key asked for, and the ids of what it made (R25)."""
+
+    request_hash: str
+    effect: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which lines of the export history a list shows, newest first (installhub.md section 6.8)."""
+
+    exported_by: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What an import did with an artifact (installhub.md section 8.10); one that was new met no conflict."""
+
+    import_id: ImportId
+    imported_at: datetime
+    package_name: str
+    package_version: str
+    conflict_key: str | None
+    strategy: ConflictStrategy | None
+    previous_version: str | None
+    new_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +157,11 @@ class ArtifactRows(Protocol):
     async def revisions(self, artifact_id: str, *, first: int, before: int | None = None) -> Slice[Revision]:
         """Activated revisions, newest first; ``before`` is the last number seen."""
 
+    async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
+        """Bytes of the bodies of saved revisions."""
+
     async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
-        """Stored bytes by revision id (or merge-base body id); ask for at most 50 at once."""
+        """Stored bytes by revision id (or merge-base body id); ask for as many as fit the memory that you may take."""
 
     async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
         """What is remembered from earlier exports."""
@@ -139,6 +183,9 @@ class PackageRows(Protocol):
     async def add(self, package: Package) -> None:
         """Raises :class:`VersionTakenError`."""
 
+    async def drop(self, package_id: PackageId) -> None:
+        """Give its version up; nothing names its bytes any more. Unknown ids are no error."""
+
     async def of_version(self, name_key: str, version: str) -> Package | None:
         """The export that took this name and version."""
 
@@ -148,8 +195,31 @@ class PackageRows(Protocol):
     async def record_export(self, record: Mapping[str, Any]) -> None:
         """A line of the export history, failures included (installhub.md section 6.8)."""
 
+    async def history(self, wanted: HistoryFilter, *, page: int, page_size: int) -> Page[Mapping[str, Any]]:
+        """Lines of the export history, newest first."""
+
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
         """A download keeps the bytes longer."""
+
+
+class UploadRows(Protocol):
+    """Uploads of one tenant."""
+
+    async def add(self, upload: Upload) -> None:
+        """Remember it."""
+
+    async def find(self, upload_id: str) -> Upload | None:
+        """The upload, expired or not, until it is swept."""
+
+
+class RepeatRows(Protocol):
+    """Requests of one tenant's callers that may come again (R25). ``subject`` is :attr:`Caller.identity`."""
+
+    async def find(self, subject: str, key: str, now: datetime) -> Remembered | None:
+        """What the first request with this key made, while it is kept."""
+
+    async def remember(self, subject: str, key: str, made: Remembered, *, expires_at: datetime) -> None:
+        """Raises :class:`domain.ports.KeyTakenError` when another request with this key came first."""
 
 
 class ImportRows(Protocol):
@@ -203,6 +273,11 @@ class ImportRows(Protocol):
 
     async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
         """The plan's actions in install order; ``after`` is the last (ordinal * 1,000,000 + position) seen."""
+
+    async def touched(
+        self, name_key: str, artifact_types: Collection[ArtifactType], *, page: int, page_size: int
+    ) -> Page[Touch]:
+        """What successful imports did with artifacts of this name, deleted ones too; newest first."""
 
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         """Installed packages with these name keys, or all."""
@@ -279,10 +354,37 @@ class LookupRows(Protocol):
     ) -> Slice[ImportJob]:
         """Newest first; ``after`` is the last import id seen (ids sort by time)."""
 
+    async def import_page(
+        self, reach: frozenset[TenantId] | None, wanted: ImportFilter, *, page: int, page_size: int
+    ) -> Page[ImportJob]:
+        """The same list by page number, counted."""
+
+    async def installed(
+        self, reach: frozenset[TenantId] | None, *, package_name: str, first: int, after: tuple[str, str, str] | None
+    ) -> Slice[InstalledPackage]:
+        """Installed packages by tenant, name key and source; ``after`` is the last of these seen."""
+
     async def tenants_holding(
         self, artifact_ids: Collection[str], reach: frozenset[TenantId] | None
     ) -> dict[ArtifactId, TenantId]:
         """Non-deleted artifacts with these ids in the reach, and one tenant each (R21)."""
+
+
+class KeepingRows(Protocol):
+    """What is kept no longer, and which stored bytes are still named by a row (R13)."""
+
+    async def secret(self, name: str) -> str:
+        """A key of the installation: 64 hexadecimal digits, made by whoever asks first."""
+
+    async def forget_expired(self, now: datetime) -> int:
+        """Drop uploads and idempotency keys past their time; how many."""
+
+    async def unnamed(self, keys: Collection[BlobKey], *, now: datetime, kept_after_use: timedelta) -> set[BlobKey]:
+        """Which of these blobs nothing needs any more.
+
+        A blob is needed by an upload or package that has not expired, and by an import that has not ended, or
+        ended less than ``kept_after_use`` ago.
+        """
 
 
 class JobRows(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
 
 from domain.artifact_types import ArtifactType
 from domain.model import (
@@ -98,6 +98,9 @@ _HISTORY = (
 _BODIES = select(revision_body.c.body_id, revision_body.c.body).where(
     revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
 )
+_SIZES = select(revision_body.c.body_id, func.length(revision_body.c.body)).where(
+    revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
+)
 _FORMS = select(export_form.c.revision_id, export_form.c.file_hash, export_form.c.bindings).where(
     export_form.c.tenant_id == bindparam("tenant"), export_form.c.revision_id.in_(_IDS)
 )
@@ -161,6 +164,9 @@ class SqlArtifacts:
         values = {"tenant": self._tenant, "id": artifact_id, "before": last, "limit": first + 1}
         return slice_of([revision_of(row) for row in await self._session.rows(_HISTORY, values)], first)
 
+    async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
+        return {row[0]: row[1] for row in await self._among(_SIZES, revision_ids)}
+
     async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
         return {row[0]: row[1] for row in await self._among(_BODIES, revision_ids)}
 
@@ -174,14 +180,14 @@ class SqlArtifacts:
             for key, form in forms.items()
         ]
         if rows:
-            await self._session.run(_REMEMBER_FORM, rows)
+            self._session.later(_REMEMBER_FORM, rows)
 
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         session = self._session
         for some in chunks(revisions):
-            await session.run(_WRITE_REVISION, [revision_row(self._tenant, new, held=False) for new in some])
+            session.later(_WRITE_REVISION, [revision_row(self._tenant, new, held=False) for new in some])
             ids = [new.revision_id for new in some]
-            moved = {row[0] for row in (await session.run(_POINT, {"tenant": self._tenant, "ids": ids})).all()}
+            moved = {row[0] for row in await session.rows(_POINT, {"tenant": self._tenant, "ids": ids})}
             if late := next((new for new in some if new.artifact_id not in moved), None):
                 raise session.refuse(RevisionMovedError(late.artifact_id))
             await write_contents(session, self._tenant, some)
@@ -207,11 +213,9 @@ async def write_contents(
 ) -> None:
     """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
     bodies = {new.revision_id: new.body for new in revisions} | dict(bases or {})
-    if bodies:
-        rows = [{"body_id": key, "tenant_id": tenant_id, "body": body} for key, body in bodies.items()]
-        await session.add(revision_body, rows)
-    if references := reference_rows(tenant_id, revisions):
-        await session.add(reference, references)
+    rows = [{"body_id": key, "tenant_id": tenant_id, "body": body} for key, body in bodies.items()]
+    await session.add(revision_body, rows)
+    await session.add(reference, reference_rows(tenant_id, revisions))
 
 
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:

@@ -9,8 +9,9 @@ import os
 import re
 import shutil
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
+from datetime import datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from domain.model import BlobKey
 from domain.ports import BlobWriter, UnavailableError
 
 CHUNK_BYTES = 1024 * 1024
+_KEYS_AT_ONCE = 500
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 P = ParamSpec("P")
@@ -74,6 +76,14 @@ class FileBlobs:
     async def delete(self, key: BlobKey) -> None:
         await _in_thread(self._place(key).unlink, missing_ok=True)
 
+    async def keys(self, *, older_than: datetime) -> AsyncIterator[Sequence[BlobKey]]:
+        # the first digits of a key are the milliseconds since 1970
+        before = f"{int(older_than.timestamp() * 1000):012x}"
+        for shelf in await _in_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]"))):
+            found = await _in_thread(_keys_before, shelf, before)
+            for begin in range(0, len(found), _KEYS_AT_ONCE):
+                yield found[begin : begin + _KEYS_AT_ONCE]
+
     @asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
         room = self._scratch.path / uuid_utils.uuid7().hex
@@ -91,6 +101,14 @@ class FileBlobs:
         if not _KEY.fullmatch(key):
             raise ValueError(f"not a blob key: {key!r}")
         return self._folder / key[-2:] / key[-4:-2] / key
+
+
+def _keys_before(shelf: Path, before: str) -> list[BlobKey]:
+    return [
+        BlobKey(path.name)
+        for path in shelf.glob("*/*")
+        if _KEY.fullmatch(path.name) and path.name[: len(before)] < before
+    ]
 
 
 class _FileWriter:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, insert, select
 from domain.import_model import AuditEntry
 from domain.model import ImportId, TenantId
 from storage.activation import Activation
+from storage.conflicts import Conflicts
 from storage.holding import Holding
 from storage.journal import Journal
 from storage.line import Line
@@ -19,6 +20,8 @@ from storage.tables import audit, outbox
 
 #: in the order of :class:`domain.model.AuditEntry`
 _ENTRY = [audit.c[name] for name in ("at", "actor", "action", "import_id", "details")]
+_ADD_AUDIT = insert(audit)
+_POST = insert(outbox)
 _AUDIT_OF = (
     select(*_ENTRY)
     .where(audit.c.tenant_id == bindparam("tenant"), audit.c.import_id == bindparam("id"))
@@ -26,7 +29,7 @@ _AUDIT_OF = (
 )
 
 
-class SqlImports(Line, Journal, Plans, Holding, Activation):
+class SqlImports(Line, Journal, Plans, Holding, Activation, Conflicts):
     """:class:`domain.ports.ImportRows`."""
 
     def __init__(self, session: Session, tenant_id: TenantId) -> None:
@@ -35,7 +38,7 @@ class SqlImports(Line, Journal, Plans, Holding, Activation):
 
     async def audit(self, entry: AuditEntry) -> None:
         row = {column.name: getattr(entry, column.name) for column in _ENTRY}
-        await self._session.run(insert(audit), row | {"tenant_id": self._tenant})
+        self._session.later(_ADD_AUDIT, row | {"tenant_id": self._tenant})
 
     async def audit_of(self, import_id: ImportId) -> list[AuditEntry]:
         rows = await self._session.rows(_AUDIT_OF, {"tenant": self._tenant, "id": import_id})
@@ -43,4 +46,4 @@ class SqlImports(Line, Journal, Plans, Holding, Activation):
 
     async def post(self, kind: str, payload: Mapping[str, Any]) -> None:
         row = {"tenant_id": self._tenant, "at": self._session.clock.now(), "kind": kind, "payload": payload}
-        await self._session.run(insert(outbox), row)
+        self._session.later(_POST, row)

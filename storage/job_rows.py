@@ -30,7 +30,7 @@ from storage.tables import import_event, import_job, import_package
 FIELDS = (
     *("import_id", "tenant_id", "kind", "mode", "state", "options", "submitted_by", "submitted_at", "fence"),
     *("attempt", "last_seq", "stage", "cancel_requested", "decisions", "ended_at", "expires_at", "plan_id"),
-    *("package_name", "package_version", "package_id", "outcome", "failure"),
+    *("package_name", "package_version", "package_id", "outcome", "failure", "retry_of", "idempotency_key"),
 )
 JOB = [import_job.c[name] for name in FIELDS]
 PACKAGE = [import_package.c[name] for name in ("ordinal", "blob_key", "sha256", "size_bytes", "source_package")]
@@ -77,7 +77,7 @@ def job_of(row: Sequence[Any], packages: Iterable[Sequence[Any]]) -> ImportJob:
 
 
 def job_row(job: ImportJob) -> dict[str, Any]:
-    return written({name: getattr(job, name) for name in FIELDS})
+    return written({name: getattr(job, name) for name in FIELDS}) | {"imported_by": job.imported_by}
 
 
 def written(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, null, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from domain.import_model import ImportJob, ImportMode, ImportState
 from domain.model import ImportId, TenantId
-from domain.ports import JOBS, LeaseLostError
+from domain.ports import IMPORTS, JOBS, LeaseLostError
+from storage.engines import PlaceTakenError
 from storage.job_rows import FIELDS, JOB, PACKAGE, job_of
 from storage.journal import lease_end
-from storage.session import AnyRow, Session
+from storage.prepared import AnyRow
+from storage.session import Session
 from storage.sql import POSTGRESQL, DatabaseSeconds, word
 from storage.tables import IS_HELD, import_job, import_package, revision, tenant
 
@@ -97,9 +98,10 @@ class SqlJobs:
         row = await self._next({"new_owner": owner, "seconds": lease_seconds})
         if row is None:
             return None
-        await self._session.run(_HAD_ITS_TURN, {"id": row[FIELDS.index("tenant_id")]})
+        self._session.later(_HAD_ITS_TURN, {"id": row[FIELDS.index("tenant_id")]})
         packages = await self._session.rows(_PACKAGES, {"id": row[0]})
-        self._session.ring(row[0])
+        for topic in (row[0], IMPORTS):
+            self._session.ring(topic)
         return job_of(row, packages)
 
     async def renew(self, import_id: ImportId, fence: int, *, lease_seconds: float) -> bool:
@@ -112,7 +114,7 @@ class SqlJobs:
     async def requeue_lost(self, *, all_running: bool = False) -> list[ImportId]:
         rows = await self._session.rows(_REQUEUE_ALL if all_running else _REQUEUE_LOST)
         lost = [row[0] for row in rows]
-        for topic in (*lost, JOBS) if lost else ():
+        for topic in (*lost, JOBS, IMPORTS) if lost else ():
             self._session.ring(topic)
         return lost
 
@@ -130,6 +132,6 @@ class SqlJobs:
             try:
                 async with self._session.savepoint():
                     return await self._session.row(_CLAIM, values)
-            except IntegrityError:
+            except PlaceTakenError:
                 continue
         return None

@@ -7,9 +7,9 @@ from functools import cache
 
 from sqlalchemy import Update, bindparam, null, select, update
 
-from domain.import_model import ImportState, ProgressEvent
+from domain.import_model import EventKind, ImportState, ProgressEvent
 from domain.model import ImportId, TenantId
-from domain.ports import JOBS, LeaseLostError
+from domain.ports import IMPORTS, JOBS, LeaseLostError
 from domain.rows import NewEvent, Step
 from storage.job_rows import EVENT, event_body, event_of, written
 from storage.session import Session
@@ -17,6 +17,8 @@ from storage.sql import DatabaseSeconds, word
 from storage.tables import import_event, import_job
 
 _SEQ_MAX = 2**31 - 1
+#: lines that tell of another state
+_TURNS = frozenset({EventKind.QUEUED, EventKind.WAITING, EventKind.RESUMED, EventKind.ENDED})
 
 _EVENTS = (
     select(*EVENT)
@@ -69,6 +71,8 @@ async def add_events(
     session.ring(import_id)
     if not events:
         return
+    if any(event.kind in _TURNS for event in events):
+        session.ring(IMPORTS)
     now = session.clock.now()
     rows: list[Mapping[str, object]] = [
         {

@@ -36,6 +36,11 @@ class MemoryLimiter:
         # shielded: a caller that goes away between two charges would leave one bucket charged and not the other
         return await asyncio.shield(self._taken(buckets))
 
+    async def left(self, window: tuple[str, int, int]) -> int:
+        key, limit, seconds = window
+        stats = await self._windows.get_window_stats(RateLimitItemPerSecond(limit, seconds), STRATEGY, key)
+        return stats.remaining
+
     async def _taken(self, buckets: list[_Bucket]) -> int:
         async with self._one_at_a_time:
             wait = max([await self._seconds_until_free(bucket) for bucket in buckets], default=0)

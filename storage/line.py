@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from domain.import_model import ConflictStrategy, EventKind, ImportJob, ImportMode, ImportState, Progress
 from domain.model import ImportId, TenantId
-from domain.ports import JOBS
+from domain.ports import IMPORTS, JOBS
 from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
 from storage.job_rows import JOB, job_row, jobs_of, with_packages
@@ -55,6 +55,8 @@ _LOCKED = (
     .where(_MINE)
     .with_for_update(of=import_job)
 )
+_ADD_JOB = insert(import_job)
+_ADD_PACKAGES = insert(import_package)
 _ASK_TO_STOP = update(import_job).where(_MINE).values(cancel_requested=True)
 _END = (
     update(import_job)
@@ -88,7 +90,7 @@ class Line:
         self._tenant = tenant_id
 
     async def submit(self, job: ImportJob, event: NewEvent) -> None:
-        await self._session.run(insert(import_job), job_row(job) | {"tenant_id": self._tenant, "last_seq": 1})
+        self._session.later(_ADD_JOB, job_row(job) | {"tenant_id": self._tenant, "last_seq": 1})
         packages = [
             {
                 "import_id": job.import_id,
@@ -102,7 +104,7 @@ class Line:
             for package in job.packages
         ]
         if packages:
-            await self._session.run(insert(import_package), packages)
+            self._session.later(_ADD_PACKAGES, packages)
         await add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
         self._session.ring(JOBS)
 
@@ -133,8 +135,9 @@ class Line:
         if state.is_final:
             return state
         if state is ImportState.RUNNING:
-            await self._session.run(_ASK_TO_STOP, self._named(import_id))
-            self._session.ring(import_id)
+            self._session.later(_ASK_TO_STOP, self._named(import_id))
+            for topic in (import_id, IMPORTS):
+                self._session.ring(topic)
             return ImportState.CANCELLING
         await self._end(import_id, ImportState.CANCELLED, "The import was cancelled.", row[2])
         return ImportState.CANCELLED

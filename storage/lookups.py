@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from sqlalchemy import Column, ColumnElement, and_, bindparam, func, or_, select, true
+from sqlalchemy import Column, ColumnElement, and_, bindparam, func, or_, select, true, tuple_
 
-from domain.import_model import ImportFilter, ImportJob, ImportMode, ImportState
+from domain.import_model import ImportFilter, ImportJob, ImportMode, ImportState, InstalledPackage
 from domain.model import ArtifactId, ArtifactStatus, Package, TenantId, name_key
-from domain.rows import Slice
+from domain.rows import Page, Slice
+from storage.activation import INSTALLED
 from storage.artifacts import slice_of
 from storage.job_rows import JOB, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
 from storage.session import Session
 from storage.sql import chunks, word
-from storage.tables import artifact, import_job, package, plan, tenant
+from storage.tables import artifact, import_job, installed_package, package, plan, tenant
 
 Reach = frozenset[TenantId] | None
 
@@ -54,6 +55,24 @@ class SqlLookups:
         page = page.order_by(import_job.c.import_id.desc()).limit(first + 1)
         return slice_of(jobs_of(await self._session.rows(with_packages(page))), first)
 
+    async def import_page(self, reach: Reach, wanted: ImportFilter, *, page: int, page_size: int) -> Page[ImportJob]:
+        found = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
+        total = await self._session.row(select(func.count()).select_from(found.subquery()))
+        part = found.order_by(import_job.c.import_id.desc()).limit(page_size).offset((page - 1) * page_size)
+        return Page(tuple(jobs_of(await self._session.rows(with_packages(part)))), int(total[0]) if total else 0)
+
+    async def installed(
+        self, reach: Reach, *, package_name: str, first: int, after: tuple[str, str, str] | None
+    ) -> Slice[InstalledPackage]:
+        order = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
+        page = select(*INSTALLED).where(_within(installed_package.c.tenant_id, reach))
+        if package_name:
+            page = page.where(installed_package.c.name_key == name_key(package_name))
+        if after is not None:
+            page = page.where(tuple_(*order) > tuple_(*after))
+        rows = await self._session.rows(page.order_by(*order).limit(first + 1))
+        return slice_of([InstalledPackage(*row) for row in rows], first)
+
     async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
         # artifacts are found by tenant and id, so "everywhere" is a list of tenants too
         tenants = select(tenant.c.tenant_id) if reach is None else reach
@@ -84,7 +103,26 @@ def _conditions(wanted: ImportFilter) -> list[ColumnElement[bool]]:
         conditions.append(import_job.c.package_key == name_key(wanted.package_name))
     if not wanted.include_dry_runs:
         conditions.append(import_job.c.mode == ImportMode.APPLY)
-    return conditions
+    if wanted.kinds:
+        conditions.append(import_job.c.kind.in_(wanted.kinds))
+    if wanted.expires_before:
+        conditions += [_shown_as(ImportState.WAITING_FOR_DECISIONS), import_job.c.expires_at < wanted.expires_before]
+    return [*conditions, *(column == value for column, value in _plain(wanted) if value), *_times(wanted)]
+
+
+def _plain(wanted: ImportFilter) -> tuple[tuple[Column[str], str], ...]:
+    return (
+        (import_job.c.package_id, wanted.package_id),
+        (import_job.c.imported_by, wanted.imported_by),
+        (import_job.c.idempotency_key, wanted.idempotency_key),
+    )
+
+
+def _times(wanted: ImportFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.since:
+        yield import_job.c.submitted_at >= wanted.since
+    if wanted.until:
+        yield import_job.c.submitted_at < wanted.until
 
 
 def _shown_as(state: ImportState) -> ColumnElement[bool]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from domain.model import Package, PackageId, TenantId, name_key
-from domain.rows import Slice
+from domain.rows import HistoryFilter, Page, Slice
 from storage.artifacts import slice_of
 from storage.session import Session
 from storage.tables import export_record
@@ -52,6 +52,10 @@ class SqlPackages:
         row |= {"tenant_id": self._tenant, "name_key": name_key(package.name)}
         await self._session.run(insert(packages), row)
 
+    async def drop(self, package_id: PackageId) -> None:
+        mine = delete(packages).where(packages.c.tenant_id == self._tenant, packages.c.package_id == package_id)
+        await self._session.run(mine)
+
     async def of_version(self, name_key: str, version: str) -> Package | None:
         row = await self._session.row(_OF_VERSION, {"tenant": self._tenant, "key": name_key, "version": version})
         return package_of(row) if row else None
@@ -67,8 +71,25 @@ class SqlPackages:
 
     async def record_export(self, record: Mapping[str, Any]) -> None:
         row = {"tenant_id": self._tenant, "at": self._session.clock.now(), "record": record}
+        row["exported_by"] = record["exportedBy"]
         await self._session.run(insert(export_record), row)
+
+    async def history(self, wanted: HistoryFilter, *, page: int, page_size: int) -> Page[Mapping[str, Any]]:
+        found = select(export_record.c.record).where(export_record.c.tenant_id == self._tenant, *_conditions(wanted))
+        total = await self._session.row(select(func.count()).select_from(found.subquery()))
+        part = found.order_by(export_record.c.record_id.desc()).limit(page_size).offset((page - 1) * page_size)
+        rows = await self._session.rows(part)
+        return Page(tuple(row[0] for row in rows), int(total[0]) if total else 0)
 
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
         mine = update(packages).where(packages.c.tenant_id == self._tenant, packages.c.package_id == package_id)
         await self._session.run(mine.values(expires_at=expires_at))
+
+
+def _conditions(wanted: HistoryFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.exported_by:
+        yield export_record.c.exported_by == wanted.exported_by
+    if wanted.since:
+        yield export_record.c.at >= wanted.since
+    if wanted.until:
+        yield export_record.c.at < wanted.until

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
+from domain.batch_rows import BatchRows
+from domain.measures import MeasureRows
 from domain.model import TenantId
 from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
-from domain.rows import ArtifactRows, ImportRows, JobRows, LookupRows, PackageRows, TenantRows
+from domain.rows import (
+    ArtifactRows,
+    ImportRows,
+    JobRows,
+    KeepingRows,
+    LookupRows,
+    PackageRows,
+    RepeatRows,
+    TenantRows,
+    UploadRows,
+)
 from storage.artifacts import SqlArtifacts
+from storage.batches import SqlBatches
+from storage.drivers import Driver, PostgresDriver, SqliteDriver
 from storage.engines import Engines, translated
 from storage.imports import SqlImports
 from storage.jobs import SqlJobs
+from storage.keeping import SqlKeeping
 from storage.lookups import SqlLookups
+from storage.measures import SqlMeasures
 from storage.packages import SqlPackages
 from storage.session import Session
 from storage.tenants import SqlTenants
+from storage.uploads import SqlRepeats, SqlUploads
 
 
 class SqlTenantUnit:
@@ -29,6 +50,8 @@ class SqlTenantUnit:
         self.artifacts: ArtifactRows = SqlArtifacts(session, tenant_id)
         self.packages: PackageRows = SqlPackages(session, tenant_id)
         self.imports: ImportRows = SqlImports(session, tenant_id)
+        self.uploads: UploadRows = SqlUploads(session, tenant_id)
+        self.repeats: RepeatRows = SqlRepeats(session, tenant_id)
 
     def ring(self, topic: str) -> None:
         self._session.ring(topic)
@@ -42,6 +65,9 @@ class SqlPlatformUnit:
         self.tenants: TenantRows = SqlTenants(session)
         self.lookup: LookupRows = SqlLookups(session)
         self.jobs: JobRows = SqlJobs(session)
+        self.keeping: KeepingRows = SqlKeeping(session)
+        self.batches: BatchRows = SqlBatches(session)
+        self.measures: MeasureRows = SqlMeasures(session)
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         return SqlTenantUnit(self._session, tenant_id)
@@ -87,27 +113,39 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Session]:
-        async with _connected(self._engines.writer) as connection:
-            with translated():
-                await connection.begin()
-            session = Session(connection, self._clock)
+        async with self._session(self._engines.writer, is_unit=True) as session:
             yield session
-            session.demand_whole()
-            with translated():
-                await connection.commit()
         if session.bells:
             self._bell.ring(tuple(session.bells))
 
+    def _reading(self) -> AbstractAsyncContextManager[Session]:
+        return self._session(self._engines.reader, is_unit=False)
+
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Session]:
-        async with _connected(self._engines.reader) as connection:
-            yield Session(connection, self._clock)
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection out of the pool. What was not committed is rolled back when it returns, a cancelled task's too."""
-    async with AsyncExitStack() as stack:
+    async def _session(self, engine: AsyncEngine, *, is_unit: bool) -> AsyncIterator[Session]:
+        # past SQLAlchemy's own connection and all it would do around it: sessions run their statements themselves
         with translated():
-            connection = await stack.enter_async_context(engine.connect())
-        yield connection
+            connection = await engine.raw_connection()
+        session = Session(_driver(connection), engine.dialect.name, self._clock, is_unit=is_unit)
+        try:
+            yield session
+            await session.finish()
+        except BaseException:
+            # in a task of its own, or a second cancel would give others a connection in the middle of something
+            await asyncio.shield(asyncio.create_task(_given_up(session, connection)))
+            raise
+        connection.close()
+
+
+def _driver(connection: PoolProxiedConnection) -> Driver:
+    raw: Any = connection.driver_connection
+    return raw if isinstance(raw, SqliteDriver) else PostgresDriver(raw)
+
+
+async def _given_up(session: Session, connection: PoolProxiedConnection) -> None:
+    """Nothing of the session is left, or else its connection is not."""
+    try:
+        if not await session.undo():
+            await greenlet_spawn(connection.invalidate)
+    finally:
+        connection.close()

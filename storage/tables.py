@@ -198,6 +198,8 @@ export_record = Table(
     _words("tenant_id"),
     Column("at", Moment(), nullable=False),
     Column("record", Json(), nullable=False),
+    #: as people know the actor: what the history is filtered by
+    Column("exported_by", Words(), nullable=False, server_default=text("''")),
     Index("ix_export_record_tenant", "tenant_id", "record_id"),
 )
 
@@ -234,11 +236,17 @@ import_job = Table(
     _words("owner", optional=True),
     Column("lease_seconds", Double(), nullable=False, server_default=text("0")),
     Column("lease_until", Double()),
+    _words("retry_of", optional=True),
+    _words("idempotency_key", optional=True),
+    #: as people know the actor: what lists are filtered by
+    Column("imported_by", Words(), nullable=False, server_default=text("''")),
     Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
     Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
     Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
     Index("ix_import_job_waiting", "expires_at", **_where("state = 'WAITING_FOR_DECISIONS'")),
     Index("ix_import_job_page", "tenant_id", "import_id"),
+    Index("ix_import_job_key", "tenant_id", "idempotency_key", **_where("idempotency_key IS NOT NULL")),
+    Index("ix_import_job_ended", "ended_at", **_where("ended_at IS NOT NULL")),
 )
 
 import_package = Table(
@@ -328,6 +336,7 @@ plan_action = Table(
     Column("existing_changed_by", Who()),
     *_origin("existing_origin_"),
     Column("existing_imported_revision", Integer()),
+    Index("ix_plan_action_existing", "tenant_id", "existing_id", **_where("existing_id IS NOT NULL")),
 )
 
 activation = Table(
@@ -389,4 +398,40 @@ outbox = Table(
     Column("at", Moment(), nullable=False),
     _words("kind"),
     Column("payload", Json(), nullable=False),
+)
+
+upload = Table(
+    "upload",
+    METADATA,
+    _words("upload_id", key=True),
+    Column("tenant_id", Words(), ForeignKey("tenant.tenant_id"), nullable=False),
+    #: issuer and subject of the only caller who may use it (R13)
+    _words("subject"),
+    _words("blob_key"),
+    _words("sha256"),
+    Column("size_bytes", BigInteger(), nullable=False),
+    Column("uploaded_by", Who(), nullable=False),
+    Column("expires_at", Moment(), nullable=False),
+    Index("ix_upload_expires", "expires_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    _words("tenant_id", key=True),
+    _words("subject", key=True),
+    _words("idempotency_key", key=True),
+    _words("request_hash"),
+    #: what the request made, by the names of its ids
+    Column("effect", Json(), nullable=False),
+    Column("expires_at", Moment(), nullable=False),
+    Index("ix_idempotency_expires", "expires_at"),
+)
+
+#: keys of the installation itself, made at first use and shared by its processes
+secret = Table(
+    "secret",
+    METADATA,
+    _words("name", key=True),
+    _words("value"),
 )

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -252,3 +253,19 @@ def test_a_process_that_ends_takes_its_folders_along(tmp_path):
     subprocess.run(command, check=True, cwd=ROOT)
 
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["blobs", "incoming", "scratch"]
+
+
+async def test_keys_are_told_by_age_and_only_of_finished_blobs(blobs):
+    first = await put(blobs, b"one")
+    between = datetime.now(UTC) + timedelta(milliseconds=2)
+    while datetime.now(UTC) < between:
+        await asyncio.sleep(0.001)
+    second = await put(blobs, b"two")
+
+    async with blobs.create() as writer:
+        await writer.write(bytes(CHUNK_BYTES))
+        told = [keys async for keys in blobs.keys(older_than=datetime.now(UTC) + timedelta(days=1))]
+        older = [keys async for keys in blobs.keys(older_than=between)]
+
+    assert sorted(key for keys in told for key in keys) == [first, second]
+    assert [key for keys in older for key in keys] == [first]

@@ -43,6 +43,15 @@ async def test_the_wait_is_that_of_the_later_window(limiter, order):
     assert await limiter.take(windows) == 90
 
 
+async def test_what_is_left_of_a_window_is_told_and_not_charged(limiter):
+    before = [await limiter.left(("tenant:t1", 2, 60)) for _ in range(3)]
+    await limiter.take([("tenant:t1", 2, 60)])
+    after = await limiter.left(("tenant:t1", 2, 60))
+    await limiter.take([("tenant:t1", 2, 60)])
+
+    assert (before, after, await limiter.left(("tenant:t1", 2, 60))) == ([2, 2, 2], 1, 0)
+
+
 async def test_keys_do_not_touch_each_other(limiter):
     await limiter.take([("user:anna", 1, 60)])
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from storage.migrate import migrate
+from storage.migrate import migrate, upgrade
 from storage.sql import moment_text
 from storage.tables import METADATA
 from tests.clocks import NOON
@@ -27,6 +27,10 @@ _SHAPE = {
         WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text NOT LIKE 'alembic%'
         ORDER BY 1, 2, 3""",
 }
+
+
+_OLD_TENANT = "INSERT INTO tenant VALUES ('acme', 'Standard', 'Active', '4.2.0', '2026-01-01T00:00:00.000000Z', 0)"
+_OLD_EXPORT = "INSERT INTO export_record (tenant_id, at, record) VALUES ('acme', '2026-01-01T00:00:00.000000Z', '{}')"
 
 
 async def _shape(connection: AsyncConnection) -> list[list[str]]:
@@ -74,8 +78,25 @@ async def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
     assert codes == [0, 0, 0]
 
 
-def test_every_table_belongs_to_a_tenant():
-    assert [table.name for table in METADATA.tables.values() if "tenant_id" not in table.columns] == []
+async def test_rows_written_before_a_migration_are_still_there_after_it(empty_database_url):
+    engine = create_async_engine(empty_database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: upgrade(sync, "0001"))
+        await connection.execute(text(_OLD_TENANT))
+        await connection.execute(text(_OLD_EXPORT))
+
+    await migrate(empty_database_url)
+
+    async with engine.begin() as connection:
+        kept = (await connection.execute(text("SELECT record, exported_by FROM export_record"))).all()
+    await engine.dispose()
+    assert [tuple(row) for row in kept] == [("{}", "")]
+
+
+def test_every_table_belongs_to_a_tenant_but_the_installations_own_secrets():
+    without = {table.name for table in METADATA.tables.values() if "tenant_id" not in table.columns}
+
+    assert without == {"secret"}
 
 
 @pytest.mark.parametrize("moment", [NOON, NOON.replace(year=999, microsecond=7)])

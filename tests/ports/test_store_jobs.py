@@ -69,7 +69,7 @@ async def test_a_submitted_job_is_read_back_whole(store, bell):
     assert [(event.seq, event.kind, event.state, event.at) for event in events] == [
         (1, EventKind.QUEUED, ImportState.QUEUED, NOON)
     ]
-    assert bell.rung == [{job.import_id, "jobs"}]
+    assert bell.rung == [{job.import_id, "jobs", "imports"}]
 
 
 async def test_a_claimed_job_has_a_new_fence_and_runs(store):
@@ -323,7 +323,7 @@ async def test_a_waiting_job_that_nobody_decides_expires_with_its_last_event(sto
         events = await view.imports.events(job.import_id, after=2)
     assert (expired, now.state, now.ended_at) == ([True, False, False, False], ImportState.EXPIRED, NOON)
     assert [(e.seq, e.is_final, e.state, e.progress.percent) for e in events] == [(3, True, ImportState.EXPIRED, 40.0)]
-    assert bell.rung == [{job.import_id}]
+    assert bell.rung == [{job.import_id, "imports"}]
 
 
 async def test_a_waiting_job_is_overdue_after_its_time(store):

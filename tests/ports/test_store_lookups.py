@@ -70,7 +70,7 @@ async def test_a_package_is_read_back_whole_by_its_version_in_any_case(store):
     async with store.unit(ACME) as unit:
         await unit.packages.add(package)
         await unit.packages.touch(package.package_id, NOON + timedelta(days=90))
-        await unit.packages.record_export({"packageId": "pkg-1", "outcome": "Failed"})
+        await unit.packages.record_export({"packageId": "pkg-1", "outcome": "Failed", "exportedBy": "anna"})
 
     async with store.view(ACME) as view:
         found = await view.packages.of_version("strasse pack", "1.0.0")

@@ -7,7 +7,7 @@ import pytest
 from domain.access import ADMIN, PLATFORM, Caller, Right, reach_of, require, tenant_of
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportOptions
-from domain.importing import admit
+from domain.line import admit
 from domain.model import TenantId
 from tests.clocks import NOON
 

@@ -128,7 +128,7 @@ def test_a_taken_version_says_by_whom_and_whether_it_is_the_same_where_that_is_k
 
 
 def test_a_failed_export_stands_in_the_history_without_a_package():
-    record = export_record(ANNA, GOOD, None, "InvalidVersion: no", NOON)
+    record = export_record(ANNA.actor, GOOD, None, "InvalidVersion: no", NOON)
 
     assert {
         "packageId": None,

@@ -1,0 +1,194 @@
+"""A tenant's line of imports, seen by those who ask for them: submit, retry, cancel, decide (decisions 5.8-5.9, R18).
+
+What a door asks for is checked and put down as a job; the run itself stands in ``importing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import uuid_utils
+
+from domain.access import Caller, Right, require
+from domain.errors import ErrorCode, refuse
+from domain.import_model import (
+    AuditEntry,
+    ConflictStrategy,
+    EventKind,
+    ImportJob,
+    ImportKind,
+    ImportMode,
+    ImportOptions,
+    ImportPackage,
+    ImportState,
+    Progress,
+)
+from domain.limits import Installation
+from domain.model import ImportId, PlanId, TenantId
+from domain.observing import NOBODY, Observer
+from domain.ports import KeyTakenError, Ports, TenantUnit
+from domain.records import Reach, Records
+from domain.repeating import Once, made_before, once, remember
+from domain.rows import NewEvent
+from domain.tenancy import active_tenant
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """What a door asks for: one stored bundle, a tenant, and how. ``retry_of`` is an import that came to nothing."""
+
+    tenant_id: TenantId
+    package: ImportPackage
+    options: ImportOptions
+    retry_of: ImportId | None = None
+
+
+def admit(caller: Caller, options: ImportOptions) -> None:
+    """Refuse a caller who may not import, or not with these options: needed or not (R15, section 9.1)."""
+    require(caller, Right.IMPORT)
+    if options.allow_security_warnings:
+        require(caller, Right.OVERRIDE_SECURITY)
+    if options.allow_major_version_upgrade:
+        require(caller, Right.OVERRIDE_MAJOR)
+
+
+class Line:
+    """Puts imports into their tenant's line, and acts on those that are there."""
+
+    def __init__(self, ports: Ports, installation: Installation, records: Records, observer: Observer = NOBODY) -> None:
+        self._store = ports.store
+        self._blobs = ports.blobs
+        self._clock = ports.clock
+        self._limits = installation.limits
+        self._records = records
+        self._observer = observer
+
+    async def submit(self, caller: Caller, order: ImportOrder, *, key: str | None = None) -> ImportJob:
+        """Put an import into its tenant's line. What the run finds is told by the job.
+
+        With an idempotency key that the same request came with before, that request's import is the answer, as it
+        is now (R25); its package is the first one's, and bytes that the door stored again belong to nobody.
+
+        Raises ``InsufficientPermission``, ``InvalidTenantId``, ``IdempotencyKeyReused`` and, when too many wait,
+        ``RateLimitExceeded``.
+        """
+        admit(caller, order.options)
+        package = order.package
+        asked = (order.options, package.sha256, package.source_package, order.retry_of)
+        request = once(caller, key, "import", *asked)
+        try:
+            return await self._submit(caller, order, request)
+        except KeyTakenError:
+            return await self._submit(caller, order, request)
+
+    async def _submit(self, caller: Caller, order: ImportOrder, request: Once | None) -> ImportJob:
+        async with self._store.platform_unit() as platform:
+            await active_tenant(platform.tenants, order.tenant_id)
+            unit = platform.of(order.tenant_id)
+            if made := await made_before(unit, request, self._clock.now()):
+                return await _made_job(unit, made)
+            await self._refuse_flood(unit)
+            job = self._new_job(caller, order, request)
+            text = f"{order.retry_of} is tried again." if order.retry_of else "The import was accepted."
+            event = NewEvent(EventKind.QUEUED, Progress(None, 0, None, 0.0), text, ImportState.QUEUED)
+            await unit.imports.submit(job, event)
+            await remember(unit, request, {"importId": job.import_id}, job.submitted_at)
+            if order.tenant_id not in caller.tenants:
+                await unit.imports.audit(self._entry(caller, job, "import.submitted", {"asPlatform": True}))
+        self._observer.submitted(job)
+        return job
+
+    def _new_job(self, caller: Caller, order: ImportOrder, request: Once | None) -> ImportJob:
+        unique = str(uuid_utils.uuid7())
+        return ImportJob(
+            import_id=ImportId(f"imp-{unique}"),
+            tenant_id=order.tenant_id,
+            kind=ImportKind.IMPORT,
+            mode=ImportMode.PLAN if order.options.dry_run else ImportMode.APPLY,
+            state=ImportState.QUEUED,
+            options=order.options,
+            packages=(order.package,),
+            submitted_by=caller.actor,
+            submitted_at=self._clock.now(),
+            plan_id=PlanId(f"plan-{unique}"),
+            last_seq=1,
+            retry_of=order.retry_of,
+            idempotency_key=request.key if request else None,
+        )
+
+    async def _refuse_flood(self, unit: TenantUnit) -> None:
+        if await unit.imports.queued_count() >= self._limits.queued_imports:
+            text = f"{self._limits.queued_imports} imports of this tenant already wait."
+            raise refuse(
+                ErrorCode.RATE_LIMIT_EXCEEDED, text, limit=f"{self._limits.queued_imports} waiting", retryAfter=30
+            )
+
+    async def retry(self, caller: Caller, import_id: str, reach: Reach, *, key: str | None = None) -> ImportJob:
+        """A new import of the same bundle with the same options, for one that came to nothing (R12).
+
+        Raises ``NotFound``, ``BadUserInput`` for an import that goes on or succeeded, ``BundleExpired`` when its
+        bytes are gone, and what :meth:`submit` raises.
+        """
+        require(caller, Right.IMPORT)
+        job = await self._records.get_import(caller, import_id, reach)
+        if not job.state.is_final or job.state is ImportState.SUCCEEDED:
+            text = "Only an import that failed, was cancelled or expired can be tried again."
+            raise refuse(ErrorCode.BAD_USER_INPUT, text, "importId", importId=job.import_id)
+        package = job.packages[0]
+        if not await self._records.is_stored(package.blob_key):
+            raise refuse(ErrorCode.BUNDLE_EXPIRED, "The import's bundle is no longer kept. Send it again.", "importId")
+        return await self.submit(caller, ImportOrder(job.tenant_id, package, job.options, job.import_id), key=key)
+
+    async def cancel(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
+        """Ask an import to stop before its activation. Raises ``NotFound`` and ``CancelTooLate``."""
+        require(caller, Right.IMPORT)
+        job = await self._records.get_import(caller, import_id, reach)
+        if not job.state.is_final:
+            async with self._store.unit(job.tenant_id) as unit:
+                state = await unit.imports.request_cancel(job.import_id)
+                await unit.imports.audit(self._entry(caller, job, "import.cancel-requested", {}))
+            if state is ImportState.CANCELLED:
+                self._observer.given_up(job.tenant_id, job.import_id, state)
+            job = await self._records.get_import(caller, import_id, reach)
+        if job.state.is_final and job.state is not ImportState.CANCELLED:
+            raise refuse(ErrorCode.CANCEL_TOO_LATE, "The import has already ended.", "importId", importId=import_id)
+        return job
+
+    async def resume(
+        self, caller: Caller, import_id: str, reach: Reach, decisions: Mapping[str, ConflictStrategy]
+    ) -> ImportJob:
+        """Send decisions to a waiting import; it goes on where it was (R18).
+
+        Raises ``NotFound``, ``ImportExpired``, and ``BadUserInput`` for decisions that match no conflict.
+        """
+        require(caller, Right.IMPORT)
+        job = await self._records.get_import(caller, import_id, reach)
+        if job.state is ImportState.EXPIRED:
+            raise refuse(ErrorCode.IMPORT_EXPIRED, "The import waited too long and was given up.", "importId")
+        waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
+        known = {conflict["conflictId"] for conflict in waiting} | set(job.decisions)
+        unknown = sorted(set(decisions) - known)
+        if unknown or job.state is not ImportState.WAITING_FOR_DECISIONS:
+            text = (
+                "These decisions match no waiting conflict." if unknown else "The import does not wait for decisions."
+            )
+            raise refuse(ErrorCode.BAD_USER_INPUT, text, "resolutions", unknown=unknown)
+        decided = {key: strategy.wire for key, strategy in decisions.items()}
+        async with self._store.unit(job.tenant_id) as unit:
+            if not await unit.imports.resume(job.import_id, decisions):
+                raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
+            await unit.imports.audit(self._entry(caller, job, "import.resumed", {"decisions": decided}))
+        return await self._records.get_import(caller, import_id, reach)
+
+    def _entry(self, caller: Caller, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
+        return AuditEntry(self._clock.now(), caller.actor, action, job.import_id, details)
+
+
+async def _made_job(unit: TenantUnit, made: Mapping[str, Any]) -> ImportJob:
+    job = await unit.imports.job(ImportId(made["importId"]))
+    if job is None:
+        msg = f"an idempotency key names {made['importId']}, which is not there"
+        raise RuntimeError(msg)
+    return job

@@ -1,0 +1,84 @@
+"""Which imports touched an artifact, and how (installhub.md section 8.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import and_, bindparam, func, or_, select, union_all
+
+from domain.artifact_types import ArtifactType
+from domain.import_model import ActionKind, ImportMode, ImportState
+from domain.model import TenantId
+from domain.rows import Page, Touch
+from storage.session import Session
+from storage.sql import word
+from storage.tables import IS_ACTIVATED, artifact, import_job, plan_action, revision
+
+_P, _J, _R = plan_action.c, import_job.c, revision.c
+_TENANT = bindparam("tenant", type_=_P.tenant_id.type)
+#: deleted ones too: what touched them is still true
+_NAMED = select(artifact.c.artifact_id).where(
+    artifact.c.tenant_id == _TENANT,
+    artifact.c.name_key == bindparam("key", type_=artifact.c.name_key.type),
+    artifact.c.type.in_(bindparam("types", expanding=True, type_=artifact.c.type.type)),
+)
+#: in the order of :class:`domain.rows.Touch`
+_TOUCH = (
+    *(_J.import_id, _J.ended_at, _J.package_name, _J.package_version),
+    *(_P.conflict_key, _P.strategy, _P.existing_version, _P.written_version),
+)
+_PLACE = (_P.ordinal, _P.position)
+_IN_ITS_IMPORT = and_(
+    _J.import_id == _P.import_id,
+    _J.tenant_id == _TENANT,
+    _J.state == word(ImportState.SUCCEEDED),
+    _J.mode == word(ImportMode.APPLY),
+)
+#: an artifact that was found as it should be, without anybody's wish, was not touched
+_MET = (
+    select(*_TOUCH, *_PLACE)
+    .select_from(plan_action)
+    .join(import_job, _IN_ITS_IMPORT)
+    .where(
+        _P.tenant_id == _TENANT,
+        # no condition that it is not null: the equality says so, and SQLite would look through all that are not
+        _P.existing_id.in_(_NAMED),
+        or_(_P.kind != word(ActionKind.UNCHANGED), _P.strategy.is_not(None)),
+    )
+)
+_MADE = (
+    select(*_TOUCH, *_PLACE)
+    .select_from(revision)
+    .join(
+        plan_action,
+        and_(_P.import_id == _R.import_id, _P.tenant_id == _TENANT, _P.revision_id == _R.revision_id),
+    )
+    .join(import_job, _IN_ITS_IMPORT)
+    .where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED), IS_ACTIVATED, _P.existing_id.is_(None))
+)
+_ALL = union_all(_MET, _MADE).subquery()
+_COUNT = select(func.count()).select_from(_ALL)
+_PAGE = (
+    select(*(_ALL.c[column.name] for column in _TOUCH))
+    .order_by(_ALL.c.ended_at.desc(), _ALL.c.import_id.desc(), _ALL.c.ordinal, _ALL.c.position)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+
+
+class Conflicts:
+    """What imports did with artifacts that were there."""
+
+    def __init__(self, session: Session, tenant_id: TenantId) -> None:
+        self._session = session
+        self._tenant = tenant_id
+
+    async def touched(
+        self, name_key: str, artifact_types: Collection[ArtifactType], *, page: int, page_size: int
+    ) -> Page[Touch]:
+        types = sorted(set(artifact_types), key=lambda one: one.rank)
+        named = {"tenant": self._tenant, "key": name_key, "types": types}
+        total = await self._session.row(_COUNT, named)
+        part = {"limit": page_size, "offset": (page - 1) * page_size}
+        rows = await self._session.rows(_PAGE, {**named, **part})
+        return Page(tuple(Touch(*row) for row in rows), int(total[0]) if total else 0)
