@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+#: the path of a list, and the field, or fields, by which its items are told apart
+ListKeys = tuple[tuple[str, str | tuple[str, ...]], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class TypeEntry:
@@ -20,7 +23,7 @@ class TypeEntry:
     ``references`` are paths to strings that name another artifact; ``text_references`` are paths to free text in
     which whole tokens name entity schemas. In a path, ``[]`` means every item of a list. ``merge_keys`` maps the
     path of a list to the field by which its items are matched (of several, the first that an item has); it is empty
-    where Merge is not offered.
+    where Merge is not offered, and ``diff_keys`` then say the same for comparing only (decisions R7).
     ``credentials`` are paths whose values never leave a tenant (decisions R22).
     """
 
@@ -30,12 +33,15 @@ class TypeEntry:
     package_type: str
     references: tuple[str, ...] = ()
     text_references: tuple[str, ...] = ()
-    merge_keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    merge_keys: ListKeys = ()
+    diff_keys: ListKeys = ()
     credentials: tuple[str, ...] = ()
 
 
 _FIELD_REFERENCES = ("fields[].dataSource.entityId", "validationRules[].ruleSetId")
 _LIBRARY_REFERENCES = ("fields[].fieldLibraryId", "fieldLibraries[]")
+_FIELD_KEYS = (("fields", "fieldId"), ("validationRules", "ruleSetId"))
+_NODE_KEYS = (("nodes", "nodeId"), ("variables", "name"))
 
 
 class ArtifactType(Enum):
@@ -54,6 +60,7 @@ class ArtifactType(Enum):
         folder="libraries",
         package_type="form-package",
         references=_FIELD_REFERENCES,
+        diff_keys=_FIELD_KEYS,
     )
     RULE_SET = TypeEntry(
         wire="RuleSet",
@@ -69,6 +76,7 @@ class ArtifactType(Enum):
         folder="formgroups",
         package_type="form-package",
         references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES),
+        diff_keys=_FIELD_KEYS,
     )
     ATLAS_FORM = TypeEntry(
         wire="AtlasForm",
@@ -76,6 +84,7 @@ class ArtifactType(Enum):
         folder="forms",
         package_type="form-package",
         references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES, "formGroups[]"),
+        diff_keys=(*_FIELD_KEYS, ("actions", "actionId")),
     )
     THREAD_DEFINITION = TypeEntry(
         wire="ThreadDefinition",
@@ -83,6 +92,7 @@ class ArtifactType(Enum):
         folder="workflows",
         package_type="workflow-package",
         references=("nodes[].config.formId", "nodes[].config.ruleSetId", "nodes[].config.entityId"),
+        diff_keys=_NODE_KEYS,
     )
     PROCESS_DEFINITION = TypeEntry(
         wire="ProcessDefinition",
@@ -95,6 +105,7 @@ class ArtifactType(Enum):
             "nodes[].config.ruleSetId",
             "nodes[].config.entityId",
         ),
+        diff_keys=_NODE_KEYS,
     )
     APP_DEFINITION = TypeEntry(
         wire="AppDefinition",
@@ -122,6 +133,7 @@ class ArtifactType(Enum):
             "tools[].ruleSetId",
             "tools[].entityId",
         ),
+        diff_keys=(("tools", "name"),),
         credentials=("llmConfig.credentialId", "tools[].credentialId"),
     )
 
@@ -139,6 +151,11 @@ class ArtifactType(Enum):
     def rank(self) -> int:
         """Place in the install order among equals: what is needed by others is smaller."""
         return RANKS[self]
+
+    @property
+    def list_keys(self) -> ListKeys:
+        """How the items of its lists are matched, whether to merge or only to compare (decisions R7)."""
+        return self.value.merge_keys or self.value.diff_keys
 
     @property
     def is_mergeable(self) -> bool:

@@ -13,8 +13,9 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field, replace
 
 from domain.errors import ErrorCode, refuse
-from domain.import_model import EventKind, ProgressEvent
+from domain.import_model import EventKind, ImportJob, ProgressEvent
 from domain.model import ImportId, TenantId
+from domain.observing import NOBODY, Observer
 from domain.ports import Bell, Store, UnavailableError
 
 #: bells may be lost between processes: look again after this time
@@ -45,12 +46,19 @@ def _goes_on(earlier: ProgressEvent, later: ProgressEvent) -> bool:
     return is_progress and earlier.progress.stage is later.progress.stage
 
 
+def demand_number(job: ImportJob, after: int) -> None:
+    """Refuse with ``BadUserInput`` what is no number of an import's journal, and not 0 either (R20)."""
+    if not 0 <= after <= job.last_seq:
+        raise refuse(ErrorCode.BAD_USER_INPUT, f"after must be between 0 and {job.last_seq}.", "after")
+
+
 class Follower:
     """Streams of progress events for this process's watchers."""
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, observer: Observer = NOBODY) -> None:
         self._store = store
         self._bell = bell
+        self._observer = observer
         self._tails: dict[tuple[TenantId, ImportId], _Tail] = {}
 
     @property
@@ -81,6 +89,8 @@ class Follower:
         try:
             while events := await watcher.next_events():
                 for event in events:
+                    if event.seq > last:
+                        self._observer.passed_on(event)
                     yield event
                     if event.is_final:
                         return
@@ -118,8 +128,7 @@ class _Journal:
             job = await unit.imports.job(self.import_id)
         if job is None:
             raise refuse(ErrorCode.NOT_FOUND, "There is no such import.", "importId")
-        if not 0 <= after <= job.last_seq:
-            raise refuse(ErrorCode.BAD_USER_INPUT, f"after must be between 0 and {job.last_seq}.", "after")
+        demand_number(job, after)
         return None if job.state.is_final and after == job.last_seq else job.last_seq
 
     async def page(self, after: int) -> list[ProgressEvent]:

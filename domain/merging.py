@@ -28,7 +28,7 @@ _VERSION = "_version"
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 #: an item's identity in a keyed list, or None where it has none
-_KeyOf = Callable[[Any], bytes | None]
+KeyOf = Callable[[Any], bytes | None]
 _Items = Sequence[Any]
 
 
@@ -51,7 +51,7 @@ class Merged:
 class _Merging:
     """One merge on its way: how lists are matched, and what has been noted so far."""
 
-    keys: Mapping[str, _KeyOf]
+    keys: Mapping[str, KeyOf]
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ def merge(existing: Mapping[str, Any], package: Mapping[str, Any], *, artifact_t
     if not artifact_type.is_mergeable:
         msg = f"Merge is not offered for {artifact_type.wire}"
         raise RuntimeError(msg)
-    merging = _Merging({path: _key_of(names) for path, names in artifact_type.entry.merge_keys})
+    merging = _Merging({path: key_of(names) for path, names in artifact_type.entry.merge_keys})
     kept = {key for key in _TENANTS_OWN if key in existing} | {_VERSION}
     wanted = {key: value for key, value in package.items() if key not in kept}
     value = _merged_object(merging, existing, wanted, path="") | _merged_version(existing, package)
@@ -84,10 +84,10 @@ def _merged(merging: _Merging, existing: Any, package: Any, path: str) -> Any:
     if isinstance(existing, dict) and isinstance(package, dict):
         return _merged_object(merging, existing, package, path)
     if isinstance(existing, list) and isinstance(package, list) and path in merging.keys:
-        old, new = (_by_key(items, merging.keys[path]) for items in (existing, package))
+        old, new = (by_key(items, merging.keys[path]) for items in (existing, package))
         if old is not None and new is not None:
             return _merged_items(merging, old, new, path)
-    if _is_same(existing, package):
+    if is_same(existing, package):
         return existing
     merging.changed.append(path)
     return package
@@ -98,7 +98,7 @@ def _merged_object(
 ) -> dict[str, Any]:
     value = dict(existing)
     for key in sorted(key for key, wanted in package.items() if wanted is not None):
-        place = _member(path, key)
+        place = member_path(path, key)
         if existing.get(key) is None:
             merging.added.append(place)
             value[key] = package[key]
@@ -112,7 +112,7 @@ def _merged_items(merging: _Merging, old: Mapping[bytes, Any], new: Mapping[byte
     for index, (key, item) in enumerate(old.items()):
         place = f"{path}[{index}]"
         result = _merged(merging, item, new[key], place) if key in new else item
-        if _is_same(result, item):
+        if is_same(result, item):
             merging.unchanged.append(place)
         value.append(result)
     for key, item in new.items():
@@ -122,29 +122,31 @@ def _merged_items(merging: _Merging, old: Mapping[bytes, Any], new: Mapping[byte
     return value
 
 
-def _by_key(items: _Items, key_of: _KeyOf) -> dict[bytes, Any] | None:
+def by_key(items: _Items, key_of: KeyOf) -> dict[bytes, Any] | None:
     """The items by their identities, in their order; ``None`` where they cannot all be told apart."""
     found = {key: item for item in items if (key := key_of(item)) is not None}
     return found if len(found) == len(items) else None
 
 
-def _key_of(names: str | tuple[str, ...]) -> _KeyOf:
+def key_of(names: str | tuple[str, ...]) -> KeyOf:
+    """What tells the items of a list apart: the first of these fields that an item has (see the registry)."""
     choice = (names,) if isinstance(names, str) else names
 
-    def key_of(item: Any) -> bytes | None:
+    def key(item: Any) -> bytes | None:
         named = [name for name in choice if item.get(name) is not None] if isinstance(item, dict) else []
         # bytes, because 1, true and "1" are three keys, and a list can be one
         return strict_json.compact({named[0]: item[named[0]]}) if named else None
 
-    return key_of
+    return key
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
     """Equal as JSON: key order does not count, 1 and true are two values."""
     return one is other or strict_json.compact(one) == strict_json.compact(other)
 
 
-def _member(path: str, key: str) -> str:
+def member_path(path: str, key: str) -> str:
+    """The path of an object's member, as people read it: ``layout.columns``, ``labels["de-CH"]``."""
     if not _PLAIN_KEY.fullmatch(key):
         return f"{path}[{strict_json.compact(key).decode()}]"
     return f"{path}.{key}" if path else key

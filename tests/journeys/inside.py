@@ -20,8 +20,8 @@ from domain.errors import ErrorCode
 from domain.export_order import ExportOrder
 from domain.exporting import Exported
 from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ProgressEvent
-from domain.importing import ImportOrder
 from domain.limits import Installation, Limits
+from domain.line import ImportOrder
 from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, ImportId, Package, TenantId, TenantPlan
 from domain.ports import Ports, Store
 from domain.services import Services, services
@@ -114,7 +114,7 @@ class Inside:
             package = ImportPackage(
                 0, source.blob_key, source.bundle_sha256, source.size_bytes, source_package=source.package_id
             )
-        return await self.services.importer.submit(self.caller, ImportOrder(tenant, package, ImportOptions(**options)))
+        return await self.services.line.submit(self.caller, ImportOrder(tenant, package, ImportOptions(**options)))
 
     async def claim(self, owner: str = "worker") -> ImportJob | None:
         async with self.sql.platform_unit() as unit:

@@ -17,7 +17,7 @@ SMALL = a_bundle(*a_suite())
 
 def cancelling(inside, import_id):
     async def cancel():
-        await inside.services.records.cancel(inside.caller, import_id, None)
+        await inside.services.line.cancel(inside.caller, import_id, None)
 
     return cancel
 
@@ -52,7 +52,7 @@ async def test_a_cancel_after_the_activation_is_too_late(inside):
     job = await inside.bring(GLOBEX, SMALL)
 
     with pytest.raises(Refusal) as caught:
-        await inside.services.records.cancel(inside.caller, job.import_id, None)
+        await inside.services.line.cancel(inside.caller, job.import_id, None)
 
     assert caught.value.code is ErrorCode.CANCEL_TOO_LATE
     assert await inside.job(job.import_id) == job
@@ -72,7 +72,7 @@ async def test_a_cancel_that_comes_while_the_import_is_about_to_pause_ends_it(in
 async def test_a_queued_import_is_cancelled_at_once_and_never_claimed(inside):
     submitted = await inside.submit(GLOBEX, SMALL)
 
-    job = await inside.services.records.cancel(inside.caller, submitted.import_id, None)
+    job = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
 
     assert job.state is ImportState.CANCELLED
     assert await inside.claim() is None
@@ -83,10 +83,10 @@ async def test_a_waiting_import_is_cancelled_at_once_and_cannot_be_resumed(insid
     await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
     paused = await inside.bring(GLOBEX, SMALL)
 
-    job = await inside.services.records.cancel(inside.caller, paused.import_id, None)
+    job = await inside.services.line.cancel(inside.caller, paused.import_id, None)
 
     with pytest.raises(Refusal) as caught:
-        await inside.services.records.resume(inside.caller, paused.import_id, None, {})
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {})
     assert (job.state, caught.value.code) == (ImportState.CANCELLED, ErrorCode.BAD_USER_INPUT)
     assert is_whole(await inside.events(paused.import_id))
 
@@ -94,8 +94,8 @@ async def test_a_waiting_import_is_cancelled_at_once_and_cannot_be_resumed(insid
 async def test_cancelling_twice_is_the_same_as_once(inside):
     submitted = await inside.submit(GLOBEX, SMALL)
 
-    first = await inside.services.records.cancel(inside.caller, submitted.import_id, None)
-    second = await inside.services.records.cancel(inside.caller, submitted.import_id, None)
+    first = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
+    second = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
 
     assert first == second
 
@@ -104,7 +104,7 @@ async def test_a_running_import_that_was_asked_to_stop_shows_it(inside):
     submitted = await inside.submit(GLOBEX, SMALL)
     await inside.claim()
 
-    job = await inside.services.records.cancel(inside.caller, submitted.import_id, None)
+    job = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
 
     assert (job.state, job.shown_state) == (ImportState.RUNNING, ImportState.CANCELLING)
 

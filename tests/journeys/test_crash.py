@@ -160,7 +160,7 @@ async def test_what_an_ended_import_still_holds_is_swept(inside):
     with pytest.raises(KilledError):
         await dying.services.importer.run(await inside.claim())
     await inside.services.upkeep.requeue_lost(all_running=True)
-    await inside.services.records.cancel(inside.caller, job_id, None)
+    await inside.services.line.cancel(inside.caller, job_id, None)
 
     dropped = await inside.services.upkeep.sweep_held()
 

@@ -64,7 +64,7 @@ async def test_a_conflict_first_seen_in_a_new_plan_pauses_the_import(inside):
 
     paused = await run_with(inside, Troubled(inside.sql, last, before=save))
     (row,) = paused.outcome["conflictReport"]["conflicts"]
-    await inside.services.records.resume(inside.caller, paused.import_id, None, {row["conflictId"]: SKIP})
+    await inside.services.line.resume(inside.caller, paused.import_id, None, {row["conflictId"]: SKIP})
     job = await inside.run_next()
 
     assert paused.state is ImportState.WAITING_FOR_DECISIONS

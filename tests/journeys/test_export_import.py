@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import ErrorCode, Refusal
+from domain.holding import BATCH_REVISIONS
 from domain.import_model import EventKind, ImportState, Stage
 from domain.model import ArtifactStatus, TenantStatus
 from domain.tenancy import TenantChange
@@ -46,9 +47,9 @@ async def test_what_uses_an_artifact_is_known_after_an_import(inside, package):
     job = await inside.bring(GLOBEX, package)
     remap = job.outcome["idRemapTable"]
 
-    used_by = await inside.services.authoring.used_by(inside.caller, GLOBEX, remap["ent-44"], first=10, after=None)
+    found = await inside.services.batches.used_by(inside.caller, GLOBEX, [remap["ent-44"]], first=10, after=None)
 
-    assert {head.artifact_id for head in used_by.items} == {remap["rule-305"], remap["form-2005"]}
+    assert {head.artifact_id for head in found[remap["ent-44"]].items} == {remap["rule-305"], remap["form-2005"]}
 
 
 async def test_the_journal_is_whole_and_the_answer_has_the_documented_fields(inside, package):
@@ -113,7 +114,7 @@ async def test_conflicts_wait_for_decisions_and_the_import_goes_on_with_them(ins
     report = paused.outcome["conflictReport"]
     chosen = {row["conflictId"]: REPLACE if row["type"] == "RuleSet" else SKIP for row in report["conflicts"]}
 
-    await inside.services.records.resume(inside.caller, paused.import_id, None, chosen)
+    await inside.services.line.resume(inside.caller, paused.import_id, None, chosen)
     job = await inside.run_next()
 
     heads = await inside.heads(GLOBEX)
@@ -135,7 +136,7 @@ async def test_a_resume_that_leaves_some_open_waits_again_with_the_same_ids_and_
     ids = {row["type"]: row["conflictId"] for row in first.outcome["conflictReport"]["conflicts"]}
     inside.clock.advance(3_600)
 
-    await inside.services.records.resume(inside.caller, first.import_id, None, {ids["EntitySchema"]: SKIP})
+    await inside.services.line.resume(inside.caller, first.import_id, None, {ids["EntitySchema"]: SKIP})
     second = await inside.run_next()
 
     assert second.state is ImportState.WAITING_FOR_DECISIONS
@@ -148,7 +149,7 @@ async def test_a_resume_without_decisions_waits_again_and_every_conflict_keeps_i
     first = await inside.bring(GLOBEX, package)
     await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
 
-    await inside.services.records.resume(inside.caller, first.import_id, None, {})
+    await inside.services.line.resume(inside.caller, first.import_id, None, {})
     second = await inside.run_next()
 
     keys = {row["type"]: row["conflictId"] for row in second.outcome["conflictReport"]["conflicts"]}
@@ -160,7 +161,7 @@ async def test_a_resume_with_unknown_conflicts_is_refused_and_changes_nothing(in
     paused = await inside.bring(GLOBEX, package)
 
     with pytest.raises(Refusal) as caught:
-        await inside.services.records.resume(inside.caller, paused.import_id, None, {"conf-099": SKIP})
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-099": SKIP})
 
     assert caught.value.code is ErrorCode.BAD_USER_INPUT
     assert await inside.job(paused.import_id) == paused
@@ -221,7 +222,7 @@ async def test_a_big_import_arrives_in_batches_and_is_active_at_once(inside):
     installing = [
         e.progress.done for e in events if e.kind is EventKind.PROGRESS and e.progress.stage is Stage.INSTALLATION
     ]
-    assert installing == [*range(50, 1_001, 50)]
+    assert installing == [*range(BATCH_REVISIONS, 1_001, BATCH_REVISIONS)]
 
 
 async def test_batches_are_cut_by_their_bytes_too(inside):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from tests.world import World, a_world
 
@@ -22,14 +23,26 @@ async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
 
         printed = await _run("\necho '<<<>>>'\n".join(blocks), tmp_path, HUB=world.url, TOKEN=token)
 
-    preview, exported, package, dry_run, imported, graphql = [part.strip() for part in printed.split("<<<>>>")]
+    parts = [part.strip() for part in printed.split("<<<>>>")]
+    preview, exported, package, dry_run, imported, sent_ahead, followed, lists, graphql = parts
     assert json.loads(preview)["installOrder"] == ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
     assert json.loads(exported)["artifactCount"] == 5
     assert json.loads(package)["packageName"] == "Employee Onboarding"
     assert json.loads(dry_run)["isDryRun"] is True
     assert json.loads(imported)["status"] == "Success"
+    upload, accepted = _several(sent_ahead)
+    assert (upload["uploadId"][:4], accepted["status"]) == ("upl-", "InProgress")
+    told = [json.loads(line) for line in followed.splitlines()]
+    assert [event["isFinal"] for event in told] == [False] * (len(told) - 1) + [True]
+    exports, imports = _several(lists)
+    assert (exports["totalCount"], imports["totalCount"]) == (1, 2)
     assert '"refusal":null' in graphql
     assert '"isFinal":true' in graphql
+
+
+def _several(printed: str) -> list[dict[str, Any]]:
+    """JSON objects that were printed one right behind the other."""
+    return [json.loads(text) for text in printed.replace("}{", "}\n{").splitlines()]
 
 
 async def _two_tenants(world: World) -> None:

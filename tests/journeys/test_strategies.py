@@ -154,7 +154,7 @@ async def test_a_replaced_artifact_may_not_take_the_name_of_another(inside):
     paused = await inside.bring(GLOBEX, second, default_strategy=REPLACE)
     key = paused.outcome["conflictReport"]["conflicts"][0]["conflictId"]
 
-    await inside.services.records.resume(inside.caller, paused.import_id, None, {key: REPLACE})
+    await inside.services.line.resume(inside.caller, paused.import_id, None, {key: REPLACE})
     job = await inside.run_next()
 
     assert paused.state is ImportState.WAITING_FOR_DECISIONS

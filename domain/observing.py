@@ -1,0 +1,44 @@
+"""Whoever runs the services may look on, for logs and measures (decisions R40). Nothing is ever decided here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from domain.import_model import ImportJob, ImportState, ProgressEvent
+from domain.model import ImportId, TenantId
+from domain.rows import NewEvent
+
+
+class Observer(Protocol):
+    """Told at once, on the event loop's thread: it must neither wait nor raise."""
+
+    def submitted(self, job: ImportJob) -> None:
+        """A new import stands in its tenant's line."""
+
+    def told(self, job: ImportJob, event: NewEvent) -> None:
+        """A running import tells this; what is rolled back is told again."""
+
+    def given_up(self, tenant_id: TenantId, import_id: ImportId, state: ImportState) -> None:
+        """An import that nobody ran has ended: cancelled in line or while it waited, or waited too long."""
+
+    def passed_on(self, event: ProgressEvent) -> None:
+        """A watcher is given an event that was written while it watched."""
+
+
+class Nobody:
+    """Looks on where nobody does."""
+
+    def submitted(self, job: ImportJob) -> None:
+        """Nothing is done about it."""
+
+    def told(self, job: ImportJob, event: NewEvent) -> None:
+        """Nothing is done about it."""
+
+    def given_up(self, tenant_id: TenantId, import_id: ImportId, state: ImportState) -> None:
+        """Nothing is done about it."""
+
+    def passed_on(self, event: ProgressEvent) -> None:
+        """Nothing is done about it."""
+
+
+NOBODY: Observer = Nobody()

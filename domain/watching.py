@@ -1,0 +1,103 @@
+"""Watching imports come and go: each as it begins, changes its state or ends (design: graphql, section 11).
+
+Only what happens while somebody watches is shown, and only how things stand: what changed twice since the last look is
+shown once. A watcher pulls, so a slow one holds nothing but the states it has seen, and looks again when it is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from domain.access import Caller, Right, require
+from domain.batch_rows import BatchRows, Reach, Standing
+from domain.import_model import ImportJob
+from domain.model import ImportId
+from domain.ports import IMPORTS, Ports, UnavailableError
+
+T = TypeVar("T")
+
+#: bells may be lost between processes: look again after this time
+POLL_SECONDS = 5.0
+#: an import that ended is looked for so long: other processes' clocks and transactions may be late
+OVERLAP = timedelta(seconds=60)
+#: the newest imports in reach that go on or have just ended are watched, no more
+WATCHED_MAX = 5000
+_READ_AT_ONCE = 100
+_FIRST_PAUSE_SECONDS = 0.1
+
+_Seen = dict[ImportId, Standing]
+
+
+class Watching:
+    """Streams of imports that change."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._store = ports.store
+        self._bell = ports.bell
+        self._clock = ports.clock
+        self._watchers = 0
+
+    @property
+    def watcher_count(self) -> int:
+        """How many watch here now, and miss nothing that comes."""
+        return self._watchers
+
+    def changes(self, caller: Caller, reach: Reach) -> AsyncGenerator[ImportJob, None]:
+        """Imports in reach, dry runs too, whenever one begins, changes its state or ends, from now on.
+
+        Access is decided here, once (R37). Close the generator (``contextlib.aclosing``) to stop watching. While the
+        store cannot answer, nothing is shown; it is asked again, quietly.
+
+        Raises ``InsufficientPermission``.
+        """
+        require(caller, Right.READ_IMPORTS)
+        return self._changes(reach)
+
+    async def _changes(self, reach: Reach) -> AsyncGenerator[ImportJob, None]:
+        async with self._bell.listen(IMPORTS) as rung:
+            looked_at = self._clock.now()
+            seen = await self._standing(reach, looked_at)
+            self._watchers += 1
+            try:
+                while True:
+                    await rung.wait(POLL_SECONDS)
+                    since, looked_at = looked_at, self._clock.now()
+                    before, seen = seen, await self._standing(reach, since)
+                    changed = [key for key, standing in seen.items() if before.get(key) != standing]
+                    for begin in range(0, len(changed), _READ_AT_ONCE):
+                        for job in await self._jobs(changed[begin : begin + _READ_AT_ONCE], reach):
+                            # read a moment later: it may stand elsewhere by now
+                            seen[job.import_id] = Standing(job.import_id, job.shown_state, job.fence)
+                            yield job
+            finally:
+                self._watchers -= 1
+
+    async def _standing(self, reach: Reach, since: datetime) -> _Seen:
+        """Where imports stand, oldest first. Those that ended before ``since`` have been shown."""
+
+        async def read(rows: BatchRows) -> _Seen:
+            found = await rows.standing(reach, ended_since=since - OVERLAP, limit=WATCHED_MAX)
+            return {standing.import_id: standing for standing in reversed(found)}
+
+        return await self._read(read)
+
+    async def _jobs(self, import_ids: list[ImportId], reach: Reach) -> list[ImportJob]:
+        async def read(rows: BatchRows) -> list[ImportJob]:
+            jobs = await rows.import_jobs(import_ids, reach)
+            return [jobs[import_id] for import_id in import_ids if import_id in jobs]
+
+        return await self._read(read)
+
+    async def _read(self, read: Callable[[BatchRows], Awaitable[T]]) -> T:
+        """What the store says; waits as long as it cannot answer."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with self._store.platform_view() as unit:
+                    return await read(unit.batches)
+            except UnavailableError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, POLL_SECONDS)
