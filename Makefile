@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench cover lock schema clean
+.PHONY: help setup run test check bench browser cover lock schema openapi clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -37,6 +37,9 @@ check: $(READY_DEV) ## lint, format, types, house rules and unit tests
 bench: $(READY_DEV) ## run the workloads, each beside its limit; ARGS="..." is passed on
 	@$(PY) -m bench $(ARGS)
 
+browser: ## install Chromium, in which tests open web pages (Debian, as root)
+	@command -v chromium > /dev/null || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; }
+
 cover: $(READY_DEV) ## run all tests and report branch coverage
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
@@ -51,6 +54,10 @@ lock: $(PY) ## compile requirements*.in into requirements*.txt; ARGS="--upgrade"
 schema: $(READY) ## print the GraphQL schema into schema/schema.graphql
 	$(PY) -m server print-schema > schema/.printed || { rm -f schema/.printed; exit 1; }
 	mv schema/.printed schema/schema.graphql
+
+openapi: $(READY) ## print the REST routes' OpenAPI document into rest_compat/openapi.json
+	$(PY) -m server print-openapi > rest_compat/.printed || { rm -f rest_compat/.printed; exit 1; }
+	mv rest_compat/.printed rest_compat/openapi.json
 
 clean: ## remove .venv and the tools' caches; data/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

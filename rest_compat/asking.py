@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
 from domain.access import Caller, Right, reach_of, require, tenant_of
-from domain.errors import ErrorCode, Problem, Refusal, refuse_if
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import TenantId
 from domain.services import Services
 from rest_compat.dialect import json_object
@@ -69,6 +69,14 @@ class Asked:
     def reach(self) -> frozenset[TenantId] | None:
         """The tenants an id may be looked up in (R1)."""
         return reach_of(self.caller, self.tenant_header)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's key for a request that may come again (R25); two of them are refused."""
+        stated = self.request.headers.getlist("idempotency-key")
+        if len(stated) > 1:
+            raise refuse(ErrorCode.BAD_USER_INPUT, "Send one Idempotency-Key.", "Idempotency-Key")
+        return stated[0] if stated else None
 
     def id_in_path(self, name: str) -> str:
         """An id out of the address."""

@@ -6,18 +6,31 @@ Documented fields are always there under their documented names; ours come after
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from domain import policy
 from domain.closure import Closure
 from domain.errors import ErrorCode, Problem, problem_of
-from domain.import_model import Failure, ImportJob, ImportMode, ImportState, ProgressEvent, Stage
-from domain.model import Package, rfc3339
-from rest_compat.dialect import error_body, warning_rows
+from domain.import_model import (
+    AuditEntry,
+    Failure,
+    ImportJob,
+    ImportMode,
+    ImportState,
+    InstalledPackage,
+    Plan,
+    PlanAction,
+    ProgressEvent,
+    Stage,
+)
+from domain.import_outcome import action_row, planned
+from domain.model import ArtifactHead, Package, Upload, rfc3339
+from rest_compat.dialect import error_body, error_rows, warning_rows
 
 PREFIX = "/api/installhub"
 
-_AFTER_INSTALLATION = (Stage.VERIFICATION, Stage.ACTIVATION)
+_NOTHING_YET = "0 of 0 artifacts installed"
 _ENDED_WITHOUT_FAILURE = {
     ImportState.CANCELLED: (ErrorCode.IMPORT_CANCELLED, "The import was cancelled; nothing was changed."),
     ImportState.EXPIRED: (ErrorCode.IMPORT_EXPIRED, "Nobody decided its conflicts in time; nothing was changed."),
@@ -30,8 +43,11 @@ def export(package: Package, warnings: Iterable[Problem]) -> dict[str, Any]:
     return {**_exported(package), "warnings": warning_rows(warnings)}
 
 
-def package_record(package: Package) -> dict[str, Any]:
-    """GET package: the export's answer and what else is known (section 9.4). Texts nobody gave are left out."""
+def package_record(package: Package, download_url: str) -> dict[str, Any]:
+    """GET package: the export's answer and what else is known (section 9.4). Texts nobody gave are left out.
+
+    ``download_url`` is the signed one (section 9.5).
+    """
     texts = {"description": package.description, "author": package.author}
     return {
         **_exported(package),
@@ -42,7 +58,7 @@ def package_record(package: Package) -> dict[str, Any]:
         "exportedBy": package.exported_by.label,
         "bundleSize": package.size_bytes,
         "expiresAt": rfc3339(package.expires_at),
-        "downloadUrl": _download_url(package),
+        "downloadUrl": download_url,
     }
 
 
@@ -92,10 +108,107 @@ def import_record(job: ImportJob, last_event: ProgressEvent | None) -> dict[str,
     return {
         "importId": job.import_id,
         "status": job.shown_state.wire,
-        "stage": job.stage.wire if job.stage else "Queued",
-        "progress": _progress(last_event),
+        "stage": _stage(job.stage),
+        "progress": last_event.progress.sentence if last_event else _NOTHING_YET,
         "lastEvent": job.last_seq,
+        "eventsUrl": f"{status_url(job)}/events",
     }
+
+
+def listed_import(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+    """An import in a list: what it answers alone, and whose it is (decisions section 9.3)."""
+    known = {"packageName": job.package_name, "version": job.package_version, "retryOf": job.retry_of}
+    return {
+        **import_record(job, last_event),
+        "tenantId": job.tenant_id,
+        "kind": job.kind.wire,
+        "mode": job.mode.wire,
+        "submittedAt": rfc3339(job.submitted_at),
+        "submittedBy": job.submitted_by.label,
+        **{name: value for name, value in known.items() if value},
+    }
+
+
+def audit(job: ImportJob, entries: Iterable[AuditEntry]) -> dict[str, Any]:
+    """Who did what with an import (decisions section 9.3)."""
+    rows = [
+        {"at": rfc3339(entry.at), "actor": entry.actor.label, "action": entry.action, "details": dict(entry.details)}
+        for entry in entries
+    ]
+    return {"importId": job.import_id, "entries": rows}
+
+
+def event(told: ProgressEvent) -> dict[str, Any]:
+    """One event of an import; ``seq`` is what to send as ``after`` (decisions section 9.3, R20)."""
+    progress = told.progress
+    return {
+        "importId": told.import_id,
+        "firstSeq": told.first_seq,
+        "seq": told.seq,
+        "at": told.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "kind": told.kind.wire,
+        "status": told.state.wire,
+        "stage": _stage(progress.stage),
+        "done": progress.done,
+        "total": progress.total,
+        "percent": progress.percent,
+        "progress": progress.sentence,
+        **({"artifactName": progress.artifact_name} if progress.artifact_name else {}),
+        "message": told.message,
+        **({"problem": error_rows([told.problem])[0]} if told.problem else {}),
+        "isFinal": told.is_final,
+    }
+
+
+def plan(job: ImportJob, made: Plan, scan_result: str) -> dict[str, Any]:
+    """A plan and its actions: the dry run's answer, also for the plan of an import that carried it out."""
+    if job.mode is ImportMode.PLAN and job.state is ImportState.SUCCEEDED:
+        return settled(job)[1]
+    outcome = {
+        "packageId": job.package_id,
+        "packageName": job.package_name,
+        "version": job.package_version,
+        **planned(job, made, scan_result),
+        "planId": made.plan_id,
+        "planHash": made.plan_hash,
+        "expiresAt": rfc3339(made.expires_at),
+    }
+    return _planned(job, outcome, ())
+
+
+def plan_action(action: PlanAction) -> dict[str, Any]:
+    """One action of a plan, as it is listed (decisions section 9.3)."""
+    matched_by = action.matched_by.wire if action.matched_by else None
+    return {**action_row(action), "matchedBy": matched_by, "conflictId": action.conflict_key}
+
+
+def upload(kept: Upload) -> dict[str, Any]:
+    """A ZIP that waits for its import (R13)."""
+    return {
+        "uploadId": kept.upload_id,
+        "sizeBytes": kept.size_bytes,
+        "sha256": kept.sha256,
+        "expiresAt": rfc3339(kept.expires_at),
+    }
+
+
+def installed_package(found: InstalledPackage) -> dict[str, Any]:
+    """Which version of a package a tenant has."""
+    return {
+        "tenantId": found.tenant_id,
+        "packageName": found.name,
+        "version": found.version,
+        "source": found.source,
+        "checksum": found.checksum,
+        "packageId": found.package_id,
+        "importId": found.import_id,
+        "installedAt": rfc3339(found.installed_at),
+    }
+
+
+def neighbour(head: ArtifactHead) -> dict[str, Any]:
+    """An artifact that can be exported (installhub.md section 4.4)."""
+    return {"id": head.artifact_id, "name": head.name, "version": head.version}
 
 
 def scan_report(job: ImportJob, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,14 +245,24 @@ def _artifact(gathered: Closure, artifact_id: str) -> dict[str, Any]:
 
 def _succeeded(job: ImportJob, warnings: Iterable[Problem]) -> dict[str, Any]:
     outcome = dict(job.outcome or {})
-    outcome["warnings"] = _recorded_warnings(outcome) + warning_rows(warnings)
     if job.mode is ImportMode.PLAN:
-        blockers = [problem_of(row) for row in outcome.get("blockers", ())]
-        outcome["blockers"] = error_body("", "", {}, blockers)["errors"]
-        report_url = {"scanReportUrl": _scan_report_url(job)}
-        return {"isDryRun": True, "importId": job.import_id, **outcome, **report_url}
+        return _planned(job, outcome, warnings)
+    outcome["warnings"] = _recorded_warnings(outcome) + warning_rows(warnings)
+    if backup := outcome.get("backupPackageId"):
+        outcome["backupPackageUrl"] = f"{PREFIX}/packages/{backup}"
     head = {name: outcome.pop(name) for name in ("packageId", "packageName", "version")}
     return {"importId": job.import_id, **head, "status": job.state.wire, **outcome}
+
+
+def _planned(job: ImportJob, outcome: Mapping[str, Any], warnings: Iterable[Problem]) -> dict[str, Any]:
+    return {
+        "isDryRun": job.mode is ImportMode.PLAN,
+        "importId": job.import_id,
+        **outcome,
+        "warnings": _recorded_warnings(outcome) + warning_rows(warnings),
+        "blockers": error_rows(problem_of(row) for row in outcome.get("blockers", ())),
+        "scanReportUrl": _scan_report_url(job),
+    }
 
 
 def _recorded_warnings(outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -163,7 +286,7 @@ def _failed(job: ImportJob, failure: Failure) -> dict[str, Any]:
     head = {
         "importId": job.import_id,
         "status": job.state.wire,
-        "stage": failure.stage.wire if failure.stage else "Queued",
+        "stage": _stage(failure.stage),
     }
     scanned = {"scanReportUrl": _scan_report_url(job)} if _is_about_the_scan(failure) else {}
     body = error_body(failure.code, failure.message, failure.details, failure.problems)
@@ -176,19 +299,13 @@ def _unwritten(job: ImportJob) -> Failure:
     return Failure(job.stage, code.wire, text, code.status, (Problem(code, text),), {})
 
 
+def _stage(stage: Stage | None) -> str:
+    return stage.wire if stage else "Queued"
+
+
 def _is_about_the_scan(failure: Failure) -> bool:
     return any(policy.STAGE_OF.get(problem.code) is Stage.SECURITY_SCAN for problem in failure.problems)
 
 
 def _scan_report_url(job: ImportJob) -> str:
     return f"{status_url(job)}/scan-report"
-
-
-def _progress(event: ProgressEvent | None) -> str:
-    """``"3 of 5 artifacts installed"``: before the installation none is, after it all are (decisions section 5.10)."""
-    if event is None:
-        return "0 of 0 artifacts installed"
-    progress, total = event.progress, event.progress.total or 0
-    if progress.stage is Stage.INSTALLATION:
-        return progress.sentence
-    return f"{total if progress.stage in _AFTER_INSTALLATION else 0} of {total} artifacts installed"

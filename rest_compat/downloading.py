@@ -74,7 +74,13 @@ def download_headers(package: Package, span: Span) -> Mapping[str, str]:
 
 def validators(package: Package) -> Mapping[str, str]:
     """What a 304 repeats."""
-    return {"etag": entity_tag(package), "accept-ranges": "bytes", "cache-control": "private, no-cache"}
+    return {
+        "etag": entity_tag(package),
+        "accept-ranges": "bytes",
+        "cache-control": "private, no-cache",
+        # a signed address is a permission, and no page that comes next is to learn it
+        "referrer-policy": "no-referrer",
+    }
 
 
 def disposition(package: Package) -> str:

@@ -1,4 +1,4 @@
-"""Two parts out of a multipart body: ``package`` and ``options``, in either order, and nothing else.
+"""Parts out of a multipart body: ``package`` and, for an import, ``options``, in either order, and nothing else.
 
 Pure over the chunks it is given (design: security, section 3.4; RFC 7578). The client's file name is never used.
 """
@@ -6,7 +6,7 @@ Pure over the chunks it is given (design: security, section 3.4; RFC 7578). The 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from python_multipart.exceptions import FormParserError
@@ -33,9 +33,10 @@ class Piece(NamedTuple):
 class Parts:
     """Cuts a body into pieces of its parts. Refuses every third, repeated, unknown or nested part."""
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, expected: Sequence[str] = (PACKAGE, OPTIONS)) -> None:
         self.is_complete = False
         self.seen: set[str] = set()
+        self._expected = expected
         self._pieces: list[Piece] = []
         self._part = ""
         self._headers: dict[bytes, bytes] = {}
@@ -82,7 +83,7 @@ class Parts:
         self._name, self._value = b"", b""
 
     def _headers_ended(self) -> None:
-        name = _part_name(self._headers)
+        name = _part_name(self._headers, self._expected)
         if name in self.seen:
             raise _malformed(f"The part {name} is there twice.", name)
         _refuse_encoded(self._headers, name)
@@ -108,15 +109,15 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-def _part_name(headers: Mapping[bytes, bytes]) -> str:
+def _part_name(headers: Mapping[bytes, bytes], expected: Sequence[str]) -> str:
     kind, semicolon, rest = headers.get(b"content-disposition", b"").partition(b";")
     found = _parameters(semicolon + rest)
     if kind.strip().lower() != b"form-data" or found is None or not found.keys() <= {b"name", b"filename"}:
         raise _malformed("A part needs the Content-Disposition form-data with a name, and at most a filename.")
-    for name in (PACKAGE, OPTIONS):
+    for name in expected:
         if found.get(b"name") == name.encode():
             return name
-    raise _malformed("Only the parts package and options are expected.")
+    raise _malformed(f"No other part is expected than {' and '.join(expected)}.")
 
 
 def _refuse_encoded(headers: Mapping[bytes, bytes], name: str) -> None:

@@ -15,8 +15,9 @@ from starlette.requests import Request
 from domain.errors import ErrorCode, Refusal, refuse, refuse_if
 from domain.import_model import ImportPackage
 from domain.ports import Blobs, BlobWriter
-from rest_compat.dialect import announced_bytes, body_chunks
+from rest_compat.dialect import announced_bytes, body_chunks, media_type
 from rest_compat.multipart import OPTIONS, PACKAGE, Parts, Piece
+from rest_compat.operations import MULTIPART
 from rest_compat.wishes import ImportWish, SizeLimit
 
 #: what a body may hold beside the ZIP: the options, boundaries, headers
@@ -42,68 +43,96 @@ async def received(
     parts = Parts(request.headers.get("content-type", ""))
     _refuse_announced(announced, limit)
     async with blobs.create() as blob:
-        upload = _Upload(blob, limit, judge, announced)
+        form = _Form(_Zip(blob, limit), judge, announced)
         async for chunk in body_chunks(request):
             for piece in parts.cut(chunk):
-                await upload.take(piece)
-            upload.count(len(chunk))
-        wish, package = await upload.finished(parts)
-    return wish, package
+                await form.take(piece)
+            form.count(len(chunk))
+        return await form.finished(parts)
 
 
-class _Upload:
-    """One upload on its way in."""
+async def received_alone(request: Request, blobs: Blobs, *, limit: SizeLimit) -> ImportPackage:
+    """A package without options, stored: the body itself, or its one part ``package`` (R13).
 
-    def __init__(self, blob: BlobWriter, limit: SizeLimit, judge: Judge, announced: int | None) -> None:
+    Raises a refusal ``PayloadTooLarge``, or ``BadUserInput`` for a body that is not as it should be.
+    """
+    is_form = media_type(request) == MULTIPART
+    _refuse_announced(announced_bytes(request), limit, beside=OVERHEAD_BYTES if is_form else 0)
+    parts = Parts(request.headers.get("content-type", ""), [PACKAGE]) if is_form else None
+    async with blobs.create() as blob:
+        archive = _Zip(blob, limit)
+        taken = 0
+        async for chunk in body_chunks(request):
+            for data in [piece.data for piece in parts.cut(chunk)] if parts else [chunk]:
+                await archive.take(data)
+            taken += len(chunk)
+            _refuse_padding(taken - archive.size)
+        if parts:
+            _demand_package(parts)
+        if not archive.size:
+            raise refuse(ErrorCode.BAD_USER_INPUT, "The package is empty.", PACKAGE)
+        return await archive.kept()
+
+
+class _Zip:
+    """The ZIP's own bytes on their way into the store: counted, hashed and written."""
+
+    def __init__(self, blob: BlobWriter, limit: SizeLimit) -> None:
+        self.limit = limit
+        self.size = 0
         self._blob = blob
-        self._limit = limit
-        self._judge = judge
-        self._announced = announced
-        self._wish: ImportWish | None = None
         self._digest = hashlib.sha256()
         self._gathered = bytearray()
-        self._options = bytearray()
-        self._size = 0
-        self._taken = 0
 
-    def count(self, length: int) -> None:
-        """Add a chunk of the body; what is not the ZIP must stay small."""
-        self._taken += length
-        if self._taken - self._size > OVERHEAD_BYTES:
-            raise refuse(ErrorCode.BAD_USER_INPUT, "The body holds too much beside the package.")
-
-    async def take(self, piece: Piece) -> None:
-        """Put a piece of a part where it belongs."""
-        if piece.part == PACKAGE:
-            await self._take_package(piece.data)
-        else:
-            self._take_options(piece.data)
-            if piece.is_last:
-                await self._weigh(bytes(self._options))
-
-    async def finished(self, parts: Parts) -> tuple[ImportWish, ImportPackage]:
-        """Close the upload. Whatever is refused here is refused before the blob is kept."""
-        if not parts.is_complete:
-            raise refuse(ErrorCode.BAD_USER_INPUT, "The body ended before its last boundary.")
-        if PACKAGE not in parts.seen:
-            raise refuse(ErrorCode.BAD_USER_INPUT, "The part package is missing.", PACKAGE)
-        wish = self._wish or await self._weigh(b"{}")
-        await self._pass_on()
-        key = await self._blob.finish()
-        return wish, ImportPackage(0, key, self._digest.hexdigest(), self._size)
-
-    async def _take_package(self, data: bytes) -> None:
-        self._size += len(data)
-        refuse_large(self._size, self._limit)
+    async def take(self, data: bytes) -> None:
+        self.size += len(data)
+        refuse_large(self.size, self.limit)
         self._gathered += data
         if len(self._gathered) >= _WRITTEN_AT_ONCE:
             await self._pass_on()
+
+    async def kept(self) -> ImportPackage:
+        """Close it. Whatever is refused is refused before this."""
+        await self._pass_on()
+        return ImportPackage(0, await self._blob.finish(), self._digest.hexdigest(), self.size)
 
     async def _pass_on(self) -> None:
         """Hash and write side by side, both away from the loop."""
         chunk = bytes(self._gathered)
         self._gathered.clear()
         await asyncio.gather(asyncio.to_thread(self._digest.update, chunk), self._blob.write(chunk))
+
+
+class _Form:
+    """One import's form on its way in."""
+
+    def __init__(self, archive: _Zip, judge: Judge, announced: int | None) -> None:
+        self._archive = archive
+        self._judge = judge
+        self._announced = announced
+        self._wish: ImportWish | None = None
+        self._options = bytearray()
+        self._taken = 0
+
+    def count(self, length: int) -> None:
+        """Add a chunk of the body; what is not the ZIP must stay small."""
+        self._taken += length
+        _refuse_padding(self._taken - self._archive.size)
+
+    async def take(self, piece: Piece) -> None:
+        """Put a piece of a part where it belongs."""
+        if piece.part == PACKAGE:
+            await self._archive.take(piece.data)
+        else:
+            self._take_options(piece.data)
+            if piece.is_last:
+                await self._weigh(bytes(self._options))
+
+    async def finished(self, parts: Parts) -> tuple[ImportWish, ImportPackage]:
+        """Close the form."""
+        _demand_package(parts)
+        wish = self._wish or await self._weigh(b"{}")
+        return wish, await self._archive.kept()
 
     def _take_options(self, data: bytes) -> None:
         self._options += data
@@ -114,11 +143,23 @@ class _Upload:
     async def _weigh(self, options: bytes) -> ImportWish:
         """Judge the options; the tenant's own limit comes before what is wrong with them (R15, R24)."""
         wish = self._wish = await self._judge(options)
-        self._limit = wish.limit
-        _refuse_announced(self._announced, self._limit)
-        refuse_large(self._size, self._limit)
+        self._archive.limit = wish.limit
+        _refuse_announced(self._announced, wish.limit)
+        refuse_large(self._archive.size, wish.limit)
         refuse_if(wish.problems)
         return wish
+
+
+def _demand_package(parts: Parts) -> None:
+    if not parts.is_complete:
+        raise refuse(ErrorCode.BAD_USER_INPUT, "The body ended before its last boundary.")
+    if PACKAGE not in parts.seen:
+        raise refuse(ErrorCode.BAD_USER_INPUT, "The part package is missing.", PACKAGE)
+
+
+def _refuse_padding(size: int) -> None:
+    if size > OVERHEAD_BYTES:
+        raise refuse(ErrorCode.BAD_USER_INPUT, "The body holds too much beside the package.")
 
 
 def refuse_large(size: int, limit: SizeLimit) -> None:
@@ -127,8 +168,8 @@ def refuse_large(size: int, limit: SizeLimit) -> None:
         raise _too_large(limit, size)
 
 
-def _refuse_announced(announced: int | None, limit: SizeLimit) -> None:
-    if announced is not None and announced > limit.bytes_max + OVERHEAD_BYTES:
+def _refuse_announced(announced: int | None, limit: SizeLimit, beside: int = OVERHEAD_BYTES) -> None:
+    if announced is not None and announced > limit.bytes_max + beside:
         raise _too_large(limit, announced)
 
 

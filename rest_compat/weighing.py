@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.errors import ErrorCode, Problem, refuse
 from domain.import_model import ImportOptions
-from domain.importing import admit
+from domain.line import admit
 from domain.model import TenantId, TenantPlan
 from rest_compat.asking import Asked, read_tree
 from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
@@ -16,8 +16,12 @@ _TENANTS_LOOKED_AT = 1000
 _SWITCHES = {"true": True, "false": False}
 
 
-async def weighed(asked: Asked, tree: Mapping[str, Any], others: Sequence[Problem] = ()) -> ImportWish:
+async def weighed(
+    asked: Asked, tree: Mapping[str, Any], others: Sequence[Problem] = (), *, is_plan: bool = False
+) -> ImportWish:
     """Options as a wish. What is wrong with them stands in its ``problems``, after ``others`` of the same request.
+
+    ``is_plan`` makes it a dry run whatever they say.
 
     Raises ``TenantMismatch`` and, for an ``allow…`` option without its scope, ``InsufficientPermission``; a request
     that names no tenant is refused with all its problems.
@@ -27,15 +31,15 @@ async def weighed(asked: Asked, tree: Mapping[str, Any], others: Sequence[Proble
     is_dry_run, switch_problems = _dry_run_switch(asked)
     problems = [*others, *read.problems, *switch_problems, *(read.body.problems() if read.body else ())]
     tenant_id = asked.tenant(tree, "targetTenantId", problems)
-    options = read.body.options(is_dry_run=is_dry_run) if read.body else ImportOptions()
-    limit = limit_of(asked, await _plan_of(asked, tenant_id))
+    options = read.body.options(is_dry_run=is_plan or is_dry_run) if read.body else ImportOptions()
+    limit = limit_of(asked, await plan_of(asked, tenant_id))
     return ImportWish(tenant_id, options, limit, problems, read.warnings)
 
 
 async def first_limit(asked: Asked) -> SizeLimit:
     """The limit until the options are read: the header's tenant's, else the largest of the token's tenants (R24)."""
     if asked.tenant_header is not None:
-        return limit_of(asked, await _plan_of(asked, TenantId(asked.tenant_header)))
+        return limit_of(asked, await plan_of(asked, TenantId(asked.tenant_header)))
     if asked.caller.is_platform:
         return limit_of(asked, TenantPlan.ENTERPRISE)
     if not asked.caller.tenants:
@@ -50,7 +54,7 @@ def limit_of(asked: Asked, plan: TenantPlan) -> SizeLimit:
     return SizeLimit(asked.services.installation.limits.zip_bytes(plan), plan.wire)
 
 
-async def _plan_of(asked: Asked, tenant_id: TenantId) -> TenantPlan:
+async def plan_of(asked: Asked, tenant_id: TenantId) -> TenantPlan:
     """An unknown tenant gets the smaller limit; the submission says that it is unknown."""
     tenant = await asked.services.tenancy.find(asked.caller, tenant_id)
     return tenant.plan if tenant else TenantPlan.STANDARD

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportOptions, UnresolvedBindings
+from domain.import_model import ConflictStrategy, ImportOptions, ImportPackage, UnresolvedBindings
 from domain.model import PackageDependency, TenantId
 from rest_compat.asking import Body
 
@@ -105,9 +105,6 @@ class OptionsBody(Body):
         if len(strategies) > 1:
             text = "conflictStrategy is another name of defaultConflictStrategy; they differ."
             yield Problem(ErrorCode.INVALID_OPTIONS, text, "options.conflictStrategy")
-        if self.backup_before_replace:
-            text = "backupBeforeReplace is not offered yet."
-            yield Problem(ErrorCode.INVALID_OPTIONS, text, "options.backupBeforeReplace")
 
     def options(self, *, is_dry_run: bool) -> ImportOptions:
         overrides = self.conflict_strategy_overrides or {}
@@ -115,6 +112,7 @@ class OptionsBody(Body):
             default_strategy=self.default_conflict_strategy or self.conflict_strategy,
             strategy_by_type={BY_WIRE_NAME[name]: strategy for name, strategy in overrides.items()},
             merge_fallback=ConflictStrategy(self.merge_fallback_strategy or "Skip"),
+            backup_before_replace=bool(self.backup_before_replace),
             allow_version_downgrade=bool(self.allow_version_downgrade),
             allow_major_version_upgrade=bool(self.allow_major_version_upgrade),
             allow_security_warnings=bool(self.allow_security_warnings),
@@ -126,10 +124,17 @@ class OptionsBody(Body):
 
 
 class ReferenceBody(Body):
-    """An import of a package that this server exported (A1, URL reference)."""
+    """An import of a package that is here already: exported (A1, URL reference) or uploaded (decisions 9.3)."""
 
-    source_package_id: Name
+    source_package_id: Name | None = None
+    upload_id: Name | None = None
     options: dict[str, Any] | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """One package is meant."""
+        if (self.source_package_id is None) == (self.upload_id is None):
+            text = "Name either sourcePackageId or uploadId."
+            yield Problem(ErrorCode.BAD_USER_INPUT, text, "sourcePackageId")
 
 
 class ResolutionBody(Body):
@@ -159,6 +164,14 @@ class SizeLimit:
 
     bytes_max: int
     plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A package as an import's request brings it. ``is_fresh``: stored by this very request, named by no row yet."""
+
+    package: ImportPackage
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,13 @@ def blob_files(world: World) -> list[Path]:
 
 
 async def upload(
-    world: World, bundle: Any = BUNDLE, *, headers: Any = None, query: Any = "", **options: Any
+    world: World,
+    bundle: Any = BUNDLE,
+    *,
+    headers: Any = None,
+    query: Any = "",
+    path: Any = "packages/import",
+    **options: Any,
 ) -> httpx.Response:
     """A1's multipart form, into the tenant ``target`` unless the options say otherwise."""
     document = json.dumps({"targetTenantId": "target"} | options)
@@ -38,13 +44,15 @@ async def upload(
         "package": ("any.zip", bundle, "application/zip"),
         "options": (None, document, "application/json"),
     }
-    return await world.http.post(f"{HUB}/packages/import{query}", files=files, headers=headers)
+    return await world.http.post(f"{HUB}/{path}{query}", files=files, headers=headers)
 
 
-async def refer(world: World, package_id: str, headers: Any = None, **options: Any) -> httpx.Response:
+async def refer(
+    world: World, package_id: str, headers: Any = None, *, path: Any = "packages/import", **options: Any
+) -> httpx.Response:
     """A1's reference to an earlier export."""
     body = {"sourcePackageId": package_id, "options": options}
-    return await world.http.post(f"{HUB}/packages/import", json=body, headers=headers)
+    return await world.http.post(f"{HUB}/{path}", json=body, headers=headers)
 
 
 async def exported_rules(world: World, tenant: str = "source") -> str:

@@ -91,8 +91,15 @@ async def test_a_number_that_the_journal_does_not_have_is_refused(world, after):
     import_id = await imported(caller)
 
     (answer,) = await caller.events(import_id, after=after)
+    async with a_socket(world, token=world.token(tenants=[B])) as socket:
+        await socket.ask("1", PROGRESS, id=import_id, after=after)
+        refused = await socket.heard()
 
-    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    # before the stream begins, as for an import that nobody knows
+    assert refused["type"] == "error"
+    for (error,) in (answer["errors"], refused["payload"]):
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["extensions"]["problems"][0]["place"] == "after"
 
 
 async def test_each_event_shows_the_import_as_it_is_then(quiet):

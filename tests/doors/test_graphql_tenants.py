@@ -94,8 +94,42 @@ async def test_a_tenant_header_narrows_what_an_id_may_find(world, owner):
 
     assert (await narrowed.data(BY_ID["importJob"], id=ids["import"]))["found"] is None
     assert (await narrowed.data(BY_ID["exportedPackage"], id=ids["package"]))["found"] is not None
-    foreign = Asking(world, {**owner.headers, "X-Tenant-Id": C})
-    assert await foreign.code(BY_ID["importJob"], id=ids["import"]) == "TENANT_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("named", "status", "code"),
+    [([C], 403, "TENANT_MISMATCH"), (["nobody"], 403, "TENANT_MISMATCH"), ([A, A], 400, "BAD_USER_INPUT")],
+)
+async def test_a_tenant_header_that_is_foreign_or_stands_twice_is_refused_before_anything_is_asked(
+    world, owner, named, status, code
+):
+    headers = [*owner.headers.items(), *(("X-Tenant-Id", one) for one in named)]
+
+    answer = await world.http.post("/graphql", json={"query": "{ viewer { subject } }"}, headers=headers)
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["extensions"]["code"]) == (status, code)
+    assert error["extensions"]["problems"][0]["place"] == "X-Tenant-Id"
+
+
+@pytest.mark.parametrize("named", [[C], [A, A]])
+async def test_a_socket_with_such_a_tenant_header_is_closed(world, owner, named):
+    token = world.token(tenants=[A, B])
+
+    async with a_socket(world, additional_headers=[("X-Tenant-Id", one) for one in named]) as socket:
+        await socket.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}})
+
+        assert await socket.closed() == (4403, "Forbidden")
+
+
+async def test_the_tenant_header_of_a_socket_narrows_what_is_asked_on_it(world, owner):
+    ids = await the_ids(owner)
+
+    async with a_socket(world, token=world.token(tenants=[A, B]), additional_headers={"X-Tenant-Id": A}) as socket:
+        await socket.ask("1", BY_ID["importJob"], id=ids["import"])
+        answer = await socket.heard()
+
+    assert answer["payload"] == {"data": {"found": None}}
 
 
 async def test_the_list_of_tenants_does_not_show_other_tenants(owner, stranger):
@@ -131,11 +165,48 @@ async def test_the_lists_of_a_tenant_do_not_show_other_tenants(owner, stranger):
     }
 
 
+async def test_the_list_of_installed_packages_does_not_show_other_tenants(owner, stranger):
+    await imported(owner)
+    query = "query($ids: [ID!]) { installedPackages(tenantIds: $ids) { nodes { packageName } } }"
+
+    assert (await stranger.data(query))["installedPackages"]["nodes"] == []
+    assert await stranger.code(query, ids=[C, B]) == "TENANT_MISMATCH"
+    assert await stranger.code(query, ids=["nobody"]) == "TENANT_MISMATCH"
+    assert (await owner.data(query, ids=[B]))["installedPackages"]["nodes"] == [{"packageName": "Orders"}]
+
+
+async def test_a_filter_finds_nothing_of_other_tenants(world, owner, stranger):
+    ids = await the_ids(owner)
+    query = "query($filter: ImportFilter) { importJobs(filter: $filter) { nodes { id } } }"
+    filters = [{"packageId": ids["package"]}, {"packageName": "Orders"}, {"submittedBy": "anna@acme.example"}]
+
+    mine = [(await owner.data(query, filter=wanted))["importJobs"]["nodes"] for wanted in filters]
+    foreign = [(await stranger.data(query, filter=wanted))["importJobs"]["nodes"] for wanted in filters]
+
+    assert mine == [[{"id": ids["import"]}]] * 3
+    assert foreign == [[]] * 3
+
+
+async def test_nobody_is_shown_the_changes_of_foreign_imports(world, owner, stranger):
+    query = "subscription($ids: [ID!]) { importChanges(tenantIds: $ids) { id } }"
+
+    async with a_socket(world, token=world.token(tenants=[C])) as socket:
+        refused = []
+        for tenant_id in (B, "nobody"):
+            await socket.ask("1", query, ids=[C, tenant_id])
+            refused.append(await socket.heard())
+
+    assert refused[0] == refused[1]
+    assert refused[0]["type"] == "error"
+    assert refused[0]["payload"][0]["extensions"]["code"] == "TENANT_MISMATCH"
+
+
 async def test_no_mutation_reaches_into_a_foreign_tenant(owner, stranger):
     import_id, package_id = await imported(owner), await exported(owner, version="2.0.0")
     order = {"packageName": "x", "packageType": "FORM_PACKAGE", "version": "1.0.0", "artifactIds": ["form-1"]}
     cancel = "mutation($id: ID!) { cancelImport(input: {importId: $id}) { refusal { code } } }"
     resolve = "mutation($id: ID!) { resolveConflicts(input: {importId: $id, decisions: []}) { refusal { code } } }"
+    retry = "mutation($id: ID!) { retryImport(input: {importId: $id}) { refusal { code } } }"
     update = 'mutation { updateTenant(input: {id: "tenant-a", status: SUSPENDED}) { refusal { code } } }'
 
     async def refused(query, **variables):
@@ -147,6 +218,7 @@ async def test_no_mutation_reaches_into_a_foreign_tenant(owner, stranger):
     assert await refused(update) == "TENANT_MISMATCH"
     assert await refused(cancel, id=import_id) == "NOT_FOUND"
     assert await refused(resolve, id=import_id) == "NOT_FOUND"
+    assert await refused(retry, id=import_id) == "NOT_FOUND"
     here, there = ({"request": {"tenantId": t, "source": {"packageId": package_id}}} for t in (C, A))
     assert await refused(IMPORT, input=here) == "NOT_FOUND"
     assert await refused(IMPORT, input=there) == "TENANT_MISMATCH"

@@ -174,13 +174,22 @@ async def test_every_wrong_option_is_told_at_once(world):
     assert blob_files(world) == []
 
 
-async def test_options_that_contradict_or_are_not_offered_are_refused(world):
-    answer = await upload(world, defaultConflictStrategy="Skip", conflictStrategy="Merge", backupBeforeReplace=True)
+async def test_options_that_contradict_are_refused(world):
+    answer = await upload(world, defaultConflictStrategy="Skip", conflictStrategy="Merge")
 
-    assert problems_of(answer) == [
-        ("InvalidOptions", "options.conflictStrategy"),
-        ("InvalidOptions", "options.backupBeforeReplace"),
-    ]
+    assert problems_of(answer) == [("InvalidOptions", "options.conflictStrategy")]
+
+
+async def test_a_backup_of_what_is_replaced_is_named_and_can_be_fetched(world):
+    await with_other_rules(world)
+
+    answer = await upload(world, defaultConflictStrategy="Replace", backupBeforeReplace=True)
+
+    body = answer.json()
+    backup = await world.http.get(body["backupPackageUrl"])
+    assert (answer.status_code, backup.status_code) == (200, 200)
+    assert backup.json()["packageId"] == body["backupPackageId"]
+    assert backup.json()["packageName"] == f"Backup {body['importId']}"
 
 
 async def test_the_older_name_of_the_strategy_is_taken_too(world):
@@ -265,7 +274,7 @@ async def test_a_caller_who_waited_long_enough_gets_the_same_address(idle_world)
 
 async def test_a_cancelled_import_says_so(idle_world):
     import_id = (await upload(idle_world, headers={"prefer": "respond-async"})).json()["importId"]
-    await idle_world.services.records.cancel(local_caller(), import_id, None)
+    await idle_world.services.line.cancel(local_caller(), import_id, None)
 
     record = (await idle_world.http.get(f"{HUB}/imports/{import_id}")).json()
 

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.doors.rest import EXAMPLES, HUB, bearer, upload
+from tests.doors.onboarding import exported, imported, onboarding
+from tests.doors.rest import HUB, upload
 from tests.world import ANNA, a_world
 
 ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
-SUITE = {
-    "tenantId": "acme-dev",
-    "packageName": "Employee Onboarding Suite",
-    "packageType": "workflow-package",
-    "version": "2.1.0",
-    "description": "Complete onboarding workflow",
-    "author": "HR Automation Team",
-    "tags": ["hr", "onboarding"],
-    "artifactIds": ["proc-1001"],
-}
 
 
 @pytest.fixture
 async def world(tmp_path, database_url):
     async with a_world(tmp_path, database_url=database_url) as world:
-        for tenant, folder in (("acme-dev", "acme-source"), ("acme-prod", "acme-target")):
-            await world.tenant(tenant)
-            await world.load(tenant, EXAMPLES / folder)
-        world.http.headers.update(bearer(world, "acme-dev", "acme-prod"))
+        await onboarding(world)
         yield world
-
-
-async def exported(world, **changes):
-    answer = await world.http.post(f"{HUB}/packages/export", json=SUITE | changes)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def imported(world, package_id, **options):
-    body = {"sourcePackageId": package_id, "options": {"targetTenantId": "acme-prod", **options}}
-    return await world.http.post(f"{HUB}/packages/import", json=body)
 
 
 async def test_a_preview_is_the_printed_one(world):
@@ -94,6 +71,7 @@ async def test_a_package_record_is_the_export_and_more(world):
 
     more = {name: value for name, value in record.items() if name not in export}
     size, expires_at = more.pop("bundleSize"), more.pop("expiresAt")
+    download_url = more.pop("downloadUrl")
     assert {name: record[name] for name in export if name != "warnings"} | {"warnings": []} == export
     assert more == {
         "packageType": "workflow-package",
@@ -102,8 +80,8 @@ async def test_a_package_record_is_the_export_and_more(world):
         "tags": ["hr", "onboarding"],
         "tenantId": "acme-dev",
         "exportedBy": ANNA,
-        "downloadUrl": export["bundleDownloadUrl"],
     }
+    assert download_url.startswith(f"{export['bundleDownloadUrl']}?expires=")
     assert size > 1000
     assert expires_at > export["exportedAt"]
 

@@ -1,0 +1,154 @@
+"""What the REST door's lists are made of, and the rows about conflicts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rest_compat.shapes import Count, Digest, Shape, Strategy, Time, always, maybe, ours_maybe
+
+
+class CountedPage(Shape):
+    """One page of a list that is counted."""
+
+    total_count: Count = always("How many there are on all pages.")
+    page: Annotated[int, Field(ge=1)] = always("Which page this is; the first is 1.")
+    page_size: Annotated[int, Field(ge=1)] = always("How many a page holds at most.")
+
+
+class ListedImport(Shape):
+    """What a list says of every import besides how it stands."""
+
+    tenant_id: str = always("The tenant it goes into.")
+    kind: Literal["IMPORT"] = always("Where it comes from.")
+    mode: Literal["APPLY", "PLAN"] = always("Whether it is carried out, or a dry run.")
+    submitted_at: Time = always("When it was asked for.")
+    submitted_by: str = always("Who asked for it.")
+    package_name: str = maybe("The package's name; known after validation.")
+    version: str = maybe("The package's version; known after validation.")
+    retry_of: str = maybe("The import that this one tries again.")
+
+
+class AuditRow(Shape):
+    """Who did what, and when. Never changed."""
+
+    at: Time = always("When.")
+    actor: str = always("Who.")
+    action: str = always("What, such as `import.resumed`.")
+    details: dict[str, Any] = always("With which details; they belong to the action.")
+
+
+class HistoryRow(Shape):
+    """An export that was tried."""
+
+    export_id: str = always("Its id, `exp-…`.")
+    package_id: str | None = always("The package that it made; null when it failed.")
+    package_name: str = always("The name that was asked for.")
+    version: str = always("The version that was asked for.")
+    tenant_id: str = always("The tenant.")
+    exported_by: str = always("Who asked.")
+    exported_at: Time = always("When.")
+    artifact_count: Count = always("How many artifacts are in the package; 0 when it failed.")
+    root_artifact_ids: list[str] = always("What was asked for.")
+    checksum: Digest | None = always("The package's checksum; null when it failed.")
+    status: Literal["Success", "Failure"] = always("How it went.")
+    error_message: str | None = always("`Code: text`; null when it went well.")
+    bundle_size: Count = always("Bytes of the ZIP; 0 when it failed.")
+
+
+class InstalledPackageRow(Shape):
+    """Which version of a package a tenant has."""
+
+    tenant_id: str = always("The tenant.")
+    package_name: str = always("The package's name.")
+    version: str = always("The version that is active.")
+    source: str = always("Where it came from: the tenant that exported it. Part of its identity.")
+    checksum: Digest = always("SHA-256 over its artifact files.")
+    package_id: str = always("The package's id.")
+    import_id: str = always("The import that brought it.")
+    installed_at: Time = always("When it became active.")
+
+
+class NeighbourRow(Shape):
+    """An artifact that can be exported."""
+
+    id: str = always("Its id: send it as a root of an export.")
+    name: str = always("Its name.")
+    version: str = always("Its version.")
+
+
+class MergeDetails(Shape):
+    """What a merge did, by place."""
+
+    fields_updated: list[str] = always("Places that got the package's value.")
+    fields_added: list[str] = always("Places that were new.")
+    fields_removed: list[str] = always("Places that were taken away.")
+    truncated: bool = ours_maybe("Whether there is more than is shown.")
+
+
+class ConflictAuditRow(Shape):
+    """A conflict and who decided it."""
+
+    conflict_id: str = always("Unique in its import.")
+    artifact_type: str = always("The artifact's type.")
+    artifact_name: str = always("Its name.")
+    existing_version: str | None = always("The version that was there.")
+    package_version: str = always("The version that the package brought.")
+    strategy_applied: Strategy | None = always("How it was resolved; null while it waits.")
+    strategy_source: str | None = always("Who decided: `Default`, `PerType` or `PerArtifact`; null while it waits.")
+    resolved_by: str | None = always("Who decided it by hand; null when nobody did.")
+    resolved_at: Time | None = always("When; null while it waits.")
+    outcome: str | None = always("`Applied`, `Skipped` or `Failed`; null while it waits.")
+    merge_details: MergeDetails | None = always("What the merge did; null when there was none.")
+
+
+class ContentSide(Shape):
+    """One side of a conflict."""
+
+    version: str | None = always("Its version.")
+    content: Any = always("The artifact.")
+
+
+class ChangedRow(Shape):
+    """A place that differs."""
+
+    path: str = always("Where.")
+    existing: Any = always("What the tenant has there.")
+    package: Any = always("What the package has there.")
+
+
+class AddedRow(Shape):
+    """A place that only the package has."""
+
+    path: str = always("Where.")
+    package: Any = always("What the package has there.")
+
+
+class RemovedRow(Shape):
+    """A place that only the tenant has."""
+
+    path: str = always("Where.")
+    existing: Any = always("What the tenant has there.")
+
+
+class DifferenceBody(Shape):
+    """How the two sides differ."""
+
+    changed: list[ChangedRow] = always("On both sides, and not the same.")
+    added: list[AddedRow] = always("On the package's side only.")
+    removed: list[RemovedRow] = always("On the tenant's side only.")
+    truncated: bool = ours_maybe("Whether there is more than is shown.")
+
+
+class TouchRow(Shape):
+    """An import that touched an artifact."""
+
+    import_id: str = always("The import.")
+    imported_at: Time = always("When it ended.")
+    package_name: str = always("The package's name.")
+    package_version: str = always("The package's version.")
+    conflict_id: str | None = always("The conflict; null when there was none.")
+    strategy_applied: Strategy | None = always("How it was resolved; null when there was nothing to resolve.")
+    previous_version: str | None = always("The version before; null for a new artifact.")
+    new_version: str | None = always("The version since then.")

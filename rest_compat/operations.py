@@ -1,0 +1,146 @@
+"""The route table's rows: what the server routes by is what OpenAPI tells (issue step 2; decisions R29)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from domain.access import Right
+from domain.errors import ErrorCode
+
+JSON = "application/json"
+ZIP = "application/zip"
+MULTIPART = "multipart/form-data"
+NDJSON = "application/x-ndjson"
+EVENT_STREAM = "text/event-stream"
+
+#: what a body is: a model, or ``bytes`` for what is no JSON
+Form = type[BaseModel | bytes]
+#: the forms of a body, by media type
+Forms = Mapping[str, Form]
+
+
+#: what may be wrong with the artifacts of an export or a preview
+OF_ROOTS = (
+    ErrorCode.ARTIFACT_IDS_MISSING,
+    ErrorCode.TOO_MANY_ROOT_ARTIFACTS,
+    ErrorCode.ARTIFACT_NOT_FOUND,
+    ErrorCode.DEPENDENCY_DEPTH_EXCEEDED,
+    ErrorCode.BUNDLE_SIZE_EXCEEDED,
+)
+#: what may be wrong with an export besides
+OF_AN_EXPORT = (
+    *OF_ROOTS,
+    ErrorCode.INVALID_PACKAGE_NAME,
+    ErrorCode.INVALID_PACKAGE_TYPE,
+    ErrorCode.INVALID_VERSION,
+    ErrorCode.INCOMPLETE_ARTIFACT,
+    ErrorCode.CIRCULAR_DEPENDENCY,
+    ErrorCode.CROSS_TENANT_REFERENCE,
+    ErrorCode.RATE_LIMIT_EXCEEDED,
+    ErrorCode.VERSION_CONFLICT,
+)
+#: what may be wrong with a bundle, so that nothing can be planned from it
+OF_A_BUNDLE = (
+    ErrorCode.INVALID_ZIP,
+    ErrorCode.FORBIDDEN_CONTENT,
+    ErrorCode.PATH_TRAVERSAL_DETECTED,
+    ErrorCode.NESTED_ARCHIVE_DETECTED,
+    ErrorCode.MANIFEST_MISSING,
+    ErrorCode.README_MISSING,
+    ErrorCode.MANIFEST_INVALID,
+    ErrorCode.MANIFEST_FIELD_MISSING,
+    ErrorCode.UNSUPPORTED_MANIFEST_VERSION,
+    ErrorCode.INVALID_DATETIME,
+    ErrorCode.INVALID_VERSION,
+    ErrorCode.INVALID_PACKAGE_TYPE,
+    ErrorCode.EMPTY_ARTIFACT_LIST,
+    ErrorCode.INCOMPLETE_INSTALL_ORDER,
+    ErrorCode.INSTALL_ORDER_INVALID,
+    ErrorCode.UNKNOWN_ARTIFACT_TYPE,
+    ErrorCode.DUPLICATE_ARTIFACT,
+    ErrorCode.DEPENDENCY_MISMATCH,
+    ErrorCode.CHECKSUM_MISMATCH,
+    ErrorCode.ARTIFACT_FILE_MISSING,
+    ErrorCode.UNDECLARED_ARTIFACT,
+    ErrorCode.ARTIFACT_INVALID,
+    ErrorCode.BROKEN_REFERENCE,
+    ErrorCode.TOO_MANY_ARTIFACTS,
+)
+#: what may keep a plan from being carried out, or ends it on its way
+OF_A_RUN = (
+    ErrorCode.MISSING_PACKAGE_DEPENDENCY,
+    ErrorCode.INCOMPATIBLE_PACKAGE_DEPENDENCY,
+    ErrorCode.PLATFORM_VERSION_INCOMPATIBLE,
+    ErrorCode.MAJOR_VERSION_UPGRADE_NOT_ALLOWED,
+    ErrorCode.VERSION_DOWNGRADE_NOT_ALLOWED,
+    ErrorCode.BINDING_UNRESOLVED,
+    ErrorCode.ARTIFACT_LOCKED,
+    ErrorCode.SECURITY_SCAN_FAILED,
+    ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED,
+    ErrorCode.SCAN_ERROR,
+    ErrorCode.PLAN_STALE,
+    ErrorCode.IMPORT_EXPIRED,
+    ErrorCode.IMPORT_CANCELLED,
+    ErrorCode.ARTIFACT_INSTALL_FAILED,
+    ErrorCode.VERIFICATION_FAILED,
+    ErrorCode.TRANSACTION_TIMEOUT,
+    ErrorCode.VERIFICATION_TIMEOUT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter or a request header."""
+
+    name: str
+    description: str
+    place: str = "query"
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one status means, and its body's forms."""
+
+    description: str
+    forms: Forms = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. ``answers`` lists what is not a refusal; refusals follow from the catalogue."""
+
+    method: str
+    path: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+    summary: str
+    right: Right | None
+    answers: Mapping[int, Answer]
+    takes: Forms = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    #: the refusals of this operation's own, besides those that its form brings along
+    refuses: tuple[ErrorCode, ...] = ()
+    description: str = ""
+    #: a documented route of the source documents, or an addition of ours (decisions section 9.3)
+    source: str = ""
+
+
+def routes_of(operations: tuple[Operation, ...]) -> tuple[Route, ...]:
+    """The routes, one a path, in the order in which the paths first stand in the table."""
+    found: dict[str, list[Operation]] = {}
+    for operation in operations:
+        found.setdefault(operation.path, []).append(operation)
+    return tuple(
+        Route(path, one.endpoint, methods=[one.method], name=f"{one.method} {path}")
+        for path, beside in found.items()
+        for one in beside
+    )

@@ -1,0 +1,133 @@
+"""Plans over REST: what an import would do, made and shown (decisions section 9.3, R9, R10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.access import Right
+from domain.errors import ErrorCode, refuse
+from domain.import_model import ActionKind, Plan, PlanAction
+from rest_compat import bodies
+from rest_compat.answers import AcceptedAnswer, DryRunAnswer, PlanActionsAnswer, PlanAnswer
+from rest_compat.asking import Asked, admitted
+from rest_compat.dialect import answer
+from rest_compat.operations import JSON, MULTIPART, OF_A_BUNDLE, Answer, Operation, Parameter
+from rest_compat.parameters import IDEMPOTENCY_KEY, PAGES, PREFER
+from rest_compat.querying import Query, numbered
+from rest_compat.submitting import submitted
+from rest_compat.wishes import OptionsBody, ReferenceBody
+
+_DONE, _ACCEPTED = 200, 202
+_READ_AT_ONCE = 500
+#: places of actions count on through the packages of an import
+_POSITIONS = 1_000_000
+#: conflicts that nobody has decided have no action yet
+_OPEN = "OPEN"
+_KINDS: Mapping[str, tuple[ActionKind | None]] = {kind.wire: (kind,) for kind in ActionKind} | {_OPEN: (None,)}
+
+
+async def make_plan(request: Request) -> Response:
+    """The same as an import with ``dryRun``."""
+    return await submitted(await admitted(request, Right.IMPORT), is_plan=True)
+
+
+async def plan(request: Request) -> Response:
+    asked = await admitted(request, Right.READ_IMPORTS)
+    made = await _plan(asked)
+    job = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
+    reports = await asked.services.records.scan_reports(asked.caller, job)
+    made = replace(made, actions=await _actions(asked, made))
+    return answer(bodies.plan(job, made, reports[0]["overallResult"]))
+
+
+async def plan_actions(request: Request) -> Response:
+    asked = await admitted(request, Right.READ_IMPORTS)
+    made = await _plan(asked)
+    query = Query(request)
+    page = query.page()
+    kinds = query.words("action", _KINDS)
+    query.checked()
+    wanted = [one for one in await _actions(asked, made) if not kinds or one.kind in kinds]
+    rows = [bodies.plan_action(one) for one in wanted[page.start : page.start + page.size]]
+    return answer(numbered(rows, len(wanted), page))
+
+
+async def _plan(asked: Asked) -> Plan:
+    made = await asked.services.records.plan(asked.caller, asked.id_in_path("planId"), asked.reach)
+    if made is None:
+        raise refuse(ErrorCode.NOT_FOUND, "There is no such plan.", "planId", what="plan")
+    return made
+
+
+async def _actions(asked: Asked, made: Plan) -> tuple[PlanAction, ...]:
+    """All actions, in install order: as many as a bundle has artifacts."""
+    found: list[PlanAction] = []
+    after: int | None = None
+    while True:
+        part = await asked.services.records.actions(asked.caller, made, first=_READ_AT_ONCE, after=after)
+        found += part.items
+        if not part.has_next:
+            return tuple(found)
+        last = part.items[-1]
+        after = last.ordinal * _POSITIONS + last.position
+
+
+PLAN_OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{bodies.PREFIX}/plans",
+        endpoint=make_plan,
+        summary="Plan an import: everything it would do, nothing done",
+        right=Right.IMPORT,
+        answers={
+            _DONE: Answer("The plan; what would stop the import is in `blockers`.", {JSON: DryRunAnswer}),
+            _ACCEPTED: Answer("The planning goes on.", {JSON: AcceptedAnswer}, ("Location", "Preference-Applied")),
+        },
+        takes={MULTIPART: OptionsBody, JSON: ReferenceBody},
+        parameters=(IDEMPOTENCY_KEY, PREFER),
+        refuses=(
+            *OF_A_BUNDLE,
+            ErrorCode.NOT_FOUND,
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            ErrorCode.INVALID_OPTIONS,
+            ErrorCode.BUNDLE_EXPIRED,
+            ErrorCode.UPLOAD_EXPIRED,
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            ErrorCode.RATE_LIMIT_EXCEEDED,
+        ),
+        description="The same as an import with `dryRun`.",
+        source="decisions section 9.3",
+    ),
+    Operation(
+        method="GET",
+        path=f"{bodies.PREFIX}/plans/{{planId}}",
+        endpoint=plan,
+        summary="Look at a plan",
+        right=Right.READ_IMPORTS,
+        answers={_DONE: Answer("The plan.", {JSON: PlanAnswer})},
+        refuses=(ErrorCode.NOT_FOUND,),
+        source="decisions section 9.3",
+    ),
+    Operation(
+        method="GET",
+        path=f"{bodies.PREFIX}/plans/{{planId}}/actions",
+        endpoint=plan_actions,
+        summary="List a plan's actions",
+        right=Right.READ_IMPORTS,
+        answers={_DONE: Answer("Actions, in install order.", {JSON: PlanActionsAnswer})},
+        parameters=(
+            Parameter(
+                "action",
+                f"Only these actions, repeated or with commas between; `{_OPEN}` are conflicts that wait.",
+                schema={"type": "array", "items": {"enum": list(_KINDS)}},
+            ),
+            *PAGES,
+        ),
+        refuses=(ErrorCode.NOT_FOUND,),
+        source="decisions section 9.3",
+    ),
+)

@@ -1,0 +1,149 @@
+"""What callers may send, described for the OpenAPI document: the forms of :mod:`rest_compat.wishes` in callers' words.
+
+The forms let pass what the domain judges with everything else; here stands what a good request holds. A test keeps
+the members of both equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from domain.artifact_types import BY_WIRE_NAME
+from rest_compat import wishes
+from rest_compat.shapes import Shape, Strategy, always, maybe, opened, ours_maybe
+
+Name = Annotated[str, StringConstraints(max_length=128)]
+_OPTIONS = {"targetTenantId": "acme-prod", "defaultConflictStrategy": "Replace"}
+PackageTypeWord = Literal["workflow-package", "form-package", "app-package", "agent-package", "config-package"]
+
+
+def _shown(example: Mapping[str, Any], **more: Any) -> ConfigDict:
+    """A form with an example, as a command line may send it."""
+
+    def described(schema: dict[str, Any]) -> None:
+        opened(schema)
+        schema.update(more, examples=[dict(example)])
+
+    return ConfigDict(json_schema_extra=described)
+
+
+class NeededPackageRequest(Shape):
+    """Another package that must be installed before."""
+
+    package_name: str = always("Its name.")
+    min_version: str = always("The lowest version that will do.")
+    max_version: str = maybe("The lowest version that will not do any more.")
+
+
+# A2
+class ExportRequest(Shape):
+    """What to export."""
+
+    model_config = _shown(
+        {
+            "tenantId": "acme-dev",
+            "packageName": "Employee Onboarding",
+            "packageType": "workflow-package",
+            "version": "1.0.0",
+            "artifactIds": ["proc-1001"],
+        }
+    )
+
+    tenant_id: Name = maybe("The tenant; else `X-Tenant-Id`, else the token's own.")
+    package_name: Annotated[str, StringConstraints(min_length=1, max_length=100)] = always("The package's name.")
+    package_type: PackageTypeWord = always("What its roots are.")
+    version: str = always("Its version, as Semantic Versioning has it. A version is exported once.")
+    description: Annotated[str, StringConstraints(max_length=500)] = maybe("What it is for.")
+    author: Annotated[str, StringConstraints(max_length=100)] = maybe("Who made it.")
+    tags: Annotated[list[str], Field(max_length=10)] = maybe("Words to find it by.")
+    artifact_ids: Annotated[list[Name], Field(min_length=1)] = always("The roots; what they need comes along.")
+    package_dependencies: Annotated[list[NeededPackageRequest], Field(max_length=100)] = ours_maybe(
+        "Other packages that must be installed before."
+    )
+
+
+# A2
+class PreviewRequest(Shape):
+    """Which roots to look at."""
+
+    model_config = _shown({"tenantId": "acme-dev", "artifactIds": ["proc-1001"]})
+
+    tenant_id: Name = maybe("The tenant; else `X-Tenant-Id`, else the token's own.")
+    artifact_ids: Annotated[list[Name], Field(min_length=1)] = always("The roots; what they need comes along.")
+
+
+# A1; installhub.md section 8.2
+class OptionsRequest(Shape):
+    """How to import."""
+
+    model_config = _shown(_OPTIONS)
+
+    target_tenant_id: Name = maybe("The tenant; else `X-Tenant-Id`, else the token's own.")
+    default_conflict_strategy: Strategy = maybe("For every conflict. Without it, an import waits for decisions.")
+    conflict_strategy: Strategy = maybe("Another name of `defaultConflictStrategy`.")
+    conflict_strategy_overrides: Annotated[
+        dict[str, Strategy], Field(json_schema_extra={"propertyNames": {"enum": list(BY_WIRE_NAME)}})
+    ] = maybe("By artifact type; goes before the default.")
+    merge_fallback_strategy: Literal["Replace", "Skip"] = maybe("Where `Merge` is not supported; `Skip` if not given.")
+    backup_before_replace: bool = maybe("Export what will be replaced, as a package of its own, before it is.")
+    allow_version_downgrade: bool = maybe("Let an older version replace a newer one.")
+    allow_major_version_upgrade: bool = maybe(
+        "Let a new major version in. Needs `installhub:import:override-major-version`."
+    )
+    allow_security_warnings: bool = maybe(
+        "Go on when the scan warns. Needs `installhub:import:override-security-warnings`."
+    )
+    dry_run: bool = maybe("Plan and write nothing; the same as `?dryRun=true`.")
+    imported_by: Annotated[str, StringConstraints(min_length=1, max_length=320)] = maybe(
+        "On whose behalf; only a service account's word is taken."
+    )
+    bindings: dict[str, str] = ours_maybe(
+        "Values for what does not travel, by `bindings` of the manifest: artifact id and path, written together."
+    )
+    unresolved_bindings: Literal["Refuse", "ImportSwitchedOff"] = ours_maybe(
+        "What happens to an artifact without its values; `Refuse` if not given."
+    )
+
+
+# A1, URL reference
+class ReferenceRequest(Shape):
+    """What to import, when the server has its bytes already."""
+
+    model_config = _shown(
+        {"sourcePackageId": "pkg-a3f9c821-4b2e-49d1-bc44-f7e2a1c09d33", "options": _OPTIONS},
+        oneOf=[{"required": ["sourcePackageId"]}, {"required": ["uploadId"]}],
+    )
+
+    source_package_id: Name = maybe("A package that this server exported. It or `uploadId`.")
+    upload_id: Name = ours_maybe("A ZIP that was uploaded. It or `sourcePackageId`.")
+    options: OptionsRequest = maybe("How to import it.")
+
+
+class ResolutionRequest(Shape):
+    """The decision about one conflict."""
+
+    conflict_id: Name = always("Which conflict.")
+    strategy: Strategy = always("What to do about it.")
+
+
+class ResumeRequest(Shape):
+    """Decisions for an import that waits."""
+
+    model_config = _shown({"resolutions": [{"conflictId": "conf-001", "strategy": "Replace"}]})
+
+    resolutions: list[ResolutionRequest] = always("Each conflict once.")
+
+
+#: the description of each form that the door reads
+DESCRIBED: Mapping[type[BaseModel], type[BaseModel]] = {
+    wishes.DependencyBody: NeededPackageRequest,
+    wishes.ExportBody: ExportRequest,
+    wishes.PreviewBody: PreviewRequest,
+    wishes.OptionsBody: OptionsRequest,
+    wishes.ReferenceBody: ReferenceRequest,
+    wishes.ResolutionBody: ResolutionRequest,
+    wishes.ResumeBody: ResumeRequest,
+}

@@ -1,0 +1,137 @@
+"""Plans over REST: made like a dry run, looked at again, and listed action by action (decisions section 9.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+import rest_compat.plans
+from tests.doors.onboarding import exported, imported, onboarding
+from tests.doors.rest import HUB, bearer, problems_of, refer, upload
+from tests.world import a_world
+
+ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
+
+
+@pytest.fixture
+async def world(tmp_path, database_url):
+    async with a_world(tmp_path, database_url=database_url) as world:
+        await onboarding(world)
+        yield world
+
+
+async def planned(world, headers=None, query="", **options):
+    package_id = (await exported(world))["packageId"]
+    body = {"sourcePackageId": package_id, "options": {"targetTenantId": "acme-prod", **options}}
+    return await world.http.post(f"{HUB}/plans{query}", json=body, headers=headers)
+
+
+async def actions(world, plan_id, query=""):
+    answer = await world.http.get(f"{HUB}/plans/{plan_id}/actions{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("query", ["", "?dryRun=false"])
+async def test_a_plan_is_the_dry_run_shown_and_writes_nothing(world, query):
+    answer = await planned(world, query=query)
+
+    body = answer.json()
+    again = await world.http.get(f"{HUB}/plans/{body['planId']}")
+    record = await world.http.get(f"{HUB}/imports/{body['importId']}")
+    assert (answer.status_code, body["isDryRun"]) == (200, True)
+    assert {"planId", "planHash", "expiresAt", "counts"} <= body.keys()
+    assert answer.content == again.content == record.content
+
+
+async def test_a_plan_can_be_made_of_an_uploaded_form(world):
+    answer = await upload(world, path="plans", targetTenantId="acme-prod")
+
+    assert (answer.status_code, answer.json()["isDryRun"]) == (200, True)
+
+
+async def test_a_plan_can_be_left_to_go_on(world):
+    answer = await planned(world, {"prefer": "respond-async"})
+
+    assert (answer.status_code, answer.headers["location"]) == (202, answer.json()["statusUrl"])
+
+
+async def test_the_plan_of_an_import_can_be_looked_at_too(world):
+    package_id = (await exported(world))["packageId"]
+    done = (await imported(world, package_id, defaultConflictStrategy="Replace")).json()
+
+    plan = (await world.http.get(f"{HUB}/plans/{done['planId']}")).json()
+    listed = await actions(world, done["planId"])
+
+    same = ("importId", "packageId", "packageName", "version", "planId", "planHash", "counts", "securityScanResult")
+    assert plan["isDryRun"] is False
+    assert {name: plan[name] for name in same} == {name: done[name] for name in same}
+    assert plan["estimatedInstallOrder"] == done["installOrder"] == ORDER
+    assert {row["sourceId"]: row["targetId"] for row in listed["items"]} == done["idRemapTable"]
+
+
+async def test_actions_are_listed_in_install_order_with_who_decided(world):
+    plan = (await planned(world)).json()
+
+    listed = await actions(world, plan["planId"])
+
+    assert (listed["totalCount"], listed["page"], listed["pageSize"]) == (5, 1, 25)
+    assert [row["sourceId"] for row in listed["items"]] == ORDER
+    more = [{name: row.pop(name) for name in ("matchedBy", "conflictId")} for row in listed["items"]]
+    assert listed["items"] == plan["actions"]
+    assert more == [
+        {"matchedBy": "NAME" if at == 2 else None, "conflictId": "conf-001" if at == 2 else None} for at in range(5)
+    ]
+
+
+@pytest.mark.parametrize("read_at_once", [1, 500])
+async def test_actions_are_narrowed_and_paged(world, monkeypatch, read_at_once):
+    monkeypatch.setattr(rest_compat.plans, "_READ_AT_ONCE", read_at_once)
+    plan_id = (await planned(world)).json()["planId"]
+
+    found = [
+        [row["sourceId"] for row in (await actions(world, plan_id, query))["items"]]
+        for query in ("?action=CREATE", "?action=OPEN", "?action=SKIP,OPEN", "?action=MERGE", "?page=2&pageSize=2")
+    ]
+
+    created = [name for name in ORDER if name != "form-2005"]
+    assert found == [created, ["form-2005"], ["form-2005"], [], ORDER[2:4]]
+
+
+async def test_a_wrong_wish_for_actions_is_told_at_once(world):
+    plan_id = (await planned(world)).json()["planId"]
+
+    answer = await world.http.get(f"{HUB}/plans/{plan_id}/actions?action=Burn&page=x&pageSize=0")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadUserInput")
+    assert {field for _, field in problems_of(answer)} == {"action", "page", "pageSize"}
+
+
+@pytest.mark.parametrize("path", ["", "/actions"])
+async def test_a_plan_of_another_tenant_is_as_unknown_as_one_of_nobody(world, path):
+    plan_id = (await planned(world)).json()["planId"]
+    strangers = bearer(world, "acme-dev")
+
+    foreign = await world.http.get(f"{HUB}/plans/{plan_id}{path}", headers=strangers)
+    narrowed = await world.http.get(f"{HUB}/plans/{plan_id}{path}", headers={"x-tenant-id": "acme-dev"})
+    unknown = await world.http.get(f"{HUB}/plans/plan-nobody{path}", headers=strangers)
+
+    assert (foreign.status_code, foreign.content) == (404, unknown.content)
+    assert narrowed.content == unknown.content
+
+
+async def test_a_plan_that_cannot_be_made_is_refused_as_its_import_would_be(world):
+    answers = [
+        await refer(world, "pkg-nobody", path="plans", targetTenantId="acme-prod"),
+        await refer(world, "pkg-nobody", path="plans", targetTenantId="other"),
+        await upload(world, b"no archive", path="plans", targetTenantId="acme-prod"),
+        await world.http.post(f"{HUB}/plans", content=b"x", headers={"content-type": "text/plain"}),
+        await planned(world, bearer(world, "acme-prod", scopes=["installhub:read"])),
+    ]
+
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [
+        (404, "NotFound"),
+        (403, "TenantMismatch"),
+        (400, "InvalidZip"),
+        (415, "UnsupportedMediaType"),
+        (403, "InsufficientPermission"),
+    ]
