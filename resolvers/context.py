@@ -6,34 +6,35 @@ looked up for one operation, or before one event of a subscription, is shown as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
-from strawberry.dataloader import DataLoader
 from strawberry.extensions import SchemaExtension
 from strawberry.types import StreamExecutionResult
 
-from domain import import_model, model
 from domain.access import Caller, reach_of
+from domain.batch_rows import QueueSpot
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ImportJob, Progress
-from domain.model import ArtifactHead, TenantId
+from domain.import_model import (
+    ActionKind,
+    AuditEntry,
+    ImportJob,
+    InstalledPackage,
+    PlanAction,
+    Progress,
+    ProgressEvent,
+)
+from domain.model import ArtifactHead, Revision, TenantId
+from domain.rows import Slice
 from domain.services import Services
+from resolvers.lookups import Lookups
 from schema import artifacts, imports, packages, plans, tenants
-from schema.nodes import Node
-
-K = TypeVar("K")
-V = TypeVar("V")
+from schema.nodes import Kind, Node, key_of
 
 #: what one operation may list; a page costs ten besides its members
 _BUDGET = 5000
 _PAGE_COST = 10
-#: how many contents one read may ask for (domain.ports.ArtifactRows.bodies)
-_BODIES_AT_ONCE = 50
-
-_Place = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -57,14 +58,7 @@ class Operation:
     def begin(self) -> None:
         """Forget what was looked up: from here on everything is read anew."""
         self._left = _BUDGET
-        self._tenants = _loader(self._load_tenant)
-        self._jobs = _loader(self._load_job)
-        self._packages = _loader(self._load_package)
-        self._plans = _loader(self._load_plan)
-        self._heads: DataLoader[_Place, ArtifactHead | None] = DataLoader(load_fn=self._load_heads)
-        self._contents: DataLoader[_Place, Any] = DataLoader(
-            load_fn=self._load_contents, max_batch_size=_BODIES_AT_ONCE
-        )
+        self._found = Lookups(self.services, self.caller, lambda: self.reach)
 
     @property
     def reach(self) -> frozenset[TenantId] | None:
@@ -76,71 +70,101 @@ class Operation:
             text = f"One operation lists at most {_BUDGET} things. Ask for smaller pages."
             raise refuse(ErrorCode.QUERY_TOO_COMPLEX, text)
 
+    async def find(self, node_id: str) -> Node | None:
+        key = key_of(node_id)
+        if key is None:
+            return None
+        match key.kind:
+            case Kind.TENANT:
+                return await self.find_tenant(key.tenant_id)
+            case Kind.ARTIFACT:
+                return await self.artifact(key.tenant_id, key.local_id)
+            case Kind.PACKAGE:
+                return await self.package(key.local_id)
+            case Kind.IMPORT:
+                return await self.import_job(key.local_id)
+            case Kind.PLAN:
+                return await self.plan(key.local_id)
+
     async def tenant(self, tenant_id: str) -> Node:
-        found = await self._tenants.load(tenant_id)
+        found = await self._found.tenants.load(tenant_id)
         if found is None:
             raise RuntimeError(f"a record in reach names the tenant {tenant_id}, which is not")
         return tenants.Tenant.of(found)
 
     async def find_tenant(self, tenant_id: str) -> tenants.Tenant | None:
         """A tenant in reach, by its own id."""
-        reach = self.reach
-        if reach is not None and tenant_id not in reach:
+        if not self._reaches(tenant_id):
             return None
-        found = await self._tenants.load(tenant_id)
+        found = await self._found.tenants.load(tenant_id)
         return tenants.Tenant.of(found) if found else None
 
     async def import_job(self, import_id: str) -> imports.ImportJob | None:
-        found = await self._jobs.load(import_id)
+        found = await self._found.jobs.load(import_id)
         return imports.ImportJob.of(found) if found else None
 
     async def package(self, package_id: str) -> packages.Package | None:
-        found = await self._packages.load(package_id)
+        found = await self._found.packages.load(package_id)
         return packages.Package.of(found) if found else None
 
     async def plan(self, plan_id: str) -> plans.Plan | None:
-        found = await self._plans.load(plan_id)
+        found = await self._found.plans.load(plan_id)
         return plans.Plan.of(found) if found else None
 
     async def artifact(self, tenant_id: str, artifact_id: str) -> artifacts.Artifact | None:
-        reach = self.reach
-        if reach is not None and tenant_id not in reach:
+        if not self._reaches(tenant_id):
             return None
-        head = await self._heads.load((tenant_id, artifact_id))
+        head = await self._found.heads.load((tenant_id, artifact_id))
         return artifacts.Artifact.of(head) if head is not None and head.is_there else None
 
     async def content(self, tenant_id: str, revision_id: str) -> Any:
-        return await self._contents.load((tenant_id, revision_id))
+        return await self._found.contents.load((tenant_id, revision_id))
+
+    async def references(self, head: ArtifactHead) -> Sequence[ArtifactHead]:
+        return await self._found.references.load((head.tenant_id, head.artifact_id)) or ()
+
+    async def used_by(self, head: ArtifactHead, *, first: int, after: tuple[str, str] | None) -> Slice[ArtifactHead]:
+        page = await self._found.used_by.load((head.tenant_id, head.artifact_id, first, after))
+        return page or Slice((), has_next=False)
+
+    async def revisions(self, head: ArtifactHead, *, first: int, before: int | None) -> Slice[Revision]:
+        page = await self._found.revisions.load((head.tenant_id, head.artifact_id, first, before))
+        return page or Slice((), has_next=False)
 
     async def progress(self, job: ImportJob) -> Progress:
-        events = await self.services.records.events(self.caller, job, after=job.last_seq - 1, first=1)
-        return events[0].progress if events else Progress(job.stage, 0, None, 0.0)
+        last = await self._found.last_events.load(job.import_id)
+        return last.progress if last else Progress(job.stage, 0, None, 0.0)
 
-    async def _load_tenant(self, tenant_id: str) -> model.Tenant | None:
-        return await self.services.tenancy.find(self.caller, tenant_id)
+    async def events(self, job: ImportJob, *, after: int, first: int) -> Sequence[ProgressEvent]:
+        return await self._found.events.load((job.import_id, after, first)) or ()
 
-    async def _load_job(self, import_id: str) -> ImportJob | None:
-        return await self.services.records.import_job(self.caller, import_id, self.reach)
+    async def scan_report(self, job: ImportJob) -> Mapping[str, Any] | None:
+        return await self._found.scan_reports.load(job.import_id)
 
-    async def _load_package(self, package_id: str) -> model.Package | None:
-        return await self.services.records.package(self.caller, package_id, self.reach)
+    async def audit(self, job: ImportJob) -> Sequence[AuditEntry]:
+        return await self._found.audit.load(job.import_id) or ()
 
-    async def _load_plan(self, plan_id: str) -> import_model.Plan | None:
-        return await self.services.records.plan(self.caller, plan_id, self.reach)
+    async def queue_spot(self, job: ImportJob) -> QueueSpot | None:
+        return await self._found.queue_places.load(job.import_id)
 
-    async def _load_heads(self, places: list[_Place]) -> list[ArtifactHead | None]:
-        found: dict[_Place, ArtifactHead] = {}
-        for tenant_id, ids in _by_tenant(places):
-            heads = await self.services.authoring.heads(self.caller, TenantId(tenant_id), ids)
-            found |= {(tenant_id, key): head for key, head in heads.items()}
-        return [found.get(place) for place in places]
+    async def open_actions(self, job: ImportJob) -> Sequence[PlanAction]:
+        return await self._found.open_actions.load(job.import_id) or ()
 
-    async def _load_contents(self, places: list[_Place]) -> list[Any]:
-        found: dict[_Place, Any] = {}
-        for tenant_id, ids in _by_tenant(places):
-            contents = await self.services.authoring.contents(self.caller, TenantId(tenant_id), ids)
-            found |= {(tenant_id, key): content for key, content in contents.items()}
-        return [found.get(place) for place in places]
+    async def action_counts(self, import_id: str) -> Mapping[ActionKind | None, int]:
+        return await self._found.action_counts.load(import_id) or {}
+
+    async def running_import(self, tenant_id: str) -> ImportJob | None:
+        return await self._found.running.load(tenant_id)
+
+    async def queued_count(self, tenant_id: str) -> int:
+        return await self._found.queued_counts.load(tenant_id) or 0
+
+    async def changed_count(self, package: InstalledPackage) -> int:
+        return await self._found.changed_counts.load(package) or 0
+
+    def _reaches(self, tenant_id: str) -> bool:
+        reach = self.reach
+        return reach is None or tenant_id in reach
 
 
 class FreshOperation(SchemaExtension):
@@ -153,17 +177,3 @@ class FreshOperation(SchemaExtension):
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         yield
         self.execution_context.context.begin()
-
-
-def _loader(load: Callable[[K], Coroutine[Any, Any, V]]) -> DataLoader[K, V]:
-    """Asks for the same thing once, where the domain has no way to ask for several at once."""
-
-    async def load_each(keys: list[K]) -> list[V]:
-        return [await load(key) for key in keys]
-
-    return DataLoader(load_fn=load_each)
-
-
-def _by_tenant(places: list[_Place]) -> Iterator[tuple[str, list[str]]]:
-    for tenant_id, group in groupby(sorted(places), key=lambda place: place[0]):
-        yield tenant_id, [key for _, key in group]

@@ -11,7 +11,8 @@ from domain.authoring import ArtifactChanges
 from domain.errors import ErrorCode, refuse
 from domain.export_order import ExportOrder
 from domain.import_model import ConflictStrategy, ImportPackage
-from domain.importing import ImportOrder, admit
+from domain.limits import MIB
+from domain.line import ImportOrder, admit
 from domain.model import PackageDependency, TenantId, TenantPlan
 from domain.tenancy import TenantChange
 from resolvers.context import Operation
@@ -28,8 +29,10 @@ from schema.inputs import (
     ImportOptionsInput,
     ImportPackageInput,
     ImportRequestInput,
+    ImportSourceInput,
     PlanImportInput,
     ResolveConflictsInput,
+    RetryImportInput,
     UpdateTenantInput,
 )
 from schema.nodes import tenant_id_of
@@ -42,6 +45,7 @@ from schema.payloads import (
     ImportPackagePayload,
     PlanImportPayload,
     ResolveConflictsPayload,
+    RetryImportPayload,
     UpdateTenantPayload,
 )
 from schema.tenants import Tenant
@@ -78,14 +82,14 @@ class Mutation:
             archive=tuple(input.archive or ()),
             remove=tuple(input.remove or ()),
         )
-        heads = await info.context.services.authoring.change(info.context.caller, changes)
+        heads = await info.context.services.authoring.change(info.context.caller, changes, key=input.idempotency_key)
         return ChangeArtifactsPayload(artifacts=[Artifact.of(head) for head in heads])
 
     @described("Makes a package of artifacts and all they need.")
     @refusable(ExportPackagePayload)
     async def export_package(self, info: Info, input: Input[ExportPackageInput]) -> ExportPackagePayload:
-        order = _export_order(info.context, input)
-        exported = await info.context.services.exporter.export(info.context.caller, order)
+        asked, order = info.context, _export_order(info.context, input)
+        exported = await asked.services.exporter.export(asked.caller, order, key=input.idempotency_key)
         warnings = [Problem.of(problem) for problem in exported.warnings]
         return ExportPackagePayload(exported_package=Package.of(exported.package), warnings=warnings)
 
@@ -107,17 +111,24 @@ class Mutation:
     @described("Continues an import that is WAITING_FOR_DECISIONS.")
     @refusable(ResolveConflictsPayload)
     async def resolve_conflicts(self, info: Info, input: Input[ResolveConflictsInput]) -> ResolveConflictsPayload:
-        asked, records = info.context, info.context.services.records
+        asked = info.context
         decisions = await _decisions(asked, input)
-        job = await records.resume(asked.caller, input.import_id, asked.reach, decisions)
+        job = await asked.services.line.resume(asked.caller, input.import_id, asked.reach, decisions)
         return ResolveConflictsPayload(import_job=ImportJob.of(job))
 
     @described("Stops an import before its activation.")
     @refusable(CancelImportPayload)
     async def cancel_import(self, info: Info, input: Input[CancelImportInput]) -> CancelImportPayload:
         asked = info.context
-        job = await asked.services.records.cancel(asked.caller, input.import_id, asked.reach)
+        job = await asked.services.line.cancel(asked.caller, input.import_id, asked.reach)
         return CancelImportPayload(import_job=ImportJob.of(job))
+
+    @described("Begins an import anew that failed, was cancelled or expired: the same package, the same options.")
+    @refusable(RetryImportPayload)
+    async def retry_import(self, info: Info, input: Input[RetryImportInput]) -> RetryImportPayload:
+        asked = info.context
+        job = await asked.services.line.retry(asked.caller, input.import_id, asked.reach, key=input.idempotency_key)
+        return RetryImportPayload(import_job=ImportJob.of(job))
 
 
 def _export_order(asked: Operation, given: ExportPackageInput) -> ExportOrder:
@@ -141,18 +152,36 @@ async def _submitted(
     asked: Operation, request: ImportRequestInput | None, where: str, *, is_dry_run: bool
 ) -> import_model.ImportJob:
     """Put the import in line (decisions R10, R15: rights before lookups)."""
-    if request is None or not request.source.package_id:
+    if request is None or not (request.source.package_id or request.source.upload_id):
         raise refuse(ErrorCode.BAD_USER_INPUT, "Name the package to import.", where)
     given = request.options or ImportOptionsInput()
     options = given.options(is_dry_run=is_dry_run)
     admit(asked.caller, options)
     tenant_id = named_tenant(asked, request.tenant_id)
+    bundle = await _bundle(asked, request.source, tenant_id)
+    await _refuse_large(asked, bundle, tenant_id)
+    order = ImportOrder(tenant_id, bundle, options)
+    return await asked.services.line.submit(asked.caller, order, key=request.idempotency_key)
+
+
+async def _bundle(asked: Operation, source: ImportSourceInput, target: TenantId) -> ImportPackage:
+    if source.upload_id:
+        return await asked.services.uploads.importable(asked.caller, source.upload_id, target)
     # the header names the target; the package may be any tenant's of the token
-    package = await asked.services.records.importable(
-        asked.caller, request.source.package_id, asked.caller.reach, tenant_id
-    )
-    bundle = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
-    return await asked.services.importer.submit(asked.caller, ImportOrder(tenant_id, bundle, options))
+    named = source.package_id or ""
+    package = await asked.services.records.importable(asked.caller, named, asked.caller.reach, target)
+    return ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
+
+
+async def _refuse_large(asked: Operation, bundle: ImportPackage, target: TenantId) -> None:
+    """What the target's plan does not allow is known before it is read (R16, R24); the line knows unknown tenants."""
+    tenant = await asked.services.tenancy.find(asked.caller, target)
+    plan = tenant.plan if tenant else TenantPlan.STANDARD
+    most = asked.services.installation.limits.zip_bytes(plan)
+    if bundle.size_bytes > most:
+        text = f"The package is larger than the {most / MIB:g} MB that the {plan.wire} plan allows."
+        told = {"limit": most, "actual": bundle.size_bytes, "plan": plan.wire}
+        raise refuse(ErrorCode.PAYLOAD_TOO_LARGE, text, "source", **told)
 
 
 async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str, ConflictStrategy]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 import strawberry
@@ -11,24 +12,27 @@ from domain.access import tenant_of
 from domain.errors import ErrorCode, refuse
 from domain.model import TenantId
 from resolvers.context import Operation
-from schema.connections import PAGE_MAX, After, Connection, First, connection, page_size, text_after
+from schema.connections import PAGE_MAX, After, Connection, Cursors, First, connection, page_size
 from schema.fields import described
 from schema.imports import ImportJob
 from schema.inputs import ImportFilter
-from schema.nodes import Kind, Node, key_of, tenant_id_of
-from schema.packages import ExportPreview, Package
+from schema.nodes import Node, tenant_id_of
+from schema.packages import ExportPreview, InstalledPackage, Package, installed_key
 from schema.plans import Plan
 from schema.tenants import Tenant, Viewer
 
 Info: TypeAlias = strawberry.Info[Operation, None]
 Id: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+TenantIds: TypeAlias = Annotated[
+    list[strawberry.ID] | None, strawberry.argument(description="Only these tenants'; left out: all in reach.")
+]
 
 
 @strawberry.type(description="What can be asked.")
 class Query:
     @described("Anything with an id; null for what is unknown or foreign.")
     async def node(self, info: Info, id: Id) -> Node | None:
-        return await find_node(info.context, id)
+        return await info.context.find(id)
 
     @described("Several things, in the same order; null for each that is unknown or foreign.")
     async def nodes(
@@ -36,7 +40,7 @@ class Query:
     ) -> list[Node | None]:
         if len(ids) > PAGE_MAX:
             raise refuse(ErrorCode.BAD_USER_INPUT, f"ids holds at most {PAGE_MAX}.", "ids", limit=PAGE_MAX)
-        return list(await asyncio.gather(*(find_node(info.context, node_id) for node_id in ids)))
+        return list(await asyncio.gather(*(info.context.find(node_id) for node_id in ids)))
 
     @described("The caller: what the token allows.")
     def viewer(self, info: Info) -> Viewer:
@@ -58,16 +62,38 @@ class Query:
         first: First = 20,
         after: After = None,
     ) -> Connection[ImportJob]:
-        asked, wanted = info.context, filter or ImportFilter()
-        reach = asked.reach
-        if wanted.tenant_ids is not None:
-            named = [tenant_id_of(tenant_id) for tenant_id in wanted.tenant_ids]
-            reach = frozenset(tenant_of(asked.caller, body=one, header=asked.tenant_header) for one in named if one)
+        asked, wanted, cursors = info.context, filter or ImportFilter(), Cursors("imports")
         page = await asked.services.records.import_jobs(
-            asked.caller, reach, wanted.wanted(), first=page_size(first), after=text_after(after)
+            asked.caller,
+            named_reach(asked, wanted.tenant_ids),
+            wanted.wanted(),
+            first=page_size(first),
+            after=cursors.text(after),
         )
         asked.spend(len(page.items))
-        return connection(page, after, node=ImportJob.of, key=lambda job: (job.import_id,))
+        return connection(page, cursors, after, node=ImportJob.of, key=lambda job: (job.import_id,))
+
+    @described("Which tenant has which version of which package, by tenant, then by name.")
+    async def installed_packages(
+        self,
+        info: Info,
+        package_name: Annotated[str | None, strawberry.argument(description="Only this package, in any case.")] = None,
+        tenant_ids: TenantIds = None,
+        first: First = 20,
+        after: After = None,
+    ) -> Connection[InstalledPackage]:
+        asked, cursors = info.context, Cursors("installed")
+        page = await asked.services.records.installed_packages(
+            asked.caller,
+            named_reach(asked, tenant_ids),
+            package_name=package_name or "",
+            first=page_size(first),
+            after=cursors.triple(after),
+        )
+        asked.spend(len(page.items))
+        return connection(
+            page, cursors, after, node=InstalledPackage.of, key=lambda one: (one.tenant_id, *installed_key(one))
+        )
 
     @described("A plan.")
     async def plan(self, info: Info, id: Id) -> Plan | None:
@@ -95,19 +121,11 @@ def named_tenant(asked: Operation, tenant_id: str) -> TenantId:
     return tenant_of(asked.caller, body=tenant_id_of(tenant_id), header=asked.tenant_header, where="tenantId")
 
 
-async def find_node(asked: Operation, node_id: str) -> Node | None:
-    """Anything in reach, by its Node id."""
-    key = key_of(node_id)
-    if key is None:
-        return None
-    match key.kind:
-        case Kind.TENANT:
-            return await asked.find_tenant(key.tenant_id)
-        case Kind.ARTIFACT:
-            return await asked.artifact(key.tenant_id, key.local_id)
-        case Kind.PACKAGE:
-            return await asked.package(key.local_id)
-        case Kind.IMPORT:
-            return await asked.import_job(key.local_id)
-        case Kind.PLAN:
-            return await asked.plan(key.local_id)
+def named_reach(asked: Operation, tenant_ids: Sequence[str] | None) -> frozenset[TenantId] | None:
+    """The tenants that a list of them names, or all in reach. Raises like :func:`named_tenant`."""
+    if tenant_ids is None:
+        return asked.reach
+    return frozenset(
+        tenant_of(asked.caller, body=tenant_id_of(one), header=asked.tenant_header, where=f"tenantIds[{place}]")
+        for place, one in enumerate(tenant_ids)
+    )

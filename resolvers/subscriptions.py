@@ -9,9 +9,9 @@ from typing import Annotated
 import strawberry
 
 from domain import import_model
-from resolvers.queries import Info
+from resolvers.queries import Info, TenantIds, named_reach
 from schema.fields import watched
-from schema.imports import ProgressEvent
+from schema.imports import ImportJob, ProgressEvent
 
 
 @strawberry.type(description="What can be watched, over `graphql-transport-ws` or as `text/event-stream`.")
@@ -30,6 +30,20 @@ class Subscription:
         # decided before the stream begins, so that a refusal is an error and not an empty stream
         events = await asked.services.records.follow(asked.caller, import_id, asked.reach, after=after)
         return _shown(events)
+
+    @watched(
+        "Imports, dry runs too, each as it begins, changes its state or ends. Only what happens from now on:"
+        " ask `importJobs` again after a new connection. Tenants that are not the caller's: the error TENANT_MISMATCH."
+    )
+    async def import_changes(self, info: Info, tenant_ids: TenantIds = None) -> AsyncGenerator[ImportJob, None]:
+        asked = info.context
+        return _jobs(asked.services.watching.changes(asked.caller, named_reach(asked, tenant_ids)))
+
+
+async def _jobs(jobs: AsyncGenerator[import_model.ImportJob, None]) -> AsyncGenerator[ImportJob, None]:
+    async with aclosing(jobs):
+        async for job in jobs:
+            yield ImportJob.of(job)
 
 
 async def _shown(events: AsyncGenerator[import_model.ProgressEvent, None]) -> AsyncGenerator[ProgressEvent, None]:

@@ -9,7 +9,7 @@ import strawberry
 from domain import model
 from domain.artifact_types import ArtifactType
 from domain.model import ArtifactHead, ArtifactStatus, name_key
-from schema.connections import After, Connection, First, connection, number_after, page_size, pair_after
+from schema.connections import After, Connection, Cursors, First, connection, page_size
 from schema.context import Info
 from schema.fields import described
 from schema.nodes import Node, artifact_node_id, upward
@@ -118,27 +118,25 @@ class Artifact(Node):
     @described("What it refers to, in install order.")
     async def references(self, info: Info) -> list[ArtifactName]:
         asked = info.context
-        heads = await asked.services.authoring.references(asked.caller, self.head.tenant_id, self.artifact_id)
+        heads = await asked.references(self.head)
         asked.spend(len(heads))
         return [ArtifactName.of(head) for head in heads]
 
     @described("The artifacts that refer to it, by name.")
     async def used_by(self, info: Info, first: First = 20, after: After = None) -> Connection[Artifact]:
-        asked = info.context
-        page = await asked.services.authoring.used_by(
-            asked.caller, self.head.tenant_id, self.artifact_id, first=page_size(first), after=pair_after(after)
-        )
+        asked, cursors = info.context, Cursors("usedBy", self.id)
+        page = await asked.used_by(self.head, first=page_size(first), after=cursors.pair(after))
         asked.spend(len(page.items))
-        return connection(page, after, node=Artifact.of, key=artifact_key)
+        return connection(page, cursors, after, node=Artifact.of, key=artifact_key)
 
     @described("Its history, newest first.")
     async def revisions(self, info: Info, first: First = 20, after: After = None) -> Connection[Revision]:
-        asked, tenant_id = info.context, self.head.tenant_id
-        page = await asked.services.authoring.revisions(
-            asked.caller, tenant_id, self.artifact_id, first=page_size(first), before=number_after(after)
-        )
+        asked, cursors, tenant_id = info.context, Cursors("revisions", self.id), self.head.tenant_id
+        page = await asked.revisions(self.head, first=page_size(first), before=cursors.number(after))
         asked.spend(len(page.items))
-        return connection(page, after, node=lambda item: Revision.of(tenant_id, item), key=lambda item: (item.number,))
+        return connection(
+            page, cursors, after, node=lambda item: Revision.of(tenant_id, item), key=lambda item: (item.number,)
+        )
 
     @classmethod
     def of(cls, head: ArtifactHead) -> Artifact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
 import strawberry
@@ -51,29 +52,57 @@ def page_size(first: int | None) -> int:
     return size
 
 
-def text_after(after: str | None) -> str | None:
-    """The id in a cursor of a list that is ordered by one id."""
-    return None if after is None else str(_key(after, str)[0])
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """The cursors of one list. Its name, and whose list it is, stand in them: another list's cursor is refused."""
 
+    list_name: str
+    owner: str = ""
 
-def number_after(after: str | None) -> int | None:
-    """The number in a cursor of a list that is ordered by one number."""
-    return None if after is None else int(_key(after, int)[0])
+    def text(self, after: str | None) -> str | None:
+        """The id in a cursor of a list that is ordered by one id."""
+        return None if after is None else str(self._key(after, str)[0])
 
+    def number(self, after: str | None) -> int | None:
+        """The number in a cursor of a list that is ordered by one number."""
+        return None if after is None else int(self._key(after, int)[0])
 
-def pair_after(after: str | None) -> tuple[str, str] | None:
-    """The two words in a cursor of a list that is ordered by name, then id."""
-    if after is None:
-        return None
-    name, key = _key(after, str, str)
-    return str(name), str(key)
+    def pair(self, after: str | None) -> tuple[str, str] | None:
+        """The two words in a cursor of a list that is ordered by name, then id."""
+        if after is None:
+            return None
+        name, key = self._key(after, str, str)
+        return str(name), str(key)
+
+    def triple(self, after: str | None) -> tuple[str, str, str] | None:
+        """The three words in a cursor of a list that is ordered by tenant, name and source."""
+        if after is None:
+            return None
+        tenant, name, source = self._key(after, str, str, str)
+        return str(tenant), str(name), str(source)
+
+    def cursor(self, key: tuple[str | int, ...]) -> str:
+        """The cursor of the member with this key."""
+        return sealed(self.list_name, self.owner, *key)
+
+    def _key(self, cursor: str, *kinds: type[str | int]) -> tuple[str | int, ...]:
+        list_name, owner, *key = opened(cursor, str, str, *kinds) or ("", "")
+        is_ours = (list_name, owner) == (self.list_name, self.owner)
+        if not is_ours or any(isinstance(part, int) and not 0 <= part < 2**53 for part in key):
+            raise refuse(ErrorCode.BAD_USER_INPUT, "This is no cursor of this list.", "after")
+        return tuple(key)
 
 
 def connection(
-    page: Slice[V], after: str | None, *, node: Callable[[V], N], key: Callable[[V], tuple[str | int, ...]]
+    page: Slice[V],
+    cursors: Cursors,
+    after: str | None,
+    *,
+    node: Callable[[V], N],
+    key: Callable[[V], tuple[str | int, ...]],
 ) -> Connection[N]:
     """A page as callers see it. ``key`` is what the list is ordered by."""
-    edges = [Edge(cursor=sealed(*key(item)), node=node(item)) for item in page.items]
+    edges = [Edge(cursor=cursors.cursor(key(item)), node=node(item)) for item in page.items]
     info = PageInfo(
         has_next_page=page.has_next,
         has_previous_page=after is not None,
@@ -81,10 +110,3 @@ def connection(
         end_cursor=edges[-1].cursor if edges else None,
     )
     return Connection(edges=edges, nodes=[edge.node for edge in edges], page_info=info)
-
-
-def _key(cursor: str, *kinds: type[str | int]) -> tuple[str | int, ...]:
-    key = opened(cursor, *kinds)
-    if key is None or any(isinstance(part, int) and not 0 <= part < 2**53 for part in key):
-        raise refuse(ErrorCode.BAD_USER_INPUT, "This is no cursor of this list.", "after")
-    return key

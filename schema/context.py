@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import strawberry
 
 from domain.access import Caller
-from domain.import_model import ImportJob, Progress
-from domain.model import TenantId
+from domain.batch_rows import QueueSpot
+from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, PlanAction, Progress, ProgressEvent
+from domain.model import ArtifactHead, Revision, TenantId
+from domain.rows import Slice
 from domain.services import Services
 from schema.nodes import Node
 
 
 class Context(Protocol):
-    """One operation of one caller. Lookups are batched and asked once an operation."""
+    """One operation of one caller. Lookups are asked once an operation, and those of a list's members together."""
 
     @property
     def services(self) -> Services:
@@ -30,6 +33,9 @@ class Context(Protocol):
 
     def spend(self, rows: int) -> None:
         """Count what a list gives. Raises ``QUERY_TOO_COMPLEX`` when one operation asks for too much."""
+
+    async def find(self, node_id: str) -> Node | None:
+        """Anything in reach, by its Node id."""
 
     async def tenant(self, tenant_id: str) -> Node:
         """The tenant of a record at hand."""
@@ -49,8 +55,44 @@ class Context(Protocol):
     async def content(self, tenant_id: str, revision_id: str) -> Any:
         """The JSON of a revision at hand."""
 
+    async def references(self, head: ArtifactHead) -> Sequence[ArtifactHead]:
+        """What an artifact at hand refers to, in install order."""
+
+    async def used_by(self, head: ArtifactHead, *, first: int, after: tuple[str, str] | None) -> Slice[ArtifactHead]:
+        """Those who refer to an artifact at hand."""
+
+    async def revisions(self, head: ArtifactHead, *, first: int, before: int | None) -> Slice[Revision]:
+        """The history of an artifact at hand."""
+
     async def progress(self, job: ImportJob) -> Progress:
         """How far an import is, by its last event."""
+
+    async def events(self, job: ImportJob, *, after: int, first: int) -> Sequence[ProgressEvent]:
+        """Some of an import's journal."""
+
+    async def scan_report(self, job: ImportJob) -> Mapping[str, Any] | None:
+        """What the security scan of an import found."""
+
+    async def audit(self, job: ImportJob) -> Sequence[AuditEntry]:
+        """Who did what with an import."""
+
+    async def queue_spot(self, job: ImportJob) -> QueueSpot | None:
+        """Where a queued import stands."""
+
+    async def open_actions(self, job: ImportJob) -> Sequence[PlanAction]:
+        """What an import waits for."""
+
+    async def action_counts(self, import_id: str) -> Mapping[ActionKind | None, int]:
+        """How many actions of each kind the plan of an import has; ``None`` stands for open conflicts."""
+
+    async def running_import(self, tenant_id: str) -> ImportJob | None:
+        """The import that changes a tenant now."""
+
+    async def queued_count(self, tenant_id: str) -> int:
+        """How many imports of a tenant wait for their turn."""
+
+    async def changed_count(self, package: InstalledPackage) -> int:
+        """How many artifacts of an installed package were changed here."""
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -17,7 +17,8 @@ from schema.enums import QueueReason
 from schema.fields import described
 from schema.nodes import Node, upward
 from schema.packages import Package
-from schema.plans import Conflict, Plan, open_conflicts
+from schema.plans import Conflict, Plan
+from schema.scalars import Json
 from schema.scans import ScanReport
 from schema.values import Actor, Problem
 
@@ -143,6 +144,18 @@ class Failure:
         )
 
 
+@strawberry.type(description="An unchangeable line: who did what with an import, and when.")
+class AuditEntry:
+    at: datetime = strawberry.field(description="When.")
+    actor: Actor = strawberry.field(description="Who.")
+    action: str = strawberry.field(description="What was done: `import.resumed`.")
+    details: Json = strawberry.field(description="What else is known of it, in REST's spelling.")
+
+    @classmethod
+    def of(cls, entry: import_model.AuditEntry) -> AuditEntry:
+        return cls(at=entry.at, actor=Actor.of(entry.actor), action=entry.action, details=Json(dict(entry.details)))
+
+
 @strawberry.type(description="Bringing a package into a tenant: one job, one plan, one journal, kept for good.")
 class ImportJob(Node):
     kind: ImportKind = strawberry.field(description="Where it comes from.")
@@ -152,6 +165,9 @@ class ImportJob(Node):
     package_name: str | None = strawberry.field(description="The package, once its manifest was read.")
     package_version: str | None = strawberry.field(description="Its version, once its manifest was read.")
     submitted_by: Actor = strawberry.field(description="Who asked for it.")
+    imported_by: str = strawberry.field(
+        description="Who is named by it: the actor, or, for a service account, the person it named as `importedBy`."
+    )
     submitted_at: datetime = strawberry.field(description="When it was asked for.")
     ended_at: datetime | None = strawberry.field(description="When it ended.")
     expires_at: datetime | None = strawberry.field(description="When it is given up, while it waits for decisions.")
@@ -176,9 +192,11 @@ class ImportJob(Node):
     async def queue(self, info: Info) -> QueuePlace | None:
         if self.job.state is not ImportState.QUEUED:
             return None
-        position, holder = await info.context.services.records.queue_place(self.job)
-        reason = QueueReason.TENANT_BUSY if holder or position > 1 else QueueReason.NO_FREE_WORKER
-        return QueuePlace(position=position, reason=reason, holder_id=holder.import_id if holder else None)
+        spot = await info.context.queue_spot(self.job)
+        if spot is None:
+            return None
+        reason = QueueReason.TENANT_BUSY if spot.holder or spot.position > 1 else QueueReason.NO_FREE_WORKER
+        return QueuePlace(position=spot.position, reason=reason, holder_id=spot.holder)
 
     @described("What it will do, or did; null until it is planned.", Plan | None)
     async def plan(self, info: Info) -> Node | None:
@@ -186,17 +204,34 @@ class ImportJob(Node):
 
     @described("What the security scan found; null until it is done.")
     async def scan_report(self, info: Info) -> ScanReport | None:
-        asked = info.context
-        reports = await asked.services.records.scan_reports(asked.caller, self.job)
-        return ScanReport.of(reports[0]) if reports else None
+        report = await info.context.scan_report(self.job)
+        return ScanReport.of(report) if report else None
 
     @described("What it waits for, while it is WAITING_FOR_DECISIONS.")
     async def conflicts(self, info: Info) -> list[Conflict]:
-        asked = info.context
-        if self.job.state is not ImportState.WAITING_FOR_DECISIONS or self.job.plan_id is None:
+        if self.job.state is not ImportState.WAITING_FOR_DECISIONS:
             return []
-        plan = await asked.services.records.plan(asked.caller, self.job.plan_id, asked.reach)
-        return await open_conflicts(asked, plan) if plan else []
+        actions = await info.context.open_actions(self.job)
+        info.context.spend(len(actions))
+        return [Conflict.of(action, self.id) for action in actions]
+
+    @described("The import that this one tries again; null for a first attempt.", upward("ImportJob", "imports") | None)
+    async def retry_of(self, info: Info) -> Node | None:
+        return await info.context.import_job(self.job.retry_of) if self.job.retry_of else None
+
+    @described(
+        "What was there before it replaced or merged anything, as a package; null without `backupBeforeReplace`.",
+        Package | None,
+    )
+    async def backup_package(self, info: Info) -> Node | None:
+        backup = (self.job.outcome or {}).get("backupPackageId")
+        return await info.context.package(backup) if backup else None
+
+    @described("Who did what with it, oldest first.")
+    async def audit(self, info: Info) -> list[AuditEntry]:
+        entries = await info.context.audit(self.job)
+        info.context.spend(len(entries))
+        return [AuditEntry.of(entry) for entry in entries]
 
     @described("Its journal after a number, unmerged.")
     async def events(
@@ -205,9 +240,8 @@ class ImportJob(Node):
         after: Annotated[int, strawberry.argument(description="The last number already seen.")] = 0,
         first: Annotated[int, strawberry.argument(description="How many, at most 100.")] = 100,
     ) -> list[ProgressEvent]:
-        asked = info.context
-        found = await asked.services.records.events(asked.caller, self.job, after=after, first=page_size(first))
-        asked.spend(len(found))
+        found = await info.context.events(self.job, after=after, first=page_size(first))
+        info.context.spend(len(found))
         return [ProgressEvent.of(event) for event in found]
 
     @classmethod
@@ -222,6 +256,7 @@ class ImportJob(Node):
             package_name=job.package_name,
             package_version=job.package_version,
             submitted_by=Actor.of(job.submitted_by),
+            imported_by=job.imported_by,
             submitted_at=job.submitted_at,
             ended_at=job.ended_at,
             expires_at=job.expires_at if job.state is ImportState.WAITING_FOR_DECISIONS else None,

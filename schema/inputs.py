@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 
 from domain import import_model
 from domain.artifact_types import ArtifactType
 from domain.authoring import ArtifactDraft
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ConflictStrategy, ImportState, UnresolvedBindings
+from domain.import_model import ConflictStrategy, ImportKind, ImportState, UnresolvedBindings
 from domain.model import PackageType, TenantPlan, TenantStatus
 from schema.scalars import Json
+
+_KEY = "Your own name for this request, 1 to 255 visible ASCII characters: sent again, it gives the first answer again."
+_NAME_MAX = 320
 
 
 @strawberry.input(description="A tenant to be made.")
@@ -61,6 +66,7 @@ class ChangeArtifactsInput:
     publish: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
     archive: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
     remove: list[str] | None = strawberry.field(default=None, description="Artifact ids; they are never used again.")
+    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
 
 
 @strawberry.input(description="A package that must be installed where this one is.")
@@ -83,10 +89,14 @@ class ExportPackageInput:
     package_dependencies: list[PackageDependencyInput] | None = strawberry.field(
         default=None, description="Packages that must be there before."
     )
+    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
 
 
 @strawberry.input(one_of=True, description="Where the bundle comes from.")
 class ImportSourceInput:
+    upload_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="A ZIP that this caller sent to `POST /api/installhub/uploads`."
+    )
     package_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="An export of this server, of any tenant the token reaches."
     )
@@ -113,7 +123,10 @@ class ImportOptionsInput:
         default=None, description="Goes before the default."
     )
     merge_fallback: ConflictStrategy | None = strawberry.field(
-        default=ConflictStrategy.SKIP, description="Where MERGE is asked for but not offered."
+        default=ConflictStrategy.SKIP, description="REPLACE or SKIP, where MERGE is asked for but not offered."
+    )
+    backup_before_replace: bool | None = strawberry.field(
+        default=False, description="Keep what will be replaced or merged as a package of the tenant."
     )
     allow_version_downgrade: bool | None = strawberry.field(default=False, description="Older versions may come in.")
     allow_major_version_upgrade: bool | None = strawberry.field(
@@ -126,12 +139,21 @@ class ImportOptionsInput:
     unresolved_bindings: UnresolvedBindings | None = strawberry.field(
         default=UnresolvedBindings.REFUSE, description="What happens where such a value is missing."
     )
+    imported_by: str | None = strawberry.field(
+        default=None, description="For service accounts: the person it is done for, 1 to 320 characters."
+    )
 
     def options(self, *, is_dry_run: bool) -> import_model.ImportOptions:
         by_type = {row.artifact_type: row.strategy for row in self.strategy_by_type or ()}
         if len(by_type) < len(self.strategy_by_type or ()):
             text = "A kind of artifact stands twice in strategyByType."
             raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.strategyByType")
+        if self.merge_fallback is ConflictStrategy.MERGE:
+            text = "mergeFallback stands in where MERGE is not offered: it is REPLACE or SKIP."
+            raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.mergeFallback")
+        if self.imported_by is not None and not 0 < len(self.imported_by) <= _NAME_MAX:
+            text = f"importedBy has 1 to {_NAME_MAX} characters."
+            raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.importedBy")
         return import_model.ImportOptions(
             default_strategy=self.default_strategy,
             strategy_by_type=by_type,
@@ -139,7 +161,9 @@ class ImportOptionsInput:
             allow_version_downgrade=bool(self.allow_version_downgrade),
             allow_major_version_upgrade=bool(self.allow_major_version_upgrade),
             allow_security_warnings=bool(self.allow_security_warnings),
+            backup_before_replace=bool(self.backup_before_replace),
             dry_run=is_dry_run,
+            imported_by=self.imported_by,
             bindings={str(row.key): row.value for row in self.bindings or ()},
             unresolved_bindings=self.unresolved_bindings or UnresolvedBindings.REFUSE,
         )
@@ -150,6 +174,7 @@ class ImportRequestInput:
     tenant_id: strawberry.ID = strawberry.field(description="The tenant that is to have it.")
     source: ImportSourceInput = strawberry.field(description="The bundle.")
     options: ImportOptionsInput | None = strawberry.field(default=None, description="How.")
+    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
 
 
 @strawberry.input(one_of=True, description="What to plan.")
@@ -191,16 +216,44 @@ class CancelImportInput:
     import_id: strawberry.ID = strawberry.field(description="The import.")
 
 
+@strawberry.input(description="An import to be tried again.")
+class RetryImportInput:
+    import_id: strawberry.ID = strawberry.field(description="One that failed, was cancelled or expired.")
+    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+
+
 @strawberry.input(description="Which imports a list shows.")
 class ImportFilter:
     tenant_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="Only these tenants'.")
     states: list[ImportState] | None = strawberry.field(default=None, description="Only these states.")
-    package_name: str | None = strawberry.field(default=None, description="Only this package.")
+    kinds: list[ImportKind] | None = strawberry.field(default=None, description="Only these kinds.")
+    package_name: str | None = strawberry.field(default=None, description="Only this package, in any case.")
+    package_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only imports of this package, by the id its manifest or export gave it."
+    )
+    submitted_by: str | None = strawberry.field(
+        default=None, description="Only this person's: the e-mail address, else the subject."
+    )
+    since: datetime | None = strawberry.field(default=None, description="Submitted at or after this time.")
+    until: datetime | None = strawberry.field(default=None, description="Submitted before this time.")
+    expires_before: datetime | None = strawberry.field(
+        default=None, description="Only waiting ones that are given up before this time."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="Only what was submitted under this key: finds an answer that was lost."
+    )
     include_dry_runs: bool | None = strawberry.field(default=False, description="Plans as well.")
 
     def wanted(self) -> import_model.ImportFilter:
         return import_model.ImportFilter(
             states=tuple(self.states or ()),
+            kinds=tuple(self.kinds or ()),
             package_name=self.package_name or "",
+            package_id=self.package_id or "",
+            imported_by=self.submitted_by or "",
+            since=self.since,
+            until=self.until,
+            expires_before=self.expires_before,
+            idempotency_key=self.idempotency_key or "",
             include_dry_runs=bool(self.include_dry_runs),
         )

@@ -34,16 +34,17 @@ class Package(Node):
     exported_at: datetime = strawberry.field(description="When it was made.")
     exported_by: Actor = strawberry.field(description="Who made it.")
     expires_at: datetime = strawberry.field(description="Until when its bytes are kept.")
-    tenant_id: strawberry.Private[str]
+    package: strawberry.Private[model.Package]
 
     @described("The tenant it was exported from.", upward("Tenant", "tenants"))
     async def tenant(self, info: Info) -> Node:
-        return await info.context.tenant(self.tenant_id)
+        return await info.context.tenant(self.package.tenant_id)
 
-    @described("Where the ZIP is, with the same token; null once its bytes are gone.")
-    def download_url(self, info: Info) -> str | None:
-        is_kept = info.context.services.clock.now() < self.expires_at
-        return f"/api/installhub/packages/{self.id}/download" if is_kept else None
+    @described("Where the ZIP is: an address that needs no token and is good for five minutes; null once it is gone.")
+    async def download_url(self, info: Info) -> str | None:
+        services = info.context.services
+        is_kept = services.clock.now() < self.expires_at and await services.records.is_stored(self.package.blob_key)
+        return await services.links.download_url(self.package) if is_kept else None
 
     @classmethod
     def of(cls, package: model.Package) -> Package:
@@ -64,7 +65,7 @@ class Package(Node):
             exported_at=package.exported_at,
             exported_by=Actor.of(package.exported_by),
             expires_at=package.expires_at,
-            tenant_id=package.tenant_id,
+            package=package,
         )
 
 
@@ -76,16 +77,19 @@ class InstalledPackage:
     source: str = strawberry.field(description="Where it came from: the tenant that exported it. Part of its identity.")
     checksum: str = strawberry.field(description="SHA-256 of its artifact files.")
     installed_at: datetime = strawberry.field(description="When it became active.")
-    tenant_id: strawberry.Private[str]
-    import_id: strawberry.Private[str]
+    package: strawberry.Private[import_model.InstalledPackage]
 
     @described("The tenant that has it.", upward("Tenant", "tenants"))
     async def tenant(self, info: Info) -> Node:
-        return await info.context.tenant(self.tenant_id)
+        return await info.context.tenant(self.package.tenant_id)
 
     @described("The import that brought it.", upward("ImportJob", "imports") | None)
     async def import_job(self, info: Info) -> Node | None:
-        return await info.context.import_job(self.import_id)
+        return await info.context.import_job(self.package.import_id)
+
+    @described("How many of its artifacts were changed here since.")
+    async def changed_artifact_count(self, info: Info) -> int:
+        return await info.context.changed_count(self.package)
 
     @classmethod
     def of(cls, package: import_model.InstalledPackage) -> InstalledPackage:
@@ -96,8 +100,7 @@ class InstalledPackage:
             source=package.source,
             checksum=package.checksum,
             installed_at=package.installed_at,
-            tenant_id=package.tenant_id,
-            import_id=package.import_id,
+            package=package,
         )
 
 

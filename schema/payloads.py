@@ -60,6 +60,12 @@ class ResolveConflictsPayload:
     refusal: RefusalShown | None = strawberry.field(default=None, description=_REFUSAL)
 
 
+@strawberry.type(description="The new import of the same package with the same options.")
+class RetryImportPayload:
+    import_job: ImportJob | None = strawberry.field(default=None, description=_QUEUED)
+    refusal: RefusalShown | None = strawberry.field(default=None, description=_REFUSAL)
+
+
 @strawberry.type(description="The import as it is now.")
 class CancelImportPayload:
     import_job: ImportJob | None = strawberry.field(default=None, description="The import.")

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
-from domain import import_model
+from domain import differing, import_model
+from domain.differing import ChangeKind
+from domain.errors import ErrorCode, Refusal
 from domain.import_model import ActionKind, ConflictStrategy, DecisionSource, MatchedBy
 from domain.rows import Slice
 from schema.artifacts import Artifact
-from schema.connections import PAGE_MAX, After, Connection, First, connection, number_after, page_size
+from schema.connections import PAGE_MAX, After, Connection, Cursors, First, connection, page_size
 from schema.context import Context, Info
 from schema.fields import described
 from schema.nodes import Node, upward
+from schema.scalars import Json
 from schema.values import ArtifactName, Problem
 
 #: the key of an action in its plan (domain.ports.ImportRows.actions)
 _POSITIONS = 1_000_000
-_READ_AT_ONCE = 1000
+#: a difference is read from the package, which costs as much as many rows
+_DIFF_COST = 90
+
+
+@strawberry.type(description="One difference between two contents of an artifact.")
+class Change:
+    pointer: str = strawberry.field(description="Where, as a JSON pointer.")
+    kind: ChangeKind = strawberry.field(description="What happens there.")
+    before: Json | None = strawberry.field(description="What is there; null for what is added.")
+    after: Json | None = strawberry.field(description="What the package brings; null for what is removed.")
+
+    @classmethod
+    def of(cls, change: differing.Change) -> Change:
+        return cls(pointer=change.pointer, kind=change.kind, before=_side(change.before), after=_side(change.after))
 
 
 @strawberry.type(description="An artifact of the package that is already there in the tenant.")
@@ -31,9 +47,22 @@ class Conflict:
     package_version: str = strawberry.field(description="The version that the package brings.")
     allowed: list[ConflictStrategy] = strawberry.field(description="What may be decided.")
     decided: ConflictStrategy | None = strawberry.field(description="What was decided; null while it waits.")
+    import_id: strawberry.Private[str]
+
+    @described("What the package would change in the tenant's side; null when the package is no longer kept.")
+    async def changes(self, info: Info, first: First = 50) -> list[Change] | None:
+        asked, size = info.context, page_size(first)
+        asked.spend(_DIFF_COST)
+        try:
+            diff = await asked.services.conflicts.diff(asked.caller, self.import_id, self.key, asked.reach)
+        except Refusal as refusal:
+            if refusal.code is ErrorCode.BUNDLE_EXPIRED:
+                return None
+            raise
+        return [Change.of(change) for change in diff.changes.items[:size]]
 
     @classmethod
-    def of(cls, action: import_model.PlanAction) -> Conflict:
+    def of(cls, action: import_model.PlanAction, import_id: str) -> Conflict:
         unmerged: list[ConflictStrategy] = [kind for kind in ConflictStrategy if kind is not ConflictStrategy.MERGE]
         return cls(
             key=strawberry.ID(action.conflict_key or ""),
@@ -42,6 +71,7 @@ class Conflict:
             package_version=action.to_version,
             allowed=list(ConflictStrategy) if action.artifact_type.is_mergeable else unmerged,
             decided=action.strategy,
+            import_id=import_id,
         )
 
 
@@ -59,7 +89,7 @@ class PlanAction:
     conflict: Conflict | None = strawberry.field(description="What is to be decided, or was.")
 
     @classmethod
-    def of(cls, action: import_model.PlanAction) -> PlanAction:
+    def of(cls, action: import_model.PlanAction, import_id: str) -> PlanAction:
         return cls(
             key=strawberry.ID(str(_key(action)[0])),
             kind=action.kind,
@@ -70,7 +100,7 @@ class PlanAction:
             from_version=action.existing.version if action.existing else None,
             to_version=action.to_version,
             decided_by=action.decided_by,
-            conflict=Conflict.of(action) if action.conflict_key else None,
+            conflict=Conflict.of(action, import_id) if action.conflict_key else None,
         )
 
 
@@ -101,11 +131,9 @@ class Plan(Node):
 
     @described("How many artifacts get which action.")
     async def counts(self, info: Info) -> PlanCounts:
-        found = dict.fromkeys([None, *ActionKind], 0)
-        async for action in _actions(info.context, self.plan):
-            found[action.kind] += 1
-        by_name = {kind.name.lower(): count for kind, count in found.items() if kind is not None}
-        return PlanCounts(**by_name, open_conflicts=found[None], blockers=len(self.plan.blockers))
+        found = await info.context.action_counts(self.plan.import_id)
+        by_name = {kind.name.lower(): found.get(kind, 0) for kind in ActionKind}
+        return PlanCounts(**by_name, open_conflicts=found.get(None, 0), blockers=len(self.plan.blockers))
 
     @described("In install order.")
     async def actions(
@@ -118,15 +146,16 @@ class Plan(Node):
         first: First = 20,
         after: After = None,
     ) -> Connection[PlanAction]:
-        size, found = page_size(first), list[import_model.PlanAction]()
-        async for action in _actions(info.context, self.plan, after=number_after(after), at_once=PAGE_MAX + 1):
+        size, cursors, found = page_size(first), Cursors("actions", self.id), list[import_model.PlanAction]()
+        async for action in _actions(info.context, self.plan, after=cursors.number(after)):
             if (action.kind is None or not open_only) and (not kinds or action.kind in kinds):
                 found.append(action)
             if len(found) > size:
                 break
         page = Slice(tuple(found[:size]), has_next=len(found) > size)
         info.context.spend(len(page.items))
-        return connection(page, after, node=PlanAction.of, key=_key)
+        import_id = self.plan.import_id
+        return connection(page, cursors, after, node=lambda action: PlanAction.of(action, import_id), key=_key)
 
     @classmethod
     def of(cls, plan: import_model.Plan) -> Plan:
@@ -140,21 +169,21 @@ class Plan(Node):
         )
 
 
-async def open_conflicts(asked: Context, plan: import_model.Plan) -> list[Conflict]:
-    """The conflicts that wait for a decision, in install order."""
-    return [Conflict.of(action) async for action in _actions(asked, plan) if action.kind is None]
-
-
 async def _actions(
-    asked: Context, plan: import_model.Plan, *, after: int | None = None, at_once: int = _READ_AT_ONCE
+    asked: Context, plan: import_model.Plan, *, after: int | None
 ) -> AsyncIterator[import_model.PlanAction]:
     while True:
-        page = await asked.services.records.actions(asked.caller, plan, first=at_once, after=after)
+        page = await asked.services.records.actions(asked.caller, plan, first=PAGE_MAX + 1, after=after)
         for action in page.items:
             yield action
         if not page.has_next:
             return
         after = _key(page.items[-1])[0]
+
+
+def _side(value: Any) -> Json | None:
+    """A tuple is the order of a list's items, told by their keys."""
+    return None if value is None else Json(list(value) if isinstance(value, tuple) else value)
 
 
 def _key(action: import_model.PlanAction) -> tuple[int]:

@@ -37,18 +37,21 @@ class LimitRefusal(RefusalShown):
     retry_after_seconds: int | None = strawberry.field(description="When to try again.")
 
 
-@strawberry.type(description="Something stands there already: a version, a name, another revision.")
+@strawberry.type(description="Something stands there already: a version, a name, another revision, what a key made.")
 class TakenRefusal(RefusalShown):
     existing_id: strawberry.Private[str]
 
     @described("What stands there, if the caller may see it.")
     async def existing(self, info: Info) -> Node | None:
-        return await info.context.package(self.existing_id) if self.existing_id else None
+        return await info.context.find(self.existing_id) if self.existing_id else None
 
 
+#: in the details of such a refusal: the id of what stands there
+_EXISTING = ("existingPackageId", "importId", "packageId")
 _TAKEN = frozenset(
     {
         ErrorCode.VERSION_CONFLICT,
+        ErrorCode.IDEMPOTENCY_KEY_REUSED,
         ErrorCode.REVISION_CONFLICT,
         ErrorCode.ARTIFACT_NAME_TAKEN,
         ErrorCode.TENANT_EXISTS,
@@ -60,7 +63,7 @@ def refusal_of(refusal: errors.Refusal, problems: list[Problem]) -> RefusalShown
     """The domain's refusal in the kind that tells most about it."""
     details = refusal.details
     if refusal.code in _TAKEN:
-        existing = str(details.get("existingPackageId", ""))
+        existing = next((str(details[name]) for name in _EXISTING if name in details), "")
         return TakenRefusal(code=refusal.code, message=refusal.message, problems=problems, existing_id=existing)
     if "limit" in details:
         allowed = details["limit"]

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import strawberry
 
-from domain import import_model, model
+from domain import model
 from domain.access import Caller, Right
-from domain.import_model import ImportState
 from domain.limits import Limits
 from domain.model import TenantId, TenantPlan, TenantStatus
-from domain.rows import Slice
 from schema.artifacts import Artifact, ArtifactFilter, artifact_key
-from schema.connections import After, Connection, First, Search, connection, page_size, pair_after, text_after
+from schema.connections import After, Connection, Cursors, First, Search, connection, page_size
 from schema.context import Info
 from schema.fields import described
 from schema.imports import ImportJob
@@ -29,10 +27,16 @@ class LimitsShown:
     artifacts_per_import: int = strawberry.field(description="The most artifacts of an import.")
     artifacts_per_export: int = strawberry.field(description="The most artifacts of an export.")
     roots_per_export: int = strawberry.field(description="The most roots of an export.")
+    tenant_id: strawberry.Private[TenantId]
+
+    @described("How many more exports the tenant may make within the hour.")
+    async def exports_left_this_hour(self, info: Info) -> int:
+        return await info.context.services.exporter.left_this_hour(self.tenant_id)
 
     @classmethod
-    def of(cls, limits: Limits, plan: TenantPlan) -> LimitsShown:
+    def of(cls, limits: Limits, tenant_id: TenantId, plan: TenantPlan) -> LimitsShown:
         return cls(
+            tenant_id=tenant_id,
             bundle_bytes=Long(limits.zip_bytes(plan)),
             artifacts_per_import=limits.artifacts(plan),
             artifacts_per_export=limits.export_artifacts,
@@ -50,7 +54,8 @@ class Tenant(Node):
 
     @described("What its plan allows.")
     def limits(self, info: Info) -> LimitsShown:
-        return LimitsShown.of(info.context.services.installation.limits, self.tenant_plan)
+        limits = info.context.services.installation.limits
+        return LimitsShown.of(limits, TenantId(self.tenant_id), self.tenant_plan)
 
     @described("What the caller's token allows here.")
     def viewer_can(self, info: Info) -> list[Right]:
@@ -64,12 +69,12 @@ class Tenant(Node):
         first: First = 20,
         after: After = None,
     ) -> Connection[Artifact]:
-        asked, wanted = info.context, (filter or ArtifactFilter()).wanted()
+        asked, wanted, cursors = info.context, (filter or ArtifactFilter()).wanted(), self._cursors("artifacts")
         page = await asked.services.authoring.page(
-            asked.caller, TenantId(self.tenant_id), wanted, first=page_size(first), after=pair_after(after)
+            asked.caller, TenantId(self.tenant_id), wanted, first=page_size(first), after=cursors.pair(after)
         )
         asked.spend(len(page.items))
-        return connection(page, after, node=Artifact.of, key=artifact_key)
+        return connection(page, cursors, after, node=Artifact.of, key=artifact_key)
 
     @described("One of its artifacts; null for what is not there.", Artifact | None)
     async def artifact(
@@ -81,44 +86,40 @@ class Tenant(Node):
     async def exported_packages(
         self, info: Info, search: Search = None, first: First = 20, after: After = None
     ) -> Connection[Package]:
-        asked = info.context
+        asked, cursors = info.context, self._cursors("packages")
         page = await asked.services.records.packages(
             asked.caller,
             TenantId(self.tenant_id),
             search=search or "",
             first=page_size(first),
-            after=text_after(after),
+            after=cursors.text(after),
         )
         asked.spend(len(page.items))
-        return connection(page, after, node=Package.of, key=lambda package: (package.package_id,))
+        return connection(page, cursors, after, node=Package.of, key=lambda package: (package.package_id,))
 
     @described("The packages installed in it, by name.")
     async def installed_packages(
         self, info: Info, first: First = 20, after: After = None
     ) -> Connection[InstalledPackage]:
-        asked, size, seen = info.context, page_size(first), pair_after(after)
-        found = await asked.services.records.installed(asked.caller, TenantId(self.tenant_id))
-        rest = [
-            package for package in sorted(found, key=installed_key) if seen is None or installed_key(package) > seen
-        ]
-        page = Slice(tuple(rest[:size]), has_next=len(rest) > size)
+        asked, here, cursors = info.context, TenantId(self.tenant_id), self._cursors("installed")
+        seen = cursors.pair(after)
+        page = await asked.services.records.installed_packages(
+            asked.caller, frozenset({here}), first=page_size(first), after=(here, *seen) if seen else None
+        )
         asked.spend(len(page.items))
-        return connection(page, after, node=InstalledPackage.of, key=installed_key)
+        return connection(page, cursors, after, node=InstalledPackage.of, key=installed_key)
 
     @described("The import that changes it now.")
     async def running_import(self, info: Info) -> ImportJob | None:
-        running = await self._imports(info, ImportState.RUNNING, first=1)
-        return ImportJob.of(running[0]) if running else None
+        running = await info.context.running_import(self.tenant_id)
+        return ImportJob.of(running) if running else None
 
     @described("How many imports wait for their turn.")
     async def queued_import_count(self, info: Info) -> int:
-        limits = info.context.services.installation.limits
-        return len(await self._imports(info, ImportState.QUEUED, first=limits.queued_imports))
+        return await info.context.queued_count(self.tenant_id)
 
-    async def _imports(self, info: Info, state: ImportState, *, first: int) -> tuple[import_model.ImportJob, ...]:
-        asked, here = info.context, frozenset({TenantId(self.tenant_id)})
-        wanted = import_model.ImportFilter(states=(state,))
-        return (await asked.services.records.import_jobs(asked.caller, here, wanted, first=first, after=None)).items
+    def _cursors(self, list_name: str) -> Cursors:
+        return Cursors(list_name, self.tenant_id)
 
     @classmethod
     def of(cls, tenant: model.Tenant) -> Tenant:
@@ -143,12 +144,12 @@ class Viewer:
     async def tenants(
         self, info: Info, search: Search = None, first: First = 20, after: After = None
     ) -> Connection[Tenant]:
-        asked = info.context
+        asked, cursors = info.context, Cursors("tenants")
         page = await asked.services.tenancy.page(
-            asked.caller, search=search or "", first=page_size(first), after=text_after(after)
+            asked.caller, search=search or "", first=page_size(first), after=cursors.text(after)
         )
         asked.spend(len(page.items))
-        return connection(page, after, node=Tenant.of, key=lambda tenant: (tenant.tenant_id,))
+        return connection(page, cursors, after, node=Tenant.of, key=lambda tenant: (tenant.tenant_id,))
 
     @classmethod
     def of(cls, caller: Caller) -> Viewer:

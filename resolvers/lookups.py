@@ -1,0 +1,141 @@
+"""What one operation, or one event of a subscription, has looked up: each thing once, and many things together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from domain.access import Caller
+from domain.batch_rows import QueueSpot, Reach
+from domain.errors import ErrorCode, refuse
+from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
+from domain.model import ArtifactHead, Package, Revision, Tenant, TenantId, name_key
+from domain.rows import Slice
+from domain.services import Services
+
+K = TypeVar("K")
+V = TypeVar("V")
+Loader = DataLoader[K, V]
+
+#: how many contents one read may ask for (domain.ports.ArtifactRows.bodies)
+_BODIES_AT_ONCE = 50
+_CONFLICTS_AT_ONCE = 5000
+
+#: something of a tenant: the tenant's id and its own
+Place = tuple[str, str]
+
+
+class Lookups:
+    """Loaders: what is asked of them in the same moment is asked of the store in one statement."""
+
+    def __init__(self, services: Services, caller: Caller, reach: Callable[[], Reach]) -> None:
+        self._services, self._caller = services, caller
+        many = services.batches
+        self.tenants: Loader[str, Tenant | None] = _loader(lambda ids: many.tenants(caller, ids))
+        self.jobs: Loader[str, ImportJob | None] = _loader(lambda ids: many.import_jobs(caller, ids, reach()))
+        self.packages: Loader[str, Package | None] = _loader(lambda ids: many.packages(caller, ids, reach()))
+        self.plans: Loader[str, Plan | None] = _loader(lambda ids: many.plans(caller, ids, reach()))
+        self.last_events: Loader[str, ProgressEvent | None] = _loader(lambda ids: many.last_events(caller, ids))
+        self.action_counts: Loader[str, dict[ActionKind | None, int] | None] = _loader(
+            lambda ids: many.action_counts(caller, ids)
+        )
+        self.scan_reports: Loader[str, Mapping[str, Any] | None] = _loader(lambda ids: many.scan_reports(caller, ids))
+        self.audit: Loader[str, list[AuditEntry] | None] = _loader(lambda ids: many.audit(caller, ids))
+        self.queue_places: Loader[str, QueueSpot | None] = _loader(lambda ids: many.queue_places(caller, ids))
+        self.running: Loader[str, ImportJob | None] = _loader(lambda ids: many.running(caller, ids))
+        self.queued_counts: Loader[str, int | None] = _loader(lambda ids: many.queued_counts(caller, ids))
+        self.open_actions: Loader[str, list[PlanAction] | None] = _loader(self._open_actions)
+        self.changed_counts: Loader[InstalledPackage, int | None] = _loader(self._changed_counts)
+        self.events: Loader[tuple[str, int, int], list[ProgressEvent] | None] = _loader(self._events)
+        self.heads: Loader[Place, ArtifactHead | None] = _loader(self._heads)
+        self.contents: Loader[Place, Any] = _loader(self._contents, at_once=_BODIES_AT_ONCE)
+        self.references: Loader[Place, list[ArtifactHead] | None] = _loader(self._references)
+        self.used_by: Loader[tuple[str, str, int, Place | None], Slice[ArtifactHead] | None] = _loader(self._used_by)
+        self.revisions: Loader[tuple[str, str, int, int | None], Slice[Revision] | None] = _loader(self._revisions)
+
+    async def _open_actions(self, import_ids: list[str]) -> dict[str, list[PlanAction]]:
+        limit = _CONFLICTS_AT_ONCE + 1
+        found = await self._services.batches.open_actions(self._caller, import_ids, limit=limit)
+        if len(found) == limit:
+            text = f"One operation lists at most {_CONFLICTS_AT_ONCE} conflicts. Ask for fewer imports."
+            raise refuse(ErrorCode.QUERY_TOO_COMPLEX, text)
+        by_import: dict[str, list[PlanAction]] = {}
+        for import_id, action in found:
+            by_import.setdefault(import_id, []).append(action)
+        return by_import
+
+    async def _changed_counts(self, packages: list[InstalledPackage]) -> dict[InstalledPackage, int]:
+        counts = await self._services.batches.changed_counts(self._caller, packages)
+        return {one: counts.get((one.tenant_id, name_key(one.name), one.source), 0) for one in packages}
+
+    async def _events(self, asked: list[tuple[str, int, int]]) -> dict[tuple[str, int, int], list[ProgressEvent]]:
+        found: dict[tuple[str, int, int], list[ProgressEvent]] = {}
+        for (after, first), keys in _alike(asked, 1, 2):
+            journals = await self._services.batches.events(
+                self._caller, [key[0] for key in keys], after=after, first=first
+            )
+            found |= {(import_id, after, first): events for import_id, events in journals.items()}
+        return found
+
+    async def _heads(self, places: list[Place]) -> dict[Place, ArtifactHead]:
+        found: dict[Place, ArtifactHead] = {}
+        for (tenant_id,), keys in _alike(places, 0):
+            heads = await self._services.authoring.heads(self._caller, TenantId(tenant_id), [key[1] for key in keys])
+            found |= {(tenant_id, artifact_id): head for artifact_id, head in heads.items()}
+        return found
+
+    async def _contents(self, places: list[Place]) -> dict[Place, Any]:
+        found: dict[Place, Any] = {}
+        for (tenant_id,), keys in _alike(places, 0):
+            contents = await self._services.authoring.contents(
+                self._caller, TenantId(tenant_id), [key[1] for key in keys]
+            )
+            found |= {(tenant_id, revision_id): content for revision_id, content in contents.items()}
+        return found
+
+    async def _references(self, places: list[Place]) -> dict[Place, list[ArtifactHead]]:
+        found: dict[Place, list[ArtifactHead]] = {}
+        for (tenant_id,), keys in _alike(places, 0):
+            targets = await self._services.batches.references(
+                self._caller, TenantId(tenant_id), [key[1] for key in keys]
+            )
+            found |= {(tenant_id, artifact_id): heads for artifact_id, heads in targets.items()}
+        return found
+
+    async def _used_by(self, pages: list[tuple[str, str, int, Place | None]]) -> dict[Any, Slice[ArtifactHead]]:
+        found: dict[Any, Slice[ArtifactHead]] = {}
+        for (tenant_id, first, after), keys in _alike(pages, 0, 2, 3):
+            users = await self._services.batches.used_by(
+                self._caller, TenantId(tenant_id), [key[1] for key in keys], first=first, after=after
+            )
+            found |= {(tenant_id, artifact_id, first, after): page for artifact_id, page in users.items()}
+        return found
+
+    async def _revisions(self, pages: list[tuple[str, str, int, int | None]]) -> dict[Any, Slice[Revision]]:
+        found: dict[Any, Slice[Revision]] = {}
+        for (tenant_id, first, before), keys in _alike(pages, 0, 2, 3):
+            histories = await self._services.batches.revisions(
+                self._caller, TenantId(tenant_id), [key[1] for key in keys], first=first, before=before
+            )
+            found |= {(tenant_id, artifact_id, first, before): page for artifact_id, page in histories.items()}
+        return found
+
+
+def _loader(
+    load: Callable[[list[K]], Awaitable[Mapping[Any, V]]], *, at_once: int | None = None
+) -> Loader[K, V | None]:
+    async def load_all(keys: list[K]) -> list[V | None]:
+        found = await load(keys)
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load_all, max_batch_size=at_once)
+
+
+def _alike(keys: Iterable[tuple[Any, ...]], *places: int) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
+    """Keys that are the same in these places, together; and what they have there."""
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for key in keys:
+        groups.setdefault(tuple(key[place] for place in places), []).append(key)
+    yield from groups.items()
