@@ -12,7 +12,6 @@ import uuid_utils
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -22,14 +21,14 @@ from domain.errors import ErrorCode, Refusal, refuse
 from domain.ports import UnavailableError
 from rest_compat import DIALECTS
 from rest_compat.dialect import Dialect
+from server import openapi
 from server.graphql import graphql_endpoint
-from server.requests import Numbered, OneAuthorization
+from server.metrics import metrics_page
+from server.origins import KnownPages
+from server.requests import Numbered, OneAuthorization, noted
 from server.runtime import Runtime
-from server.settings import LOOPBACK_ORIGIN, Settings
 
 _log = logging.getLogger(__name__)
-_ASKED_BY_PAGES = ("Authorization", "Content-Type", "X-Tenant-Id", "Idempotency-Key", "Prefer", "Last-Event-ID")
-_SHOWN_TO_PAGES = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-Id")
 _CODES: Mapping[int, ErrorCode] = {
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.METHOD_NOT_ALLOWED,
@@ -44,20 +43,22 @@ def create_app(runtime: Runtime) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        yield {"services": runtime.services, "authenticate": runtime.authenticate, "runtime": runtime}
+        yield {"services": runtime.services, "authenticate": noted(runtime.authenticate), "runtime": runtime}
 
     graphql = graphql_endpoint(runtime.settings)
     app = Starlette(
         routes=[
             Route("/healthz", _alive),
             Route("/readyz", _ready),
+            Route("/metrics", metrics_page),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
+            *openapi.ROUTES,
             *(route for dialect in DIALECTS for route in dialect.routes),
         ],
         middleware=[
-            Middleware(Numbered),
-            *_cors(runtime.settings),
+            Middleware(Numbered, metrics=runtime.metrics),
+            Middleware(KnownPages, settings=runtime.settings),
             Middleware(OneAuthorization),
             Middleware(Masked),
         ],
@@ -152,19 +153,3 @@ def _dialect_of(path: str) -> Dialect:
     """Who answers for a path; the first dialect where it is nobody's."""
     fitting = [dialect for dialect in DIALECTS if path.startswith(dialect.prefix)]
     return max(fitting, key=lambda dialect: len(dialect.prefix), default=DIALECTS[0])
-
-
-def _cors(settings: Settings) -> list[Middleware]:
-    """Which web pages may call; no cookies, ever (decisions section 9.5)."""
-    if not settings.allowed_origins and not settings.dev:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_origin_regex=LOOPBACK_ORIGIN.pattern if settings.dev else None,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
-            allow_headers=_ASKED_BY_PAGES,
-            expose_headers=_SHOWN_TO_PAGES,
-        )
-    ]

@@ -6,21 +6,28 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from domain.errors import Refusal
+from domain.import_model import ImportState
 from domain.model import TenantPlan
 from domain.ports import UnavailableError
 from resolvers.api import API
+from rest_compat import installhub, openapi
 from server import demo, settings, tokens
-from server.commands import COMMANDS, Arguments, told
-from server.control import CommandRefusedError, asked_of_server
+from server.commands import COMMANDS
+from server.control import find_server, told_by
+from server.dumping import Dump
+from server.errands import Arguments, CommandRefusedError, Errand, Said, told
 from server.keys import private_key
+from server.loading import local_caller
 from server.logs import log_to_stderr
+from server.printing import Card, Columns, Progress, Teller
 from server.runtime import running
 from server.serving import bind, on_ending, serving, work
 from server.settings import DEV_ISSUER, Role, Settings, SettingsError
@@ -28,6 +35,8 @@ from storage.clock import SystemClock
 from storage.migrate import migrate
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
+_STORED_STATES = [state.value for state in ImportState if state is not ImportState.CANCELLING]
+_LISTED_MAX = 10_000
 _DEMO_DATA = Path("data/demo")
 
 
@@ -83,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_token)
     _add_tenant_commands(commands)
     _add_artifact_commands(commands)
+    _add_import_commands(commands)
     commands.add_parser("print-schema", help="print the GraphQL schema").set_defaults(run=_print_schema)
+    commands.add_parser("print-openapi", help="print the REST OpenAPI document").set_defaults(run=_print_openapi)
     command = commands.add_parser("demo", help="two tenants, one package, live progress")
     command.add_argument("--once", action="store_true", help="end after the trip; the exit status says how it went")
     command.set_defaults(run=_demo)
@@ -95,20 +106,69 @@ def _add_tenant_commands(commands: Any) -> None:
     command = tenant.add_parser("add", help="make a tenant")
     command.add_argument("tenant", metavar="TENANT")
     command.add_argument("--plan", choices=[plan.wire for plan in TenantPlan], default=TenantPlan.STANDARD.wire)
-    command.set_defaults(run=_command, command="tenant add")
-    tenant.add_parser("list", help="list all tenants").set_defaults(run=_command, command="tenant list")
+    _sends(command, "tenant add", "tenant", "plan")
+    _sends(tenant.add_parser("list", help="list all tenants"), "tenant list")
 
 
 def _add_artifact_commands(commands: Any) -> None:
-    artifacts = commands.add_parser("artifacts", help="load and list artifacts")
+    artifacts = commands.add_parser("artifacts", help="load, dump and list artifacts")
     actions = artifacts.add_subparsers(required=True, metavar="ACTION")
-    command = actions.add_parser("load", help="save and publish every artifact file below a folder, all or nothing")
+    command = actions.add_parser(
+        "load", help="save every artifact file below a folder, with the status it states or else published"
+    )
     command.add_argument("--tenant", required=True)
     command.add_argument("folder", type=_folder, metavar="FOLDER")
-    command.set_defaults(run=_command, command="artifacts load")
+    _sends(command, "artifacts load", "tenant", "folder")
+    command = actions.add_parser("dump", help="write every artifact into a folder, in the form that load reads")
+    command.add_argument("--tenant", required=True)
+    command.add_argument("--force", action="store_true", help="write over files of an earlier dump that differ")
+    command.add_argument("folder", type=_folder, metavar="FOLDER")
+    _sends(command, "artifacts dump", "tenant")
+    command.set_defaults(teller=lambda given: Dump(given.folder, is_forced=given.force))
     command = actions.add_parser("list", help="list a tenant's artifacts")
     command.add_argument("--tenant", required=True)
-    command.set_defaults(run=_command, command="artifacts list")
+    _sends(command, "artifacts list", "tenant")
+
+
+def _add_import_commands(commands: Any) -> None:
+    imports = commands.add_parser("imports", help="list, show, follow and cancel imports")
+    actions = imports.add_subparsers(required=True, metavar="ACTION")
+    command = actions.add_parser("list", help="list imports, newest first")
+    command.add_argument("--tenant", help="of this tenant alone")
+    command.add_argument("--state", choices=_STORED_STATES, type=str.upper, help="in this state alone")
+    command.add_argument("--limit", type=_count, default=20, help="so many at most (default: 20)")
+    _sends(command, "imports list", "tenant", "state", "limit", terminal=Columns)
+    command = actions.add_parser("show", help="show one import")
+    command.add_argument("import_id", metavar="ID")
+    _sends(command, "imports show", "import_id", terminal=Card)
+    command = actions.add_parser(
+        "follow",
+        help="show its events to the end; the exit status says which: 0 succeeded, 3 failed, 4 cancelled, 5 expired",
+    )
+    command.add_argument("import_id", metavar="ID")
+    command.add_argument("--after", type=int, default=0, metavar="N", help="events after this number (default: 0, all)")
+    _sends(command, "imports follow", "import_id", "after", terminal=Teller)
+    command.set_defaults(teller=lambda given: Progress(is_drawn=_is_for_eyes(given)))
+    command = actions.add_parser("cancel", help="ask an import to stop before its activation")
+    command.add_argument("import_id", metavar="ID")
+    _sends(command, "imports cancel", "import_id", terminal=Columns)
+
+
+def _sends(
+    command: argparse.ArgumentParser, name: str, *arguments: str, terminal: Callable[[], Teller] | None = None
+) -> None:
+    """What a command hands over to where the database is, and how a terminal shows what it tells."""
+    if terminal is not None:
+        command.add_argument("--json", action="store_true", help="lines of JSON, on a terminal too")
+
+    def teller(given: argparse.Namespace) -> Teller:
+        return terminal() if terminal is not None and _is_for_eyes(given) else Teller()
+
+    command.set_defaults(run=_command, command=name, arguments=arguments, teller=teller)
+
+
+def _is_for_eyes(given: argparse.Namespace) -> bool:
+    return sys.stdout.isatty() and not given.json
 
 
 def _settings_text() -> str:
@@ -118,6 +178,12 @@ def _settings_text() -> str:
 
 def _folder(text: str) -> Path:
     return Path(text).absolute()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _LISTED_MAX:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {_LISTED_MAX}")
+    return int(text)
 
 
 def _ttl(text: str) -> Any:
@@ -146,7 +212,8 @@ async def _served(loaded: Settings) -> None:
         raise SettingsError("INSTALLHUB_JWKS: name the keys that tokens are signed with, or try it with serve --dev")
     async with serving(loaded, bind(loaded)) as server:
         on_ending(server.stop)
-        print(f"InstallHub answers at {server.url} (GraphQL: {server.url}/graphql)", flush=True)
+        doors = f"GraphQL: {server.url}/graphql, REST: {server.url}/docs"
+        print(f"InstallHub answers at {server.url} ({doors})", flush=True)
         if loaded.dev:
             print("Development keys: python -m server token prints a token for them.", flush=True)
         await server.ended
@@ -181,27 +248,57 @@ def _token(given: argparse.Namespace) -> None:
     grant = tokens.Grant(
         given.subject, given.tenant, given.scope, loaded.issuer or DEV_ISSUER, loaded.audience, given.ttl
     )
-    print(tokens.minted(key, grant, SystemClock().now()))
+    print(tokens.minted(key, grant, SystemClock().now()), flush=True)
+    with suppress(SettingsError, Refusal, CommandRefusedError, UnavailableError, OSError):
+        _hint(loaded, given.tenant)
 
 
-def _command(given: argparse.Namespace) -> None:
+def _hint(loaded: Settings, tenants: Sequence[str]) -> None:
+    """Say on stderr which tenants are not there: the token is good, and opens nothing yet."""
+    is_made = loaded.sqlite_file is None or loaded.sqlite_file.exists()
+    if tenants and is_made:
+        _carry_out(loaded, "tenant unknown", {"tenants": "\n".join(tenants)}, _Hint())
+
+
+class _Hint(Teller):
+    def tell(self, said: Said) -> None:
+        print(f"installhub: there is no tenant {said} yet; tenant add {said} makes it", file=sys.stderr)
+
+
+def _command(given: argparse.Namespace) -> int:
     """Carry out a command here, or, when a server has the database to itself, there."""
     loaded = settings.load()
-    arguments = {name: str(value) for name, value in vars(given).items() if name not in {"run", "command"}}
-    lines = asked_of_server(loaded.data, given.command, arguments) if loaded.sqlite_file else None
-    if lines is None:
-        lines = _run(_carried_out(loaded, given.command, arguments))
-    for line in lines:
-        print(line)
+    named = {name: getattr(given, name) for name in given.arguments}
+    arguments = {name: str(value) for name, value in named.items() if value is not None}
+    with closing(given.teller(given)) as teller:
+        _carry_out(loaded, given.command, arguments, teller)
+        return int(teller.end())
 
 
-async def _carried_out(loaded: Settings, command: str, arguments: Arguments) -> list[str]:
+def _carry_out(loaded: Settings, command: str, arguments: Arguments, teller: Teller) -> None:
+    server = find_server(loaded.data) if loaded.sqlite_file else None
+    if server is None:
+        _run(_carried_out(loaded, command, arguments, teller))
+        return
+    for said in told_by(server, command, arguments):
+        teller.tell(said)
+
+
+async def _carried_out(loaded: Settings, command: str, arguments: Arguments, teller: Teller) -> None:
     async with running(loaded) as runtime:
-        return await COMMANDS[command](runtime, arguments)
+        # on PostgreSQL others may work; a SQLite file is ours alone, or it could not have been opened
+        errand = Errand(runtime, local_caller(), arguments, is_served=not runtime.is_alone)
+        async with aclosing(COMMANDS[command](errand)) as saying:
+            async for said in saying:
+                teller.tell(said)
 
 
 def _print_schema(_: argparse.Namespace) -> None:
     print(API.as_str())
+
+
+def _print_openapi(_: argparse.Namespace) -> None:
+    print(openapi.printed(installhub.OPERATIONS), end="")
 
 
 def _demo(given: argparse.Namespace) -> int:

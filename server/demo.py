@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ from domain.errors import Refusal
 from domain.model import TenantId, TenantPlan
 from server import loading, tokens
 from server.keys import private_key
+from server.printing import draw
 from server.runtime import Runtime
 from server.serving import Serving, bind, on_ending, serving
 from server.settings import Settings, SettingsError
@@ -42,7 +42,6 @@ SCOPE = f"{ADMIN} {OVERRIDE_SECURITY} {OVERRIDE_MAJOR}"
 #: what stands in the target for every credential that the export left behind
 CREDENTIAL = "cred-of-acme-prod"
 _PROTOCOL = Subprotocol("graphql-transport-ws")
-_BAR = 30
 
 _VERSIONS = """query Taken($tenant: ID!, $package: String!) {
   tenant(id: $tenant) { exportedPackages(search: $package, first: 100) { nodes { name version } } }
@@ -207,25 +206,13 @@ async def _imported(visitor: Visitor, package: Mapping[str, Any]) -> None:
     print(f"importing into {TARGET}: {import_id}")
     last: dict[str, Any] = {}
     async for last in visitor.watch(import_id):
-        _draw(last)
+        draw(last["progress"]["percent"], last["message"], stays=last["isFinal"])
     job = (await visitor.ask(_OUTCOME, {"id": import_id}))["importJob"]
     if last.get("state") != "SUCCEEDED":
         failure = job["failure"] or {"message": "the import did not succeed", "problems": []}
         raise DemoError("\n  ".join([failure["message"], *(problem["message"] for problem in failure["problems"])]))
     counts = ", ".join(f"{number} {name}" for name, number in job["outcome"].items() if name != "conflictsResolved")
     print(f"{TARGET} has it: {counts}; {job['outcome']['conflictsResolved']} conflicts resolved")
-
-
-def _draw(event: Mapping[str, Any]) -> None:
-    """One state of the progress bar; on a terminal over the one before it."""
-    percent = event["progress"]["percent"]
-    done = round(_BAR * percent / 100)
-    line = f"[{'#' * done}{'.' * (_BAR - done)}] {percent:5.1f} %  {event['message']}"
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        print(f"\r{line[:width]:<{width}}", end="\n" if event["isFinal"] else "", flush=True)
-    else:
-        print(line, flush=True)
 
 
 def _invite(settings: Settings, server: Serving, visitor: Visitor) -> None:

@@ -18,7 +18,7 @@ from domain.errors import Refusal
 from resolvers.api import API
 from server.graphql_http import answer
 from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects
-from server.settings import LOOPBACK_ORIGIN, Settings
+from server.settings import Settings
 
 INIT_SECONDS = 5
 OPERATIONS_MAX = 50
@@ -44,9 +44,8 @@ class Endpoint(GraphQL[SocketAsker, None]):
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
             max_subscriptions_per_connection=OPERATIONS_MAX,
-            allowed_origins=settings.allowed_origins,
         )
-        self._is_dev = settings.dev
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -78,7 +77,9 @@ class Endpoint(GraphQL[SocketAsker, None]):
             raise ConnectionRejectionError from bug
         return no_payload
 
-    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
-        """Development takes every page of this machine, as it does for requests."""
-        is_local = self._is_dev and LOOPBACK_ORIGIN.fullmatch(origin) is not None
-        return is_local or super().is_websocket_origin_allowed(request, origin)
+    def is_websocket_origin_allowed(
+        self,
+        request: WebSocket,  # noqa: ARG002 - the library's signature
+        origin: str,
+    ) -> bool:
+        return self._settings.allows_origin(origin)

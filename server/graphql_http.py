@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Send
@@ -24,6 +25,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain import strict_json
+from domain.access import Caller, tenant_of
 from domain.errors import ErrorCode, Refusal, refuse
 from resolvers.api import API
 from resolvers.context import Asker
@@ -32,6 +34,7 @@ from server.media import EVENTS, GRAPHQL, HTML, JSON, chosen
 
 BODY_MAX = 1 << 20
 HEARTBEAT_SECONDS = 15.0
+_TENANT = "X-Tenant-Id"
 _PAGE = (Path(__file__).parent / "static" / "graphiql.html").read_text(encoding="utf-8")
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self';"
@@ -74,7 +77,20 @@ async def answer(request: Request) -> Response:
 
 async def _asker(request: Request) -> Asker:
     caller = await request.state.authenticate(request.headers.get("authorization"))
-    return Asker(request.state.services, caller, request.headers.get("x-tenant-id"))
+    return Asker(request.state.services, caller, tenant_header(request.headers, caller))
+
+
+def tenant_header(headers: Headers, caller: Caller) -> str | None:
+    """The tenant that narrows all a caller asks (decisions R1).
+
+    Raises ``BadUserInput`` when it stands there twice, ``TenantMismatch`` when it is none of the caller's.
+    """
+    named = headers.getlist(_TENANT)
+    if len(named) > 1:
+        raise refuse(ErrorCode.BAD_USER_INPUT, f"{_TENANT} stands there {len(named)} times.", _TENANT)
+    if not named or not named[0]:
+        return None
+    return tenant_of(caller, header=named[0], where=_TENANT)
 
 
 async def _question(request: Request) -> Question:

@@ -28,6 +28,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from domain import strict_json
 from domain.access import Caller
 from resolvers.context import Asker
+from server.graphql_http import tenant_header
 
 INVALID, FORBIDDEN = 4400, 4403
 #: a close frame holds 125 bytes, two of them the code
@@ -47,7 +48,7 @@ class SocketAsker(Asker):
 
     def __init__(self, socket: WebSocket) -> None:
         self.services = socket.state.services
-        self.tenant_header = socket.headers.get("x-tenant-id")
+        self.tenant_header = None
         self.socket = socket
         self.connection_params: Mapping[str, object] = {}
 
@@ -59,6 +60,7 @@ class SocketAsker(Asker):
         if not named or not all(isinstance(token, str) and _is_same(token, named[0]) for token in tokens):
             raise ConnectionRejectionError
         self.caller: Caller = await self.socket.state.authenticate(named[0])
+        self.tenant_header = tenant_header(self.socket.headers, self.caller)
 
     @property
     def seconds_left(self) -> float:

@@ -13,12 +13,13 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import uuid_utils
 
 from domain.import_model import ImportJob
-from domain.ports import JOBS, LeaseLostError, Ports, UnavailableError
-from domain.services import Services
+from domain.ports import JOBS, LeaseLostError, UnavailableError
+from server.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 #: a lease given back ended this long ago, so that any clock of the database agrees
@@ -34,19 +35,27 @@ class Rhythm:
     #: looks for jobs and lost leases even if no bell rang
     look: float = 5.0
     sweep: float = 60.0
+    #: goes through all stored bytes
+    tidy: float = 3600.0
     #: after trouble with the database
     pause: float = 1.0
     #: for running jobs to let go when the process stops
     farewell: float = 8.0
 
+    @classmethod
+    def of_lease(cls, seconds: float) -> Rhythm:
+        """The usual rhythm for a lease of so many seconds."""
+        return cls(lease=seconds, renewal=seconds / 3)
+
 
 class Worker:
     """Runs imports of this process, at most ``places`` at the same time."""
 
-    def __init__(self, services: Services, ports: Ports, *, places: int = 4, rhythm: Rhythm | None = None) -> None:
-        self._services = services
-        self._store = ports.store
-        self._bell = ports.bell
+    def __init__(self, runtime: Runtime, *, places: int = 4, rhythm: Rhythm | None = None) -> None:
+        self._services = runtime.services
+        self._store = runtime.ports.store
+        self._bell = runtime.ports.bell
+        self._onlooker = runtime.onlooker
         self._places = places
         self._rhythm = rhythm or Rhythm()
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid_utils.uuid7().hex[-8:]}"
@@ -66,6 +75,8 @@ class Worker:
             asyncio.create_task(_again_and_again(upkeep.requeue_lost, rhythm.look)),
             asyncio.create_task(_again_and_again(upkeep.expire_waiting, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.sweep_held, rhythm.sweep)),
+            asyncio.create_task(_again_and_again(upkeep.forget_expired, rhythm.sweep)),
+            asyncio.create_task(_again_and_again(upkeep.sweep_blobs, rhythm.tidy)),
         ]
         try:
             yield
@@ -100,32 +111,40 @@ class Worker:
         return True
 
     async def _run(self, job: ImportJob) -> None:
-        _log.info("%s begins, attempt %s", job.import_id, job.attempt)
+        self._onlooker.begun(job)
+        is_written = False
         run = asyncio.ensure_future(self._services.importer.run(job))
         keeper = asyncio.create_task(self._keep_lease(job, run))
         try:
             await run
-            _log.info("%s is done for now", job.import_id)
+            is_written = True
         except LeaseLostError:
-            _log.warning("%s was taken over by another worker", job.import_id)
+            _log.warning("%s was taken over by another worker", job.import_id, extra=_about(job))
         except UnavailableError as trouble:
-            _log.warning("%s stops until its lease ends: %s", job.import_id, trouble)
+            _log.warning("%s stops until its lease ends: %s", job.import_id, trouble, extra=_about(job))
         except asyncio.CancelledError:
             await _ended([run])
             raise
         except Exception as bug:  # noqa: BLE001 - the outermost line: a bug ends one import, not the worker
-            await self._told(job, bug)
+            is_written = await self._told(job, bug)
         finally:
             await _ended([keeper])
+            self._onlooker.ended(job, is_written=is_written)
 
-    async def _told(self, job: ImportJob, bug: Exception) -> None:
-        """Write our bug down once, and end the import with the number under which it stands in the log."""
+    async def _told(self, job: ImportJob, bug: Exception) -> bool:
+        """Write our bug down once, and end the import with the number under which it stands in the log.
+
+        Whether the import could be ended.
+        """
         correlation_id = str(uuid_utils.uuid7())
-        _log.error("%s met a bug [%s]", job.import_id, correlation_id, exc_info=bug)
+        _log.error("%s met a bug [%s]", job.import_id, correlation_id, exc_info=bug, extra=_about(job))
         try:
             await self._services.importer.failed_by_us(job, correlation_id)
         except Exception as trouble:  # noqa: BLE001 - the same
-            _log.error("%s could not be ended: %s", job.import_id, trouble, exc_info=_bug_in(trouble))
+            text = "%s could not be ended: %s"
+            _log.error(text, job.import_id, trouble, exc_info=_bug_in(trouble), extra=_about(job))
+            return False
+        return True
 
     async def _keep_lease(self, job: ImportJob, run: asyncio.Future[None]) -> None:
         """Renew in a task of its own, so that long work does not lose its job; stop work that lost it."""
@@ -135,7 +154,7 @@ class Worker:
                 async with self._store.platform_unit() as unit:
                     await unit.jobs.renew(job.import_id, job.fence, lease_seconds=self._rhythm.lease)
             except UnavailableError as trouble:
-                _log.warning("The lease of %s could not be renewed: %s", job.import_id, trouble)
+                _log.warning("The lease of %s could not be renewed: %s", job.import_id, trouble, extra=_about(job))
             except LeaseLostError:
                 run.cancel()
                 return
@@ -161,6 +180,10 @@ async def _again_and_again(repair: Callable[[], Awaitable[int]], seconds: float)
         except Exception as trouble:  # noqa: BLE001 - the outermost line: the next time may go well
             _log.error("%s could not be done: %s", name, trouble, exc_info=_bug_in(trouble))
         await asyncio.sleep(seconds)
+
+
+def _about(job: ImportJob) -> dict[str, Any]:
+    return {"fields": {"importId": job.import_id, "tenant": job.tenant_id}}
 
 
 def _bug_in(trouble: Exception) -> Exception | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-from collections.abc import Iterator
+import os
+import pwd
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 from domain import strict_json
 from domain.access import ADMIN, PLATFORM, Caller
-from domain.authoring import ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
+from domain.authoring import CHANGES_MAX, ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
+from domain.contents import status_of
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import ArtifactHead, TenantId
 
@@ -31,23 +33,35 @@ class Loaded:
     unchanged: int
 
 
-def local_caller() -> Caller:
+def login() -> str:
+    """Who runs this process, as the system knows them."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())  # a container need not have a name for everybody
+
+
+def local_caller(who: str | None = None) -> Caller:
     """Whoever may run commands on this host may do anything; records name the login."""
-    login = f"local:{getpass.getuser()}"
     end = datetime.max.replace(tzinfo=UTC)
-    return Caller(login, "local", frozenset(), frozenset({ADMIN, PLATFORM}), expires_at=end)
+    return Caller(f"local:{who or login()}", "local", frozenset(), frozenset({ADMIN, PLATFORM}), expires_at=end)
 
 
-async def load(authoring: Authoring, tenant_id: TenantId, folder: Path) -> Loaded:
-    """Save and publish every artifact file below a folder, all or nothing. What is unchanged is not saved again.
+async def load(authoring: Authoring, tenant_id: TenantId, folder: Path, *, caller: Caller | None = None) -> Loaded:
+    """Save every artifact file below a folder with the status it states, ``Published`` where it states none (R5).
+
+    All or nothing, up to 1,000 changes; more are saved in parts of so many, in the order of their files, and after
+    a refusal the same call goes on where it stopped. What is unchanged is not saved again.
 
     Raises a refusal with every problem, each with its file.
     """
+    hand = caller or local_caller()
     drafts = await asyncio.to_thread(_drafts_below, folder)
-    there = await _there(authoring, tenant_id, drafts)
+    there = await _there(authoring, hand, tenant_id, drafts)
     changed = await asyncio.to_thread(_changed, drafts, there)
-    if changed:
-        await authoring.apply(ArtifactChanges(tenant_id, save=tuple(changed)), local_caller().actor)
+    for begin in range(0, len(changed), CHANGES_MAX):
+        part = ArtifactChanges(tenant_id, save=tuple(changed[begin : begin + CHANGES_MAX]))
+        await authoring.apply(part, hand.actor, audited_as="artifacts.loaded")
     return Loaded(len(changed), len(drafts) - len(changed))
 
 
@@ -60,7 +74,8 @@ def _drafts_below(folder: Path) -> list[ArtifactDraft]:
         if path.name == _MANIFEST or not path.is_file():
             continue
         try:
-            drafts.append(draft_of_file(path.read_bytes()))
+            draft = draft_of_file(path.read_bytes())
+            drafts.append(replace(draft, status=status_of(draft.content)))
         except Refusal as refusal:
             problems += _placed(refusal, path.relative_to(folder))
     refuse_if(problems)
@@ -79,22 +94,26 @@ def _changed(drafts: list[ArtifactDraft], there: dict[str | None, bytes | None])
 
 
 async def _there(
-    authoring: Authoring, tenant_id: TenantId, drafts: list[ArtifactDraft]
+    authoring: Authoring, caller: Caller, tenant_id: TenantId, drafts: list[ArtifactDraft]
 ) -> dict[str | None, bytes | None]:
     """What the tenant has under these ids, in a form to compare."""
-    caller = local_caller()
     heads = await authoring.heads(caller, tenant_id, [draft.artifact_id for draft in drafts if draft.artifact_id])
     standing: list[ArtifactHead] = [head for head in heads.values() if head.is_there]
     found: dict[str | None, bytes | None] = {}
     for begin in range(0, len(standing), _BODIES_AT_ONCE):
         part = standing[begin : begin + _BODIES_AT_ONCE]
         trees = await authoring.contents(caller, tenant_id, [head.revision_id for head in part])
-        found |= {head.artifact_id: _essence(trees[head.revision_id]) for head in part}
+        found |= {head.artifact_id: _essence(_stated(trees[head.revision_id], head)) for head in part}
     return found
 
 
 def _tree_of(draft: ArtifactDraft) -> dict[str, Any]:
-    return {**draft.content, "name": draft.name, "status": draft.status.wire}
+    return _stated(draft.content, draft)
+
+
+def _stated(tree: Mapping[str, Any], said: ArtifactDraft | ArtifactHead) -> dict[str, Any]:
+    """The content as it is saved: with its name and status, whether it stated them itself or not."""
+    return {**tree, "name": said.name, "status": said.status.wire}
 
 
 def _essence(tree: dict[str, Any]) -> bytes | None:

@@ -1,19 +1,38 @@
-"""What happens around every request: its number, its line in the log, and the mask over our own bugs (pure ASGI)."""
+"""What happens around every request: its number, its line in the log, its place in the measures (pure ASGI)."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import uuid_utils
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.access import Authenticator, Caller
+from server.logs import note, noting
+from server.metrics import Metrics
+
 _HEADER = "x-request-id"
+_TENANT_HEADER = "x-tenant-id"
 _FIT = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_IMPORT_ID = re.compile(r"imp-[0-9a-f-]{36}")
+_STREAMED = ("text/event-stream", "application/x-ndjson")
+_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 _log = logging.getLogger("server.access")
-_QUIET = frozenset({"/healthz", "/readyz"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+@dataclass(slots=True)
+class _Answer:
+    """How the answering goes."""
+
+    #: 0 until something was answered
+    status: int = 0
+    stays_open: bool = False
 
 
 class Numbered:
@@ -22,8 +41,9 @@ class Numbered:
     The log has the path and never the query, which may hold a signature.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -32,22 +52,76 @@ class Numbered:
         sent = Headers(scope=scope).get(_HEADER, "")
         number = sent if _FIT.fullmatch(sent) else str(uuid_utils.uuid7())
         scope.setdefault("state", {})["request_id"] = number
-        began, status = time.perf_counter(), 0
+        began, answer = time.perf_counter(), _Answer()
 
         async def send_numbered(message: Message) -> None:
-            nonlocal status
-            if message["type"] in {"http.response.start", "websocket.accept"}:
-                status = message.get("status", 101)
+            if message["type"] in _STARTS:
                 MutableHeaders(scope=message)[_HEADER] = number
+                self._begun(answer, message)
+            elif message["type"] == "websocket.close" and not answer.status:
+                answer.status = 403  # what the caller of a refused socket gets
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_numbered)
-        finally:
-            if scope["path"] not in _QUIET:
-                line = {"request": number, "method": scope.get("method", "WS"), "path": scope["path"]}
-                line |= {"status": status, "ms": round((time.perf_counter() - began) * 1000, 1)}
-                _log.info("%(method)s %(path)s %(status)s", line, extra={"fields": line})
+        with noting(number) as notes:
+            try:
+                await self._app(scope, receive, send_numbered)
+            finally:
+                self._ended(scope, answer, notes, time.perf_counter() - began)
+
+    def _begun(self, answer: _Answer, message: Message) -> None:
+        answer.status = message.get("status", 101)
+        is_streamed = Headers(scope=message).get("content-type", "").startswith(_STREAMED)
+        answer.stays_open = message["type"] == "websocket.accept" or is_streamed
+        if answer.stays_open:
+            self._metrics.opened(is_socket=not is_streamed)
+
+    def _ended(self, scope: Scope, answer: _Answer, notes: dict[str, Any], seconds: float) -> None:
+        if answer.stays_open:
+            self._metrics.closed(is_socket=scope["type"] == "websocket")
+        route = getattr(scope.get("route"), "path", "")
+        method = scope.get("method", "WS")
+        self._metrics.answered(method, route, answer.status, None if answer.stays_open else seconds)
+        if scope["path"] in _QUIET:
+            return
+        line = {"method": method, "path": scope["path"], "route": route, "status": answer.status}
+        line |= {"ms": round(seconds * 1000, 1), "outcome": _outcome(answer.status)}
+        caller = notes.pop("caller", None)
+        line |= _named_tenant(scope, caller) | _named_import(scope, caller) | notes
+        _log.info("%(method)s %(path)s %(status)s", line, extra={"fields": line})
+
+
+def noted(authenticate: Authenticator) -> Authenticator:
+    """The same, and the request's line may say which tenant was meant."""
+
+    async def authenticated(authorization: str | None) -> Caller:
+        caller = await authenticate(authorization)
+        note(caller=caller)
+        return caller
+
+    return authenticated
+
+
+def _outcome(status: int) -> str:
+    if not status:
+        return "gone"
+    if status < 400:  # noqa: PLR2004 - HTTP's own classes
+        return "answered"
+    return "refused" if status < 500 else "failed"  # noqa: PLR2004 - the same
+
+
+def _named_tenant(scope: Scope, caller: Caller | None) -> dict[str, str]:
+    """The tenant, where the request can mean no other: a header that holds, or the only one of the token (R1)."""
+    if caller is None:
+        return {}
+    header = Headers(scope=scope).get(_TENANT_HEADER, "")
+    if _FIT.fullmatch(header):
+        return {"tenant": header} if caller.is_platform or header in caller.tenants else {}
+    return {"tenant": next(iter(caller.tenants))} if len(caller.tenants) == 1 and not caller.is_platform else {}
+
+
+def _named_import(scope: Scope, caller: Caller | None) -> dict[str, str]:
+    import_id = scope.get("path_params", {}).get("importId", "")
+    return {"importId": import_id} if caller is not None and _IMPORT_ID.fullmatch(import_id) else {}
 
 
 class OneAuthorization:
@@ -60,5 +134,5 @@ class OneAuthorization:
         given = [value for name, value in scope.get("headers", ()) if name == b"authorization"]
         if len(given) > 1:
             others = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
-            scope = {**scope, "headers": [*others, (b"authorization", b", ".join(given))]}
+            scope["headers"] = [*others, (b"authorization", b", ".join(given))]
         await self._app(scope, receive, send)

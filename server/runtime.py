@@ -13,11 +13,14 @@ from sqlalchemy.engine import make_url
 
 from domain.access import Authenticator, Caller
 from domain.errors import ErrorCode, refuse
+from domain.measures import Measures
 from domain.ports import Bell, Clock, Ports
 from domain.services import Services, services
 from server.auth import TokenAuthenticator, Trust
 from server.jwks import key_source
 from server.keys import ensure_key_pair, public_keys_file
+from server.metrics import Metrics
+from server.observing import Onlooker
 from server.settings import Settings, SettingsError
 from storage.bells import LocalBell, PostgresBell
 from storage.blobs import FileBlobs
@@ -42,6 +45,8 @@ class Runtime:
     services: Services
     authenticate: Authenticator
     is_alone: bool
+    metrics: Metrics
+    onlooker: Onlooker
     #: set when the process begins to stop: what would stay open for long lets go
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,6 +54,11 @@ class Runtime:
         """Raise ``UnavailableError`` or ``TimeoutError`` unless the database answers at once."""
         async with asyncio.timeout(_ANSWER_SECONDS), self.ports.store.platform_view() as unit:
             await unit.tenants.find("")
+
+    async def measured(self) -> Measures:
+        """What waits in the installation. Raises ``UnavailableError`` or ``TimeoutError`` likewise."""
+        async with asyncio.timeout(_ANSWER_SECONDS), self.ports.store.platform_view() as unit:
+            return await unit.measures.now()
 
 
 @asynccontextmanager
@@ -74,12 +84,16 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         blobs = FileBlobs(settings.data / "blobs", settings.data / "scratch")
         await blobs.sweep_temporary()
         ports = Ports(store, blobs, bell, MemoryLimiter(), clock)
+        metrics = Metrics()
+        onlooker = Onlooker(metrics, clock)
         yield Runtime(
             settings=settings,
             ports=ports,
-            services=services(ports, settings.installation),
+            services=services(ports, settings.installation, onlooker),
             authenticate=authenticate,
             is_alone=settings.sqlite_file is not None,
+            metrics=metrics,
+            onlooker=onlooker,
         )
 
 

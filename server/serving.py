@@ -13,7 +13,7 @@ import uvicorn
 
 from server.app import create_app
 from server.control import taking_commands
-from server.jobs import Worker
+from server.jobs import Rhythm, Worker
 from server.patience import PatientProtocol
 from server.runtime import Runtime, running
 from server.settings import Role, Settings, SettingsError
@@ -122,7 +122,8 @@ def on_ending(ask: Callable[[], None]) -> None:
 
 @asynccontextmanager
 async def _working(runtime: Runtime) -> AsyncIterator[None]:
-    worker = Worker(runtime.services, runtime.ports, places=runtime.settings.workers)
+    rhythm = Rhythm.of_lease(runtime.settings.lease_seconds)
+    worker = Worker(runtime, places=runtime.settings.workers, rhythm=rhythm)
     async with worker.working(is_alone=runtime.is_alone):
         yield
 

@@ -46,7 +46,12 @@ _LIMIT_MEANINGS: Mapping[str, str] = {
     "rest_wait": "seconds a REST import waits for its end before it answers that it goes on",
     "queued_imports": "imports of a tenant that may wait in line",
     "bundle_days": "days the bytes of an export are kept",
+    "used_bundle_days": "days the bytes of an import are kept after its end",
 }
+_ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
+#: pages of this machine, which `--dev` lets call
+_OF_THIS_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+_USUAL_PORTS = {"http": "80", "https": "443"}
 #: the longest span is bundle_days; a thousand years of it is still a date
 _LIMIT_MAX = 365_000
 
@@ -91,6 +96,12 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins of web pages that may call, with commas between; `--dev` adds this machine's"
     )
+    lease_seconds: Annotated[int, Field(ge=3, le=3600)] = Field(
+        30, description="seconds without a sign of life after which another worker begins an import again"
+    )
+    metrics_token: str = Field(
+        "", description="the bearer token that `GET /metrics` asks for; empty: only callers on this machine may read it"
+    )
     dev: bool = Field(default=False, description="as `serve --dev`: own key pair, this machine only")
     limits: Limits = Field(default_factory=Limits, exclude=True)
 
@@ -118,10 +129,11 @@ class Settings(BaseSettings):
     @classmethod
     def _listed(cls, origins: str | Iterable[str]) -> tuple[str, ...]:
         parts = origins.split(",") if isinstance(origins, str) else origins
-        listed = tuple(origin.strip().rstrip("/") for origin in parts if origin.strip())
-        if any(not origin.startswith(("http://", "https://")) or origin.count("/") != 2 for origin in listed):  # noqa: PLR2004 - the two of "://"
-            raise ValueError("an origin is a scheme and a host, such as https://hub.example.com")
-        return listed
+        return tuple(_origin(part.strip()) for part in parts if part.strip())
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether pages of this origin may call, as their browser names it (decisions section 9.5)."""
+        return origin in self.allowed_origins or (self.dev and _OF_THIS_MACHINE.fullmatch(origin) is not None)
 
     @property
     def database(self) -> str:
@@ -162,8 +174,13 @@ def load(**given: Any) -> Settings:
     return _checked(Settings, PREFIX, given | {"limits": Limits(**limits.model_dump())})
 
 
-#: pages of this machine, which `--dev` lets call
-LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+def _origin(text: str) -> str:
+    """An origin as browsers write it: in small letters, the scheme's usual port left out."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        raise ValueError("an origin is a scheme and a host, such as https://hub.example.com")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" if port in {None, _USUAL_PORTS[scheme]} else f"{scheme}://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

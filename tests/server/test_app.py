@@ -1,4 +1,4 @@
-"""What holds on every path of a real server: health, numbers, origins, unknown paths, bugs and slow callers."""
+"""What holds on every path of a real server: health, numbers, unknown paths, bugs and slow callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -100,35 +99,6 @@ async def test_two_authorizations_are_none(world):
     )
 
     assert (answer.status_code, answer.json()["reason"]) == (401, "MalformedToken")
-
-
-async def test_a_page_of_this_machine_may_call_a_development_server(world):
-    asked = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
-
-    answer = await world.http.options("/graphql", headers=asked)
-
-    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
-    assert "access-control-allow-credentials" not in answer.headers
-
-
-async def test_a_foreign_page_may_not_call(world):
-    asked = {"Origin": "http://localhost.evil.example", "Access-Control-Request-Method": "POST"}
-
-    answer = await world.http.options("/graphql", headers=asked)
-
-    assert "access-control-allow-origin" not in answer.headers
-
-
-async def test_only_the_named_origins_may_call_a_server_that_is_no_development_one(tmp_path, world):
-    keys = world.settings.keys_folder / "development.jwks.json"
-    given: dict[str, Any] = {"dev": False, "jwks": str(keys), "issuer": "i", "allowed_origins": ["https://hub.example"]}
-    async with a_world(tmp_path / "other", **given) as other:
-        named = await other.http.get("/healthz", headers={"Origin": "https://hub.example"})
-        local = await other.http.get("/healthz", headers={"Origin": "http://localhost:5173"})
-
-    assert named.headers["access-control-allow-origin"] == "https://hub.example"
-    assert "x-request-id" in named.headers["access-control-expose-headers"].lower()
-    assert "access-control-allow-origin" not in local.headers
 
 
 async def test_headers_that_never_end_are_hung_up_on(world, monkeypatch):

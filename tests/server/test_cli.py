@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,61 +15,7 @@ from server.keys import ensure_key_pair, private_key, public_keys_file
 from server.settings import variables
 from server.tokens import ttl_of
 from tests.house.tree import ROOT
-
-
-@pytest.fixture(scope="session")
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where child processes keep compiled modules, so that only the first one takes its time to start."""
-    return str(tmp_path_factory.mktemp("bytecode"))
-
-
-@pytest.fixture
-def environment(tmp_path: Path, bytecode: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("INSTALLHUB_", "PYTHON"))}
-    own = {"INSTALLHUB_DATA": str(tmp_path / "data"), "INSTALLHUB_PORT": "0", "PYTHONPYCACHEPREFIX": bytecode}
-    return kept | own
-
-
-@pytest.fixture
-def here(environment: dict[str, str], monkeypatch, capsys) -> Callable[..., Said]:
-    """Runs a command in this process."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> Said:
-        status = main(list(arguments))
-        told = capsys.readouterr()
-        return Said(status, told.out, told.err)
-
-    return run
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command had to say."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def hub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "server", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
-
-
-@contextmanager
-def a_server(environment: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server process that answers, and its address."""
-    command = [sys.executable, "-m", "server", "serve", "--dev", *arguments]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().split()[3]
-        finally:
-            process.kill()
+from tests.server.installation import a_server, hub
 
 
 def test_a_tenant_and_its_artifacts_from_files(here):
@@ -88,8 +29,8 @@ def test_a_tenant_and_its_artifacts_from_files(here):
     assert (added.returncode, again.returncode, again.stderr) == (
         0, 1, "installhub: The tenant acme is already there.\n",
     )  # fmt: skip
-    assert first.stdout == "7 artifacts saved and published, 0 unchanged.\n"
-    assert second.stdout == "0 artifacts saved and published, 7 unchanged.\n"
+    assert first.stdout == "7 artifacts saved, 0 unchanged.\n"
+    assert second.stdout == "0 artifacts saved, 7 unchanged.\n"
     assert tenants.stdout == "acme\tEnterprise\tActive\n"
     assert "rule-72\tRuleSet\tequipmentPolicy\t1.2.0\tPublished" in artifacts.stdout.splitlines()
     assert len(artifacts.stdout.splitlines()) == 7
@@ -126,7 +67,7 @@ def test_commands_act_through_the_server_that_uses_the_database(environment, her
         status = process.wait(20)
     after = here("tenant", "list")
 
-    assert (added.returncode, loaded.stdout) == (0, "7 artifacts saved and published, 0 unchanged.\n")
+    assert (added.returncode, loaded.stdout) == (0, "7 artifacts saved, 0 unchanged.\n")
     assert (refused.returncode, refused.stderr) == (1, "installhub: The tenant acme is already there.\n")
     assert (second.returncode, "another process uses" in second.stderr) == (1, True)
     assert (ready, status) == ({"status": "ready"}, 0)
@@ -147,6 +88,15 @@ def test_a_token_is_one_line_and_opens_the_server(environment, here):
 
     assert (token.returncode, token.stdout.count("\n"), token.stdout.count("."), token.stderr) == (0, 1, 2, "")
     assert json.loads(answer.stdout) == {"data": {"viewer": {"subject": "a@b.c", "scopes": ["installhub:admin"]}}}
+
+
+def test_a_token_for_an_unknown_tenant_comes_with_a_hint(here, environment, tenants):
+    ensure_key_pair(Path(environment["INSTALLHUB_DATA"]) / "keys")
+
+    minted = here("token", "--subject", "a", "--tenant", "acme-dev", "--tenant", "acme-dve")
+
+    assert (minted.returncode, minted.stdout.count("\n"), minted.stdout.count(".")) == (0, 1, 2)
+    assert minted.stderr == "installhub: there is no tenant acme-dve yet; tenant add acme-dve makes it\n"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from domain.access import ADMIN, PLATFORM, Caller
 from domain.export_order import ExportOrder
 from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ImportState
-from domain.importing import ImportOrder
+from domain.line import ImportOrder
 from domain.model import ImportId, Tenant, TenantId, TenantPlan, TenantStatus
 from server import loading, settings
 from server.jobs import Rhythm, Worker
@@ -40,7 +40,7 @@ async def runtime(tmp_path: Path, database_url: str) -> AsyncIterator[Runtime]:
 
 
 def a_worker(runtime: Runtime) -> Worker:
-    return Worker(runtime.services, runtime.ports, rhythm=QUICK)
+    return Worker(runtime, rhythm=QUICK)
 
 
 async def an_import(runtime: Runtime, root: str = "proc-1001", target: TenantId = TARGET) -> ImportJob:
@@ -49,7 +49,7 @@ async def an_import(runtime: Runtime, root: str = "proc-1001", target: TenantId 
     package = (await runtime.services.exporter.export(ANNA, order)).package
     bundle = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
     options = ImportOptions(default_strategy=ConflictStrategy.REPLACE)
-    return await runtime.services.importer.submit(ANNA, ImportOrder(target, bundle, options))
+    return await runtime.services.line.submit(ANNA, ImportOrder(target, bundle, options))
 
 
 async def job_now(runtime: Runtime, import_id: ImportId) -> ImportJob:
@@ -124,7 +124,7 @@ async def test_a_worker_that_lost_its_job_writes_nothing_more(runtime):
 async def test_a_lease_is_renewed_as_long_as_the_work_takes(runtime):
     job = await an_import(runtime)
     slow = Rhythm(lease=0.4, renewal=0.1, look=0.05, sweep=5, pause=0.05)
-    worker = Worker(runtime.services, runtime.ports, rhythm=slow)
+    worker = Worker(runtime, rhythm=slow)
     claimed = await claimed_by_somebody_else(runtime, lease=0.4)
 
     keeper = asyncio.create_task(worker._keep_lease(claimed, asyncio.get_running_loop().create_future()))

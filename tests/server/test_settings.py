@@ -46,6 +46,14 @@ def test_origins_are_a_list_with_commas(monkeypatch):
     assert settings.load().allowed_origins == ("https://a.example", "http://b.example:8000")
 
 
+def test_an_origin_is_kept_as_browsers_write_it():
+    given = ["https://UI.Example:443/", "http://ui.example:80", "http://ui.example:443", "http://[::1]:5173"]
+
+    kept = settings.load(allowed_origins=given).allowed_origins
+
+    assert kept == ("https://ui.example", "http://ui.example", "http://ui.example:443", "http://[::1]:5173")
+
+
 @pytest.mark.parametrize("address", ["postgres://u:p@h/n", "postgresql://u:p@h/n", "postgresql+asyncpg://u:p@h/n"])
 def test_a_postgresql_address_gets_our_driver(address):
     loaded = settings.load(database_url=address)
@@ -68,6 +76,12 @@ def test_a_postgresql_address_gets_our_driver(address):
         ("INSTALLHUB_DATABASE_URL", "sqlite://"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "a.example"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example/path"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "*"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://*.example"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example,null"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://user@a.example"),
+        ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example?x"),
         ("INSTALLHUB_LIMIT_EXPORT_ROOTS", "many"),
         ("INSTALLHUB_LIMIT_EXPORT_ROOTS", "0"),
         ("INSTALLHUB_LIMIT_BUNDLE_DAYS", "99999999999"),

@@ -1,0 +1,103 @@
+"""What an import does, told to the log and to the measures: one line a stage (decisions R40)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from domain.import_model import EventKind, ImportJob, ImportState, ProgressEvent, Stage
+from domain.model import ImportId, TenantId
+from domain.ports import Clock
+from domain.rows import NewEvent
+from server.logs import note
+from server.metrics import Metrics
+
+_log = logging.getLogger("server.imports")
+#: how a stage that nothing ended went, by the state in which its import ended
+_OUTCOMES = {
+    ImportState.SUCCEEDED: "done",
+    ImportState.FAILED: "failed",
+    ImportState.CANCELLED: "cancelled",
+    ImportState.EXPIRED: "expired",
+    ImportState.WAITING_FOR_DECISIONS: "waiting",
+}
+#: the run stopped and another one begins again
+_INTERRUPTED = "interrupted"
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of an import here. ``state`` is the end or the pause that it has told."""
+
+    began: float
+    stage: Stage | None = None
+    stage_began: float = 0.0
+    state: ImportState | None = None
+
+
+class Onlooker:
+    """:class:`domain.observing.Observer`. The worker says in between when a run begins and ends."""
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._runs: dict[ImportId, _Run] = {}
+
+    def submitted(self, job: ImportJob) -> None:
+        note(importId=job.import_id, tenant=job.tenant_id)
+        _say(job, "is submitted", outcome="queued")
+
+    def given_up(self, tenant_id: TenantId, import_id: ImportId, state: ImportState) -> None:
+        self._metrics.ended(state)
+        line = {"importId": import_id, "tenant": tenant_id, "outcome": _OUTCOMES[state]}
+        _log.info("%s is given up", import_id, extra={"fields": line})
+
+    def passed_on(self, event: ProgressEvent) -> None:
+        self._metrics.passed_on((self._clock.now() - event.at).total_seconds())
+
+    def begun(self, job: ImportJob) -> None:
+        """A worker of this process claimed the import."""
+        self._runs[job.import_id] = _Run(time.perf_counter())
+        if job.attempt > 1:
+            self._metrics.taken_over()
+        _say(job, "begins", attempt=job.attempt)
+
+    def told(self, job: ImportJob, event: NewEvent) -> None:
+        run = self._runs.get(job.import_id)
+        if run is None:
+            return
+        if event.kind is EventKind.STAGE_STARTED:
+            self._stage_ended(job, run, _INTERRUPTED)
+            run.stage, run.stage_began = event.progress.stage, time.perf_counter()
+        elif event.kind is EventKind.STAGE_ENDED:
+            self._stage_ended(job, run, "done")
+        elif event.kind in {EventKind.ENDED, EventKind.WAITING}:
+            run.state = event.state
+
+    def ended(self, job: ImportJob, *, is_written: bool) -> None:
+        """The run is over; its end is told only when it was written down for good."""
+        run = self._runs.pop(job.import_id)
+        outcome = _OUTCOMES[run.state] if is_written and run.state is not None else _INTERRUPTED
+        self._stage_ended(job, run, outcome)
+        if is_written and run.state is not None and run.state.is_final:
+            self._metrics.ended(run.state)
+        _say(job, "ends", ms=_ms(run.began), outcome=outcome)
+
+    def _stage_ended(self, job: ImportJob, run: _Run, outcome: str) -> None:
+        if run.stage is None:
+            return
+        self._metrics.stage_took(run.stage, time.perf_counter() - run.stage_began)
+        stage = run.stage.wire
+        _say(job, f"{stage} {outcome}", stage=stage, ms=_ms(run.stage_began), outcome=outcome)
+        run.stage = None
+
+
+def _ms(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 1)
+
+
+def _say(job: ImportJob, words: str, **fields: Any) -> None:
+    line = {"importId": job.import_id, "tenant": job.tenant_id, "mode": job.mode.value, **fields}
+    _log.info("%s %s", job.import_id, words, extra={"fields": line})
