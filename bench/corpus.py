@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import os
 import random
 import zipfile
 from typing import Any
@@ -52,7 +54,7 @@ def artifacts(count: int, *, size: int = 10_000, seed: int = 7) -> list[dict[str
     return made
 
 
-def bundle(tenant: str, name: str, made: list[dict[str, Any]], *, version: str = "1.0.0") -> bytes:
+def bundle(tenant: str, name: str, made: list[dict[str, Any]], *, version: str = "1.0.0", level: int = 6) -> bytes:
     """A bundle made with the standard library alone, for a package that no server of ours exported."""
     files = [json.dumps(artifact, indent=2, sort_keys=True).encode() for artifact in made]
     hashes = ["sha256:" + hashlib.sha256(file).hexdigest() for file in files]
@@ -84,13 +86,37 @@ def bundle(tenant: str, name: str, made: list[dict[str, Any]], *, version: str =
         "installOrder": [artifact["id"] for artifact in made],
     }
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         archive.writestr("manifest.json", json.dumps(manifest, indent=2, sort_keys=True))
         archive.writestr("README.md", f"# {name}\n")
         for row, file in zip(rows, files, strict=True):
             archive.writestr(row["file"], file)
     return out.getvalue()
 
+
+def large_bundle(tenant: str, name: str, *, mib: int) -> bytes:
+    """A ZIP of about so many MiB: entity schemas of almost 8 MiB of words that nobody wrote."""
+    count = math.ceil(mib / _PACKED_MIB)
+    made = [
+        {
+            **_head("EntitySchema", f"ent-{number}", number),
+            "name": f"{name} {number}",
+            "fields": [{"fieldName": f"field{row}", "description": _noise(_NOISE)} for row in range(_NOISY_FIELDS)],
+        }
+        for number in range(1, count + 1)
+    ]
+    return bundle(tenant, name, made, level=1)
+
+
+def _noise(length: int) -> str:
+    return os.urandom(length).translate(_LETTERS).decode("ascii")
+
+
+#: how random bytes become words: every ninth is a blank
+_LETTERS = bytes(32 if number % 9 == 0 else 97 + number % 26 for number in range(256))
+_NOISY_FIELDS, _NOISE = 12, 640 << 10
+#: what such an artifact is in the ZIP
+_PACKED_MIB = 4.6
 
 _FOLDERS = {"EntitySchema": "entities", "AtlasForm": "forms", "ProcessDefinition": "workflows"}
 

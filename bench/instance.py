@@ -10,8 +10,8 @@ from pathlib import Path
 
 from domain.access import ADMIN, PLATFORM, Caller
 from domain.import_model import ImportJob, ImportOptions, ImportPackage, ImportState
-from domain.importing import ImportOrder
 from domain.limits import Installation, Limits
+from domain.line import ImportOrder
 from domain.model import TenantId, TenantPlan
 from domain.ports import Ports
 from domain.services import Services, services
@@ -48,7 +48,7 @@ class Instance:
 
     async def run(self, order: ImportOrder) -> ImportJob:
         """Submit, claim and run."""
-        submitted = await self.services.importer.submit(self.caller, order)
+        submitted = await self.services.line.submit(self.caller, order)
         async with self.store.platform_unit() as unit:
             job = await unit.jobs.claim("bench", lease_seconds=60)
         if job is None:

@@ -1,0 +1,157 @@
+"""W4: how late 100 watchers of one import hear of an event; and how long a neighbour's write takes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from bench import corpus
+from bench.measure import Result
+from bench.servers import Bare, Product, a_bare_server, a_product
+
+LAG_GOAL = 3.0
+NEIGHBOUR_GOAL = 2.0
+WATCHERS = 100
+ARTIFACTS = 1000
+_BUSY, _NEIGHBOUR = "bench", "neighbour"
+_PERCENTILE = 0.99
+_PROGRESS = "subscription($id: ID!) { importProgress(importId: $id) { at seq isFinal } }"
+_SAVE = """mutation($input: ChangeArtifactsInput!) { changeArtifacts(input: $input) {
+  artifacts { revision } refusal { message } } }"""
+_IMPORT = """mutation($input: ImportPackageInput!) { importPackage(input: $input) {
+  importJob { id } refusal { message } } }"""
+
+
+async def run() -> list[Result]:
+    """Real sockets to real processes, in turn."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with a_bare_server(folder) as bare, a_product(folder / "ours") as product:
+            for tenant in (_BUSY, _NEIGHBOUR):
+                await product.add_tenant(tenant)
+            lags = await _product_lags(product)
+            bare_lags = await _bare_lags(bare, events=len(lags) // WATCHERS)
+            quiet = await _writes(product, seconds=4.0)
+            busy = await _writes_beside_imports(product)
+    return [
+        _result(f"W4 event lag, {WATCHERS} watchers, p99", _p99(lags), _p99(bare_lags), LAG_GOAL),
+        _result("W8 a neighbour's write during an import, p99", _p99(busy), _p99(quiet), NEIGHBOUR_GOAL),
+    ]
+
+
+def _result(name: str, ours: float, limit: float, goal: float) -> Result:
+    return Result(name, f"{ours * 1000:.1f} ms", f"{limit * 1000:.1f} ms", ours / limit, goal)
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * _PERCENTILE)]
+
+
+async def _product_lags(product: Product) -> list[float]:
+    """From the time that an event was written with, to its arrival at each watcher."""
+    async with _sockets(product.port, "/graphql", ["graphql-transport-ws"]) as sockets:
+        await _submitted(product, "Before", seed=0)
+        # waits behind the other, so that all are there when it begins
+        import_id = await _submitted(product, "Watched", seed=1)
+        for one in sockets:
+            await _subscribed(one, product.token, import_id)
+        began = time.time()
+        found = await asyncio.gather(*(_heard(one) for one in sockets))
+    return [arrived - written for heard in found for written, arrived in heard if written > began]
+
+
+async def _subscribed(socket: ClientConnection, token: str, import_id: str) -> None:
+    await socket.send(json.dumps({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}}))
+    await socket.recv()
+    operation = {"query": _PROGRESS, "variables": {"id": import_id}}
+    await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": operation}))
+
+
+async def _heard(socket: ClientConnection) -> list[tuple[float, float]]:
+    """When each event was written, and when it arrived."""
+    heard: list[tuple[float, float]] = []
+    async for message in socket:
+        now = time.time()
+        told = json.loads(message)
+        if told["type"] != "next":
+            break
+        event = told["payload"]["data"]["importProgress"]
+        heard.append((datetime.fromisoformat(event["at"]).timestamp(), now))
+    return heard
+
+
+async def _bare_lags(bare: Bare, *, events: int) -> list[float]:
+    lags: list[float] = []
+
+    async def heard(socket: ClientConnection) -> None:
+        for _ in range(events):
+            message = await socket.recv()
+            now = time.time()
+            lags.append(now - json.loads(message)["at"])
+
+    async with _sockets(bare.port, "/watch", None) as sockets:
+        watching = [asyncio.create_task(heard(one)) for one in sockets]
+        await bare.client.post("/tell", params={"times": events, "pause": 40})
+        await asyncio.gather(*watching)
+    return lags
+
+
+@asynccontextmanager
+async def _sockets(port: int, path: str, protocols: list[Any] | None) -> AsyncIterator[list[ClientConnection]]:
+    async with AsyncExitStack() as opened:
+        address = f"ws://127.0.0.1:{port}{path}"
+        yield [
+            await opened.enter_async_context(connect(address, subprotocols=protocols, proxy=None))
+            for _ in range(WATCHERS)
+        ]
+
+
+async def _submitted(product: Product, name: str, *, seed: int) -> str:
+    bundle = corpus.bundle("elsewhere", name, corpus.artifacts(ARTIFACTS, seed=seed))
+    headers = {"content-type": "application/zip", "x-tenant-id": _BUSY}
+    sent = await product.client.post("/api/installhub/uploads", content=bundle, headers=headers)
+    sent.raise_for_status()
+    request = {"tenantId": _BUSY, "source": {"uploadId": sent.json()["uploadId"]}}
+    request["options"] = {"defaultStrategy": "REPLACE"}
+    made = (await product.ask(_IMPORT, input={"request": request}))["importPackage"]
+    if made["refusal"]:
+        raise RuntimeError(made["refusal"]["message"])
+    return str(made["importJob"]["id"])
+
+
+async def _writes(product: Product, *, seconds: float) -> list[float]:
+    """A neighbour saves one small artifact again and again; how long each save takes."""
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        await _write(product, len(taken))
+        taken.append(time.perf_counter() - began)
+        await asyncio.sleep(0.01)
+    return taken
+
+
+async def _write(product: Product, number: int) -> None:
+    draft = {"artifactType": "ENTITY_SCHEMA", "artifactId": "ent-1", "name": "One", "version": "1.0.0"}
+    draft["content"] = {"fields": [{"fieldName": f"f{number}"}]}  # type: ignore[assignment]
+    made = (await product.ask(_SAVE, input={"tenantId": _NEIGHBOUR, "save": [draft]}))["changeArtifacts"]
+    if made["refusal"]:
+        raise RuntimeError(made["refusal"]["message"])
+
+
+async def _writes_beside_imports(product: Product) -> list[float]:
+    """The same while imports of 1,000 artifacts run one behind the other, for as long as they run."""
+    ids = [await _submitted(product, f"Busy {seed}", seed=seed) for seed in range(2, 6)]
+    taken: list[float] = []
+    state = "query($id: ID!) { importJob(id: $id) { state } }"
+    while (await product.ask(state, id=ids[-1]))["importJob"]["state"] in ("QUEUED", "RUNNING"):
+        taken += await _writes(product, seconds=0.25)
+    return taken
