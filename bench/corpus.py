@@ -116,7 +116,7 @@ def _noise(length: int) -> str:
 _LETTERS = bytes(32 if number % 9 == 0 else 97 + number % 26 for number in range(256))
 _NOISY_FIELDS, _NOISE = 12, 640 << 10
 #: what such an artifact is in the ZIP
-_PACKED_MIB = 4.6
+_PACKED_MIB = 4.94
 
 _FOLDERS = {"EntitySchema": "entities", "AtlasForm": "forms", "ProcessDefinition": "workflows"}
 

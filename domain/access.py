@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from domain.errors import ErrorCode, refuse
 from domain.model import Actor, TenantId
@@ -14,6 +14,9 @@ ADMIN = "installhub:admin"
 PLATFORM = "installhub:platform"
 OVERRIDE_SECURITY = "installhub:import:override-security-warnings"
 OVERRIDE_MAJOR = "installhub:import:override-major-version"
+
+#: the tenants that ids are looked up in; ``None`` means all of them
+Reach: TypeAlias = frozenset[TenantId] | None
 
 _READERS = ("installhub:import", "installhub:rollback", "installhub:approve", "installhub:read")
 
@@ -65,7 +68,7 @@ class Caller:
         return PLATFORM in self.scopes
 
     @property
-    def reach(self) -> frozenset[TenantId] | None:
+    def reach(self) -> Reach:
         """The tenants a lookup by id may look into; ``None`` means all of them."""
         return None if self.is_platform else self.tenants
 
@@ -109,7 +112,7 @@ def tenant_of(caller: Caller, *, body: str | None = None, header: str | None = N
     return named
 
 
-def reach_of(caller: Caller, header: str | None = None) -> frozenset[TenantId] | None:
+def reach_of(caller: Caller, header: str | None = None) -> Reach:
     """The tenants an id may be looked up in, narrowed by ``X-Tenant-Id`` if sent (R1). ``None`` means all."""
     if not header:
         return caller.reach

@@ -6,6 +6,7 @@ kept as rows, so that exports, previews and "used by" never read contents.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,10 +34,11 @@ from domain.model import (
     TenantId,
     name_key,
 )
+from domain.portions import portions
 from domain.ports import KeyTakenError, NameTakenError, Ports, RevisionMovedError, TenantUnit
 from domain.repeating import Once, made_before, once, remember
 from domain.rows import Slice
-from domain.tenancy import active_tenant
+from domain.tenancy import active_tenant, entry_of
 
 CHANGES_MAX = 1000
 ARTIFACT_BYTES_MAX = 8 << 20
@@ -81,8 +83,9 @@ class _Batch:
     actor: Actor
     at: datetime
     heads: dict[str, ArtifactHead]
-    bodies: Mapping[str, bytes]
     revisions: dict[str, NewRevision] = field(default_factory=dict)
+    #: the status that each artifact is to have at last, and the place of the wish
+    statuses: dict[str, tuple[ArtifactStatus, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -103,15 +106,32 @@ class Authoring:
         """
         require(caller, Right.EDIT_ARTIFACTS)
         request = once(caller, key, "changeArtifacts", changes)
+        is_platform_use = changes.tenant_id not in caller.tenants
+        details = {"artifacts": len(changes)}
+        entry = entry_of(caller, changes.tenant_id, "artifacts.changed", details, at=self._clock.now())
         try:
-            return await self.apply(changes, caller.actor, request)
-        except KeyTakenError:
-            return await self.apply(changes, caller.actor, request)
+            return await self._apply(changes, caller.actor, request, entry if is_platform_use else None)
+        except (Refusal, KeyTakenError):
+            # a twin that was quicker has the key, and the names and revisions
+            if first := await self._changed_before(changes.tenant_id, request):
+                return first
+            raise
 
-    async def apply(
-        self, changes: ArtifactChanges, actor: Actor, request: Once | None = None, *, audited_as: str = ""
-    ) -> list[ArtifactHead]:
+    async def apply(self, changes: ArtifactChanges, actor: Actor, *, audited_as: str = "") -> list[ArtifactHead]:
         """The same for the host's own command line, which needs no token and is audited instead."""
+        entry = AuditEntry(self._clock.now(), actor, audited_as, None, {"artifacts": len(changes)})
+        return await self._apply(changes, actor, None, entry if audited_as else None)
+
+    async def _changed_before(self, tenant_id: TenantId, request: Once | None) -> list[ArtifactHead] | None:
+        if request is None:
+            return None
+        async with self._store.view(tenant_id) as unit:
+            made = await made_before(unit, request, self._clock.now())
+            return await _named_heads(unit, made["artifactIds"]) if made else None
+
+    async def _apply(
+        self, changes: ArtifactChanges, actor: Actor, request: Once | None, entry: AuditEntry | None
+    ) -> list[ArtifactHead]:
         refuse_if(_batch_problems(changes))
         drafts = [replace(d, artifact_id=d.artifact_id or _new_id(d.artifact_type)) for d in changes.save]
         named = [d.artifact_id or "" for d in drafts] + [*changes.publish, *changes.archive, *changes.remove]
@@ -120,28 +140,20 @@ class Authoring:
             unit = platform.of(changes.tenant_id)
             if made := await made_before(unit, request, self._clock.now()):
                 return await _named_heads(unit, made["artifactIds"])
-            batch = await self._batch(unit, changes, named, actor)
+            heads = await unit.artifacts.heads(named)
+            batch = _Batch(actor, self._clock.now(), {str(key): head for key, head in heads.items()})
             for place, draft in enumerate(drafts):
                 _save(batch, place, draft)
             for verb, status in _STATUS_BY_VERB.items():
                 for place, artifact_id in enumerate(getattr(changes, verb)):
-                    _set_status(batch, f"{verb}[{place}]", artifact_id, status)
+                    _wish_status(batch, f"{verb}[{place}]", artifact_id, status)
             batch.problems += await _taken_names(unit, batch, drafts)
             refuse_if(batch.problems)
             await _write(unit, batch)
-            if audited_as:
-                await unit.imports.audit(AuditEntry(batch.at, actor, audited_as, None, {"artifacts": len(changes)}))
+            if entry is not None:
+                await unit.imports.audit(entry)
             await remember(unit, request, {"artifactIds": list(dict.fromkeys(named))}, batch.at)
             return await _named_heads(unit, named)
-
-    async def _batch(self, unit: TenantUnit, changes: ArtifactChanges, named: list[str], actor: Actor) -> _Batch:
-        heads = await unit.artifacts.heads(named)
-        kept = {*changes.publish, *changes.archive, *changes.remove}
-        needed = [head.revision_id for key, head in heads.items() if key in kept]
-        bodies: dict[str, bytes] = {}
-        for begin in range(0, len(needed), 50):
-            bodies |= await unit.artifacts.bodies(needed[begin : begin + 50])
-        return _Batch(actor, self._clock.now(), {str(key): head for key, head in heads.items()}, bodies)
 
     async def heads(self, caller: Caller, tenant_id: TenantId, artifact_ids: list[str]) -> dict[str, ArtifactHead]:
         """Artifacts by id; unknown ones are absent."""
@@ -162,7 +174,17 @@ class Authoring:
         require(caller, Right.READ_ARTIFACTS)
         async with self._store.view(tenant_id) as unit:
             bodies = await unit.artifacts.bodies(revision_ids)
-        return {key: strict_json.trusted(body) for key, body in bodies.items()}
+        return await asyncio.to_thread(_trees, bodies)
+
+    async def content_sizes(self, caller: Caller, tenant_id: TenantId, revision_ids: list[str]) -> dict[str, int]:
+        """How many bytes the JSON of revisions takes, by revision id: what :meth:`contents` has in memory at once."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.artifacts.body_sizes(revision_ids)
+
+
+def _trees(bodies: Mapping[str, bytes]) -> dict[str, Any]:
+    return {key: strict_json.trusted(body) for key, body in bodies.items()}
 
 
 async def _named_heads(unit: TenantUnit, artifact_ids: Sequence[str]) -> list[ArtifactHead]:
@@ -243,32 +265,30 @@ def _save(batch: _Batch, place: int, draft: ArtifactDraft) -> None:
         text = f"{artifact_id} was deleted; a deleted id is never used again."
         batch.problems.append(Problem(ErrorCode.BAD_USER_INPUT, text, f"{where}.artifactId", artifact_id))
     tree = {**draft.content, "name": draft.name, "status": draft.status.wire}
-    _add(batch, where, artifact_id, draft.artifact_type, draft.version, tree, head)
+    if made := _revision(batch, where, artifact_id, draft.artifact_type, draft.version, tree):
+        batch.revisions[artifact_id] = made
 
 
-def _set_status(batch: _Batch, where: str, artifact_id: str, status: ArtifactStatus) -> None:
-    saved = batch.revisions.get(artifact_id)
+def _wish_status(batch: _Batch, where: str, artifact_id: str, status: ArtifactStatus) -> None:
     head = batch.heads.get(artifact_id)
-    known = saved or head
-    if known is None or (saved is None and head is not None and not head.is_there):
-        text = f"There is no artifact {artifact_id} in this tenant."
-        batch.problems.append(Problem(ErrorCode.NOT_FOUND, text, where, artifact_id, {"what": "artifact"}))
+    if artifact_id in batch.revisions or (head is not None and head.is_there):
+        batch.statuses[artifact_id] = status, where
         return
-    body = saved.body if saved else batch.bodies[known.revision_id]
+    text = f"There is no artifact {artifact_id} in this tenant."
+    batch.problems.append(Problem(ErrorCode.NOT_FOUND, text, where, artifact_id, {"what": "artifact"}))
+
+
+def _with_status(batch: _Batch, known: ArtifactHead | NewRevision, body: bytes) -> NewRevision | None:
+    status, where = batch.statuses[known.artifact_id]
     tree = {**strict_json.trusted(body), "status": status.wire}
-    _add(batch, where, artifact_id, known.artifact_type, known.version, tree, head)
+    return _revision(batch, where, known.artifact_id, known.artifact_type, known.version, tree)
 
 
-def _add(
-    batch: _Batch,
-    where: str,
-    artifact_id: str,
-    artifact_type: ArtifactType,
-    version: str,
-    tree: dict[str, Any],
-    head: ArtifactHead | None,
-) -> None:
-    """Put the next revision of an artifact into the batch."""
+def _revision(
+    batch: _Batch, where: str, artifact_id: str, artifact_type: ArtifactType, version: str, tree: dict[str, Any]
+) -> NewRevision | None:
+    """The next revision of an artifact; ``None`` and a problem where nobody could import it."""
+    head = batch.heads.get(artifact_id)
     try:
         strict_json.demand_strict(tree)
         content = content_of(
@@ -280,7 +300,7 @@ def _add(
     except strict_json.NotStrict as flaw:
         text = f"{where}.content{flaw.pointer}: {flaw.reason}"
         batch.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, f"{where}.content", artifact_id))
-        return
+        return None
     final = written(
         content.template, {r.target_id: r.target_id for r in content.references} | {artifact_id: artifact_id}
     )
@@ -289,8 +309,8 @@ def _add(
     if reason := _unreadable(body):
         text = f"{where}.content: {reason}"
         batch.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, f"{where}.content", artifact_id))
-        return
-    batch.revisions[artifact_id] = NewRevision(
+        return None
+    return NewRevision(
         revision_id=RevisionId(str(uuid_utils.uuid7())),
         artifact_id=ArtifactId(artifact_id),
         artifact_type=artifact_type,
@@ -319,11 +339,12 @@ def _unreadable(body: bytes) -> str:
 
 
 async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: list[ArtifactDraft]) -> list[Problem]:
-    """Which names another artifact has that this batch does not touch; two of the batch may swap theirs."""
+    """Which names another artifact keeps; two that are saved may swap theirs, and what is removed frees its own."""
+    removed = {key for key, (status, _) in batch.statuses.items() if status is ArtifactStatus.DELETED}
     places = {(draft.artifact_type, name_key(draft.name)): place for place, draft in enumerate(drafts)}
     found = []
     for head in await unit.artifacts.named(places):
-        if head.artifact_id not in batch.revisions:
+        if head.artifact_id not in batch.revisions.keys() | removed:
             place = places[head.artifact_type, name_key(head.name)]
             text = f"{head.artifact_id} has this type and name: {head.name}."
             found.append(Problem(ErrorCode.ARTIFACT_NAME_TAKEN, text, f"save[{place}].name", head.artifact_id))
@@ -331,8 +352,36 @@ async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: list[ArtifactDra
 
 
 async def _write(unit: TenantUnit, batch: _Batch) -> None:
+    """Removals first, which frees their names; what is stored is read and written a few at a time.
+
+    Raises refusals with every problem of the stored contents; then the unit is to be given up.
+    """
+    stored = [key for key in batch.statuses if key not in batch.revisions]
+    for known in [one for key, one in batch.revisions.items() if key in batch.statuses]:
+        if made := _with_status(batch, known, known.body):
+            batch.revisions[known.artifact_id] = made
+    freed = [key for key in stored if batch.statuses[key][0] is ArtifactStatus.DELETED]
+    await _write_stored(unit, batch, freed)
+    await _write_some(unit, batch, list(batch.revisions.values()))
+    await _write_stored(unit, batch, [key for key in stored if batch.statuses[key][0] is not ArtifactStatus.DELETED])
+    refuse_if(batch.problems)
+
+
+async def _write_stored(unit: TenantUnit, batch: _Batch, artifact_ids: Sequence[str]) -> None:
+    """The same contents with another status."""
+    heads = [batch.heads[key] for key in artifact_ids]
+    sizes = await unit.artifacts.body_sizes([head.revision_id for head in heads])
+    for part in portions(heads, lambda head: sizes[head.revision_id]):
+        bodies = await unit.artifacts.bodies([head.revision_id for head in part])
+        made = [_with_status(batch, head, bodies[head.revision_id]) for head in part]
+        await _write_some(unit, batch, [one for one in made if one])
+
+
+async def _write_some(unit: TenantUnit, batch: _Batch, revisions: Sequence[NewRevision]) -> None:
+    if batch.problems:
+        return
     try:
-        await unit.artifacts.write(list(batch.revisions.values()))
+        await unit.artifacts.write(revisions)
     except NameTakenError as error:
         text = f"Another artifact of this type is named {error.name}." if error.name else "The name is taken."
         raise refuse(ErrorCode.ARTIFACT_NAME_TAKEN, text, "save") from error

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from domain.access import Reach
 from domain.import_model import (
     ActionKind,
     AuditEntry,
@@ -23,14 +24,16 @@ from domain.import_model import (
 from domain.model import ArtifactHead, ArtifactId, ImportId, Package, PackageId, PlanId, Revision, Tenant, TenantId
 from domain.rows import Slice
 
-Reach = frozenset[TenantId] | None
-
 
 class QueueSpot(NamedTuple):
-    """Where a queued import stands: 1 for the next one, and the import that has the tenant's place now."""
+    """Where a queued import stands: 1 for the next one, and the import that has the tenant's place now.
+
+    A holder whose worker has died loses the place when its lease ends.
+    """
 
     position: int
     holder: ImportId | None
+    holder_lease_until: datetime | None = None
 
 
 class Standing(NamedTuple):

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from domain.access import Caller, Right, require
-from domain.batch_rows import BatchRows, QueueSpot, Reach
+from domain.access import Caller, Reach, Right, require
+from domain.batch_rows import BatchRows, QueueSpot
 from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
 from domain.model import ArtifactHead, ArtifactId, ImportId, Package, PackageId, PlanId, Revision, Tenant, TenantId
 from domain.ports import Ports

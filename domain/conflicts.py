@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domain import strict_json, versions
-from domain.access import Caller, Right, require
+from domain.access import Caller, Reach, Right, require
 from domain.archive import ArchiveLimits, open_archive
 from domain.artifact_types import FOLDERS, ArtifactType
 from domain.contents import content_of, written
@@ -33,12 +33,11 @@ from domain.import_model import (
 from domain.import_outcome import is_conflict
 from domain.limits import Installation
 from domain.model import Actor, ArtifactId, ArtifactStatus, ReferenceKind, TenantId, TenantPlan, WireEnum, name_key
+from domain.portions import with_bodies
 from domain.ports import Ports
-from domain.records import Reach, Records
-from domain.rows import Page, Touch
+from domain.records import Records
+from domain.rows import Page, Slice, Touch
 
-#: two contents each, and at most 50 bodies at once
-_MERGES_AT_ONCE = 25
 #: changes that one audit tells of all merges together
 _MERGE_CHANGES_MAX = 10_000
 #: the audit's word for decisions sent by hand (R18); ``domain.line`` writes these entries
@@ -123,8 +122,8 @@ class Conflicts:
         Raises ``NotFound``, and ``BundleExpired`` when the package's side is kept nowhere any more.
         """
         job = await self._records.get_import(caller, import_id, reach)
-        actions = await self._actions(job)
-        action = next((action for action in actions if action.conflict_key == conflict_id), None)
+        async with self._store.view(job.tenant_id) as unit:
+            action = await unit.imports.conflict(job.import_id, conflict_id)
         if action is None or action.existing is None:
             raise refuse(ErrorCode.NOT_FOUND, "This import has no such conflict.", "conflictId", what="conflict")
         revision_id = action.existing.revision_id
@@ -132,8 +131,8 @@ class Conflicts:
             bodies = await unit.artifacts.bodies([revision_id, *filter(None, [action.base_body_id])])
         if revision_id not in bodies:
             raise _expired()
-        package = bodies.get(action.base_body_id) or await self._from_bundle(job, action, actions)
-        suggested = tuple(_suggested(action, job))
+        package = bodies.get(action.base_body_id) or await self._from_bundle(job, action)
+        suggested = tuple(suggestions(action, job))
         return await asyncio.to_thread(_diff, action, bodies[revision_id], package, suggested)
 
     async def touched(
@@ -152,6 +151,22 @@ class Conflicts:
         async with self._store.view(tenant_id) as unit:
             return await unit.imports.touched(name_key(artifact_name), types, page=page, page_size=page_size)
 
+    async def touches(
+        self,
+        caller: Caller,
+        tenant_id: TenantId,
+        artifact_name: str,
+        artifact_types: Sequence[ArtifactType] = (),
+        *,
+        first: int,
+        after: tuple[str, int] | None = None,
+    ) -> Slice[Touch]:
+        """The same one after the other; ``after`` is the last import id and place seen."""
+        require(caller, Right.READ_IMPORTS)
+        types = artifact_types or tuple(ArtifactType)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.imports.touches(name_key(artifact_name), types, first=first, after=after)
+
     async def _actions(self, job: ImportJob) -> tuple[PlanAction, ...]:
         async with self._store.view(job.tenant_id) as unit:
             return (await unit.imports.actions(job.import_id, first=self._limits.artifacts_enterprise)).items
@@ -161,18 +176,16 @@ class Conflicts:
         merged = [action for action in conflicts if action.strategy is ConflictStrategy.MERGE]
         found = {action.source_id: MergeDetails() for action in merged if action.kind is ActionKind.UNCHANGED}
         written_ones = [action for action in merged if action.kind is ActionKind.MERGE]
-        for begin in range(0, len(written_ones), _MERGES_AT_ONCE):
-            part = written_ones[begin : begin + _MERGES_AT_ONCE]
-            async with self._store.view(tenant_id) as unit:
-                bodies = await unit.artifacts.bodies([key for action in part for key in _sides(action)])
+        async for part, bodies in with_bodies(self._store, tenant_id, written_ones, _sides):
             room = _MERGE_CHANGES_MAX - sum(len(one.updated + one.added + one.removed) for one in found.values())
             found |= await asyncio.to_thread(_merge_details, part, bodies, room)
         return found
 
-    async def _from_bundle(self, job: ImportJob, action: PlanAction, actions: Sequence[PlanAction]) -> bytes:
+    async def _from_bundle(self, job: ImportJob, action: PlanAction) -> bytes:
         """The package's side out of the bundle, which this import's validation has read and believed."""
         limits = self._limits.bundle(TenantPlan.ENTERPRISE).archive
-        remap: dict[str, str] = {one.source_id: one.target_id for one in actions if one.ordinal == action.ordinal}
+        actions = [one for one in await self._actions(job) if one.ordinal == action.ordinal]
+        remap: dict[str, str] = {one.source_id: one.target_id for one in actions}
         try:
             async with self._blobs.local(job.packages[action.ordinal].blob_key) as path:
                 return await asyncio.to_thread(_read_member, path, limits, action, remap)
@@ -251,7 +264,7 @@ def _diff(
     return ConflictDiff(action, existing, package, changes(existing, package, action.artifact_type), suggested)
 
 
-def _suggested(action: PlanAction, job: ImportJob) -> Iterator[ConflictStrategy]:
+def suggestions(action: PlanAction, job: ImportJob) -> Iterator[ConflictStrategy]:
     """What the import would let through, the mildest that brings the package's changes first (section 8.6; R5)."""
     existing = action.existing
     if existing is not None and existing.status is not ArtifactStatus.LOCKED:

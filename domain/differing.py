@@ -28,7 +28,8 @@ from domain.model import WireEnum
 CHANGES_MAX = 1_000
 #: characters of all places together: one long key around many changes would cost its length for each of them
 _PLACES_MAX = 1 << 20
-_VOLATILE = ("_exportedAt", "_schemaVersion")
+#: members of a file that change with every export, or with the product (R6)
+VOLATILE = ("_exportedAt", "_schemaVersion")
 
 
 class _Absent:
@@ -91,7 +92,7 @@ def shown_content(file: bytes, artifact_type: ArtifactType) -> dict[str, Any]:
     secrets = [pointer for pointer, _ in scanning.secret_paths(artifact_type.wire, None, raw=file)]
     shown, _ = without_credentials(file, artifact_type, secrets)
     tree: dict[str, Any] = strict_json.trusted(shown)
-    for name in _VOLATILE:
+    for name in VOLATILE:
         tree.pop(name, None)
     return tree
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,15 +41,14 @@ from domain.model import (
     name_key,
     rfc3339,
 )
+from domain.portions import portions
 from domain.ports import BlobWriter, KeyTakenError, Ports, VersionTakenError
 from domain.repeating import Once, made_before, once, remember
 from domain.rows import ExportForm
 from domain.scanning import secret_paths
 from domain.scanning.walk import redacted
-from domain.tenancy import active_tenant
+from domain.tenancy import active_tenant, entry_of, mark_platform_use
 
-#: so much content is in memory, or one larger artifact
-_PART_BYTES = 4 << 20
 _NO_BLOB = BlobKey("")
 _MINUTE, _HOUR = 60, 3600
 #: as long as a manifest may say it
@@ -203,7 +202,7 @@ class Exporter:
             revisions = [head.revision_id for head in heads]
             known = await unit.artifacts.export_forms(revisions)
             sizes = await unit.artifacts.body_sizes(revisions)
-        for part in _parts(heads, sizes):
+        for part in portions(heads, lambda head: sizes[head.revision_id]):
             async with self._store.view(order.tenant_id) as unit:
                 bodies = await unit.artifacts.bodies([head.revision_id for head in part])
             build.forms |= await asyncio.to_thread(_add_part, build, part, bodies, known)
@@ -229,6 +228,9 @@ class Exporter:
                 await unit.packages.record_export(export_record(caller.actor, order, package, "", now))
                 warnings = [problem_row(warning) for warning in exported.warnings]
                 await remember(unit, request, {"packageId": package.package_id, "warnings": warnings}, now)
+                details = {"packageId": package.package_id, "package": package.name, "version": package.version}
+                entry = entry_of(caller, order.tenant_id, "package.exported", details, at=now)
+                await mark_platform_use(unit, caller, entry)
         except KeyTakenError:
             await self._blobs.delete(package.blob_key)
             raise
@@ -241,8 +243,11 @@ class Exporter:
             raise Refusal([taken_problem(taken, package.checksum)]) from error
 
     async def _record(self, caller: Caller, order: ExportOrder, package: Package | None, failure: str) -> None:
+        now, details = self._clock.now(), {"package": order.package_name, "version": order.version, "failure": failure}
         async with self._store.unit(order.tenant_id) as unit:
-            await unit.packages.record_export(export_record(caller.actor, order, package, failure, self._clock.now()))
+            await unit.packages.record_export(export_record(caller.actor, order, package, failure, now))
+            entry = entry_of(caller, order.tenant_id, "package.refused", details, at=now)
+            await mark_platform_use(unit, caller, entry)
 
     def _root_problems(self, artifact_ids: Sequence[str]) -> list[Problem]:
         if not artifact_ids:
@@ -252,21 +257,6 @@ class Exporter:
             details = {"limit": self._limits.export_roots, "actual": len(artifact_ids)}
             return [Problem(ErrorCode.TOO_MANY_ROOT_ARTIFACTS, text, "artifactIds", details=details)]
         return []
-
-
-def _parts(heads: Sequence[ArtifactHead], sizes: Mapping[str, int]) -> Iterator[list[ArtifactHead]]:
-    """The artifacts in their order, as many together as fit the memory that an export may take."""
-    part: list[ArtifactHead] = []
-    left = _PART_BYTES
-    for head in heads:
-        size = sizes[head.revision_id]
-        if part and size > left:
-            yield part
-            part, left = [], _PART_BYTES
-        part.append(head)
-        left -= size
-    if part:
-        yield part
 
 
 def _add_part(

@@ -187,6 +187,18 @@ class ImportPackage:
     source_package: PackageId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Importable:
+    """A package that an import may name.
+
+    ``gone`` is why its bytes cannot be read any more (R13), if so: a problem for a new import, and none for a request
+    that was carried out before (R25).
+    """
+
+    package: ImportPackage
+    gone: tuple[Problem, ...] = ()
+
+
 #: every revision is held in these stages
 _INSTALLED = (Stage.VERIFICATION, Stage.ACTIVATION)
 
@@ -307,7 +319,9 @@ class ImportFilter:
     kinds: tuple[ImportKind, ...] = ()
     package_name: str = ""
     package_id: str = ""
-    #: the actor's e-mail address or subject, as records show it
+    #: the actor's e-mail address, else the subject
+    submitted_by: str = ""
+    #: who is named by it: the actor, or the person that a service account named (R38)
     imported_by: str = ""
     #: submitted at or after this time, and before that one
     since: datetime | None = None
@@ -325,6 +339,10 @@ class MergeBase:
     source_id: str
     content_hash: str
     body_id: str
+
+
+#: more than a package has artifacts (R24)
+POSITIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +373,18 @@ class PlanAction:
     content_hash: str = ""
     base_body_id: str = ""
     base_hash: str = ""
+
+    @property
+    def place(self) -> int:
+        """Where it stands in its plan: ``ordinal`` times :data:`POSITIONS`, plus ``position``."""
+        return self.ordinal * POSITIONS + self.position
+
+    @property
+    def decider(self) -> DecisionSource | None:
+        """Who decided: nobody yet about an open conflict; and what is the same without a strategy is none (R19)."""
+        if self.kind is None:
+            return None
+        return self.decided_by if self.strategy else DecisionSource.NO_CONFLICT
 
     @property
     def writes(self) -> bool:

@@ -6,7 +6,7 @@ Both doors build their answers from it, so the record says the same at every tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from domain.errors import ErrorCode, Problem, problem_row
@@ -93,8 +93,9 @@ def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
     }
 
 
-def conflict_report(actions: Sequence[PlanAction]) -> dict[str, Any]:
-    """The report of a paused import: the conflicts that wait (decisions section 9.4, *409*)."""
+def conflict_report(plan: Plan) -> dict[str, Any]:
+    """The report of a paused import: every conflict, those that are decided too (R18; section 9.4, *409*)."""
+    actions = [action for action in plan.actions if is_conflict(action)]
     return {
         "conflictsFound": len(actions),
         "conflicts": [
@@ -106,10 +107,18 @@ def conflict_report(actions: Sequence[PlanAction]) -> dict[str, Any]:
                 "existingVersion": action.existing.version if action.existing else None,
                 "packageVersion": action.to_version,
                 "mergeSupported": action.artifact_type.is_mergeable,
-                "proposedStrategy": None,
+                "proposedStrategy": action.strategy.wire if action.strategy else None,
             }
             for action in actions
         ],
+    }
+
+
+def reported_conflicts(job: ImportJob, *, open_only: bool = False) -> dict[str, str]:
+    """Name by id of the conflicts in the report of a paused import: all, or those that wait for a decision."""
+    rows = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
+    return {
+        row["conflictId"]: row["artifactName"] for row in rows if not open_only or row.get("proposedStrategy") is None
     }
 
 
@@ -127,11 +136,16 @@ def decided_conflict(action: PlanAction) -> dict[str, Any]:
 
 def importer_warnings(job: ImportJob) -> list[Problem]:
     """``importedBy`` never changes the actor and never refuses (R38)."""
-    named = job.options.imported_by
-    if not named or job.submitted_by.is_service or named in {job.submitted_by.label, job.submitted_by.subject}:
+    if job.submitted_by.is_service or not on_behalf_of(job):
         return []
     text = "importedBy names somebody else than the token; the import is recorded under the token's owner."
     return [Problem(ErrorCode.IMPORTED_BY_IGNORED, text, "importedBy")]
+
+
+def on_behalf_of(job: ImportJob) -> dict[str, str]:
+    """Whom ``importedBy`` names, for the audit; nothing where that is the actor (R38)."""
+    named, actor = job.options.imported_by, job.submitted_by
+    return {"onBehalfOf": named} if named and named not in {actor.label, actor.subject} else {}
 
 
 def is_conflict(action: PlanAction) -> bool:
@@ -159,7 +173,7 @@ def action_row(action: PlanAction) -> dict[str, Any]:
         "targetId": action.target_id,
         "existingVersion": action.existing.version if action.existing else None,
         "packageVersion": action.to_version,
-        "decidedBy": action.decided_by.wire,
+        "decidedBy": action.decider.wire if action.decider else None,
     }
 
 

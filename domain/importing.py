@@ -90,7 +90,7 @@ class Importer:
         async with self._validated(run) as bundle:
             for _ in range(1 + REPLANS_MAX):
                 try:
-                    async with run.together(is_small=_is_small(bundle)):
+                    async with run.together(is_small=_is_small(bundle, run.job)):
                         return await self._carried_out(run, bundle)
                 except (PlanMovedError, NameTakenError, RevisionMovedError) as moved:
                     drift = moved.drift if isinstance(moved, PlanMovedError) else ()
@@ -246,7 +246,7 @@ class Importer:
                 raise PlanMovedError(moved)
             await unit.imports.activate(job.import_id, [installed], origin_of(manifest, "", job.import_id))
             details = {"package": manifest.name, "version": manifest.version, "counts": outcome["counts"]}
-            details |= {"conflicts": outcome["conflictReport"]["conflicts"], "onBehalfOf": job.options.imported_by}
+            details |= {"conflicts": outcome["conflictReport"]["conflicts"]}
             await unit.imports.audit(self._entry(job, "import.activated", details))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": ImportState.SUCCEEDED.value})
 
@@ -262,8 +262,10 @@ class Importer:
     async def _paused(self, run: Run, made: Plan) -> None:
         """Wait for decisions, up to the first deadline; the tenant's place is free meanwhile (R18)."""
         expires = run.job.expires_at or self._clock.now() + timedelta(hours=self._limits.pause_hours)
-        report = import_outcome.conflict_report(made.open_conflicts)
-        run.finish(ImportState.WAITING_FOR_DECISIONS, f"{report['conflictsFound']} conflicts wait for decisions.")
+        report = import_outcome.conflict_report(made)
+        count = len(made.open_conflicts)
+        text = "1 conflict waits for a decision." if count == 1 else f"{count} conflicts wait for decisions."
+        run.finish(ImportState.WAITING_FOR_DECISIONS, text)
         changes = {
             "state": ImportState.WAITING_FOR_DECISIONS,
             "expires_at": expires,
@@ -314,11 +316,14 @@ class Importer:
                     return
 
     def _entry(self, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
-        return AuditEntry(self._clock.now(), job.submitted_by, action, job.import_id, details)
+        told = {**details, **import_outcome.on_behalf_of(job)}
+        return AuditEntry(self._clock.now(), job.submitted_by, action, job.import_id, told)
 
 
-def _is_small(bundle: CheckedBundle) -> bool:
-    return len(bundle.artifacts) <= SMALL_ARTIFACTS and bundle.template_bytes <= SMALL_BYTES
+def _is_small(bundle: CheckedBundle, job: ImportJob) -> bool:
+    """A backup is as large as what it replaces, and nobody waits for a writer while it is packed."""
+    is_little = len(bundle.artifacts) <= SMALL_ARTIFACTS and bundle.template_bytes <= SMALL_BYTES
+    return is_little and not job.options.backup_before_replace
 
 
 async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, None]) -> None:

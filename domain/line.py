@@ -11,8 +11,8 @@ from typing import Any
 
 import uuid_utils
 
-from domain.access import Caller, Right, require
-from domain.errors import ErrorCode, refuse
+from domain.access import Caller, Reach, Right, require
+from domain.errors import ErrorCode, Problem, refuse, refuse_if
 from domain.import_model import (
     AuditEntry,
     ConflictStrategy,
@@ -25,14 +25,15 @@ from domain.import_model import (
     ImportState,
     Progress,
 )
+from domain.import_outcome import on_behalf_of, reported_conflicts
 from domain.limits import Installation
 from domain.model import ImportId, PlanId, TenantId
 from domain.observing import NOBODY, Observer
 from domain.ports import KeyTakenError, Ports, TenantUnit
-from domain.records import Reach, Records
+from domain.records import Records
 from domain.repeating import Once, made_before, once, remember
 from domain.rows import NewEvent
-from domain.tenancy import active_tenant
+from domain.tenancy import active_tenant, entry_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class ImportOrder:
     package: ImportPackage
     options: ImportOptions
     retry_of: ImportId | None = None
+    #: why the bytes cannot be read any more, if they cannot
+    gone: tuple[Problem, ...] = ()
+
+
+#: what a cancel is, by what it led to: a running import ends by itself
+_CANCELS = {ImportState.CANCELLING: "import.cancel-requested", ImportState.CANCELLED: "import.cancelled"}
 
 
 def admit(caller: Caller, options: ImportOptions) -> None:
@@ -69,10 +76,11 @@ class Line:
         """Put an import into its tenant's line. What the run finds is told by the job.
 
         With an idempotency key that the same request came with before, that request's import is the answer, as it
-        is now (R25); its package is the first one's, and bytes that the door stored again belong to nobody.
+        is now (R25), even when the bytes have gone since; its package is the first one's, and bytes that the door
+        stored again belong to nobody.
 
-        Raises ``InsufficientPermission``, ``InvalidTenantId``, ``IdempotencyKeyReused`` and, when too many wait,
-        ``RateLimitExceeded``.
+        Raises ``InsufficientPermission``, ``InvalidTenantId``, ``IdempotencyKeyReused``, what the order says about
+        bytes that are gone and, when too many wait, ``RateLimitExceeded``.
         """
         admit(caller, order.options)
         package = order.package
@@ -88,15 +96,19 @@ class Line:
             await active_tenant(platform.tenants, order.tenant_id)
             unit = platform.of(order.tenant_id)
             if made := await made_before(unit, request, self._clock.now()):
-                return await _made_job(unit, made)
+                joined = await _made_job(unit, made)
+                self._observer.found(joined)
+                return joined
+            refuse_if(order.gone)
             await self._refuse_flood(unit)
             job = self._new_job(caller, order, request)
             text = f"{order.retry_of} is tried again." if order.retry_of else "The import was accepted."
             event = NewEvent(EventKind.QUEUED, Progress(None, 0, None, 0.0), text, ImportState.QUEUED)
             await unit.imports.submit(job, event)
             await remember(unit, request, {"importId": job.import_id}, job.submitted_at)
-            if order.tenant_id not in caller.tenants:
-                await unit.imports.audit(self._entry(caller, job, "import.submitted", {"asPlatform": True}))
+            named = on_behalf_of(job)
+            if named or order.tenant_id not in caller.tenants:
+                await unit.imports.audit(self._entry(caller, job, "import.submitted", named))
         self._observer.submitted(job)
         return job
 
@@ -128,27 +140,31 @@ class Line:
     async def retry(self, caller: Caller, import_id: str, reach: Reach, *, key: str | None = None) -> ImportJob:
         """A new import of the same bundle with the same options, for one that came to nothing (R12).
 
-        Raises ``NotFound``, ``BadUserInput`` for an import that goes on or succeeded, ``BundleExpired`` when its
-        bytes are gone, and what :meth:`submit` raises.
+        An export of another tenant is as far away as for the first import (section 9.1). Raises ``NotFound``,
+        ``BadUserInput`` for an import that goes on or succeeded, ``BundleExpired`` when its bytes are gone, and what
+        :meth:`submit` raises.
         """
-        require(caller, Right.IMPORT)
-        job = await self._records.get_import(caller, import_id, reach)
+        job = await self._found(caller, import_id, reach)
         if not job.state.is_final or job.state is ImportState.SUCCEEDED:
             text = "Only an import that failed, was cancelled or expired can be tried again."
             raise refuse(ErrorCode.BAD_USER_INPUT, text, "importId", importId=job.import_id)
         package = job.packages[0]
-        if not await self._records.is_stored(package.blob_key):
-            raise refuse(ErrorCode.BUNDLE_EXPIRED, "The import's bundle is no longer kept. Send it again.", "importId")
-        return await self.submit(caller, ImportOrder(job.tenant_id, package, job.options, job.import_id), key=key)
+        if package.source_package:
+            await self._records.importable(caller, package.source_package, caller.reach, job.tenant_id)
+        text = "The import's bundle is no longer kept. Send it again."
+        is_stored = await self._records.is_stored(package.blob_key)
+        gone = () if is_stored else (Problem(ErrorCode.BUNDLE_EXPIRED, text, "importId"),)
+        order = ImportOrder(job.tenant_id, package, job.options, retry_of=job.import_id, gone=gone)
+        return await self.submit(caller, order, key=key)
 
     async def cancel(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
         """Ask an import to stop before its activation. Raises ``NotFound`` and ``CancelTooLate``."""
-        require(caller, Right.IMPORT)
-        job = await self._records.get_import(caller, import_id, reach)
+        job = await self._found(caller, import_id, reach)
         if not job.state.is_final:
             async with self._store.unit(job.tenant_id) as unit:
                 state = await unit.imports.request_cancel(job.import_id)
-                await unit.imports.audit(self._entry(caller, job, "import.cancel-requested", {}))
+                if state in _CANCELS:
+                    await unit.imports.audit(self._entry(caller, job, _CANCELS[state], {}))
             if state is ImportState.CANCELLED:
                 self._observer.given_up(job.tenant_id, job.import_id, state)
             job = await self._records.get_import(caller, import_id, reach)
@@ -163,27 +179,40 @@ class Line:
 
         Raises ``NotFound``, ``ImportExpired``, and ``BadUserInput`` for decisions that match no conflict.
         """
+        job = await self._found(caller, import_id, reach)
+        self._refuse_undecidable(job, decisions)
+        decided = {key: strategy.wire for key, strategy in decisions.items()}
+        async with self._store.unit(job.tenant_id) as unit:
+            is_resumed = await unit.imports.resume(job.import_id, decisions)
+            if is_resumed:
+                await unit.imports.audit(self._entry(caller, job, "import.resumed", {"decisions": decided}))
+        job = await self._records.get_import(caller, import_id, reach)
+        if not is_resumed:
+            self._refuse_undecidable(job, decisions)
+            raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
+        return job
+
+    async def _found(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
         require(caller, Right.IMPORT)
         job = await self._records.get_import(caller, import_id, reach)
-        if job.state is ImportState.EXPIRED:
+        self._observer.found(job)
+        return job
+
+    def _refuse_undecidable(self, job: ImportJob, decisions: Mapping[str, ConflictStrategy]) -> None:
+        """Its time is over when it says so, whether or not the sweep has come by (R18)."""
+        is_waiting = job.state is ImportState.WAITING_FOR_DECISIONS
+        is_over = is_waiting and job.expires_at is not None and job.expires_at <= self._clock.now()
+        if is_over or job.state is ImportState.EXPIRED:
             raise refuse(ErrorCode.IMPORT_EXPIRED, "The import waited too long and was given up.", "importId")
-        waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
-        known = {conflict["conflictId"] for conflict in waiting} | set(job.decisions)
-        unknown = sorted(set(decisions) - known)
-        if unknown or job.state is not ImportState.WAITING_FOR_DECISIONS:
+        unknown = sorted(set(decisions) - reported_conflicts(job).keys() - job.decisions.keys())
+        if unknown or not is_waiting:
             text = (
                 "These decisions match no waiting conflict." if unknown else "The import does not wait for decisions."
             )
             raise refuse(ErrorCode.BAD_USER_INPUT, text, "resolutions", unknown=unknown)
-        decided = {key: strategy.wire for key, strategy in decisions.items()}
-        async with self._store.unit(job.tenant_id) as unit:
-            if not await unit.imports.resume(job.import_id, decisions):
-                raise refuse(ErrorCode.BAD_USER_INPUT, "The import does not wait for decisions.", "importId")
-            await unit.imports.audit(self._entry(caller, job, "import.resumed", {"decisions": decided}))
-        return await self._records.get_import(caller, import_id, reach)
 
     def _entry(self, caller: Caller, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
-        return AuditEntry(self._clock.now(), caller.actor, action, job.import_id, details)
+        return entry_of(caller, job.tenant_id, action, details, at=self._clock.now(), import_id=job.import_id)
 
 
 async def _made_job(unit: TenantUnit, made: Mapping[str, Any]) -> ImportJob:

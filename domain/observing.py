@@ -15,6 +15,9 @@ class Observer(Protocol):
     def submitted(self, job: ImportJob) -> None:
         """A new import stands in its tenant's line."""
 
+    def found(self, job: ImportJob) -> None:
+        """A request is about an import that is there: it came again, or it acts on it."""
+
     def told(self, job: ImportJob, event: NewEvent) -> None:
         """A running import tells this; what is rolled back is told again."""
 
@@ -29,6 +32,9 @@ class Nobody:
     """Looks on where nobody does."""
 
     def submitted(self, job: ImportJob) -> None:
+        """Nothing is done about it."""
+
+    def found(self, job: ImportJob) -> None:
         """Nothing is done about it."""
 
     def told(self, job: ImportJob, event: NewEvent) -> None:

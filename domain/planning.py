@@ -13,10 +13,10 @@ from domain.import_model import ImportJob, Plan
 from domain.limits import Limits
 from domain.model import ArtifactHead, PlanId, Tenant, name_key
 from domain.plan import Inventory, Planned, PlanRequest
+from domain.portions import with_bodies
 from domain.ports import Clock, Store, TenantUnit
 from domain.scanning import ScanReport
 
-_BODIES_AT_ONCE = 50
 _DYNAMIC_MAX = 200
 
 
@@ -87,10 +87,9 @@ class Planner:
     async def _settle(self, planned: Planned) -> None:
         """Merges and credentials, a few existing contents in memory at a time."""
         unsettled = planned.unsettled
-        for begin in range(0, len(unsettled), _BODIES_AT_ONCE):
-            part = unsettled[begin : begin + _BODIES_AT_ONCE]
-            async with self._store.view(planned.request.tenant_id) as unit:
-                bodies = await unit.artifacts.bodies([head.revision_id for _, head in part if head])
+        if not unsettled:
+            return
+        async for part, bodies in with_bodies(self._store, planned.request.tenant_id, unsettled, _existing):
             await asyncio.to_thread(_settle_part, planned, part, bodies)
 
 
@@ -102,6 +101,11 @@ async def _own(unit: TenantUnit, bundle: CheckedBundle) -> dict[str, ArtifactHea
         return {}
     heads = await unit.artifacts.heads([artifact.source_id for artifact in bundle.artifacts])
     return {head.artifact_id: head for head in heads.values() if head.is_there}
+
+
+def _existing(unsettled: tuple[int, ArtifactHead | None]) -> list[str]:
+    _, head = unsettled
+    return [head.revision_id] if head else []
 
 
 def _settle_part(planned: Planned, part: list[tuple[int, ArtifactHead | None]], bodies: Mapping[str, bytes]) -> None:

@@ -117,8 +117,8 @@ class Store(Protocol):
 class BlobWriter(Protocol):
     """Bytes on their way in; visible only after ``finish``."""
 
-    async def write(self, chunk: bytes) -> None:
-        """Append."""
+    async def write(self, chunk: bytes | bytearray) -> None:
+        """Append. Whoever gives a bytearray does not change it any more."""
 
     async def finish(self) -> BlobKey:
         """Make it durable and visible."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.access import Caller, Right, require
-from domain.errors import ErrorCode, Refusal, refuse
+from domain.access import Caller, Reach, Right, require
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.following import Follower, demand_number
 from domain.import_model import (
+    ActionKind,
     AuditEntry,
+    Importable,
     ImportFilter,
     ImportJob,
+    ImportPackage,
     ImportState,
     InstalledPackage,
     Plan,
@@ -21,9 +24,7 @@ from domain.import_model import (
 )
 from domain.model import BlobKey, Package, PlanId, TenantId
 from domain.ports import Ports
-from domain.rows import HistoryFilter, Page, Slice
-
-Reach = frozenset[TenantId] | None
+from domain.rows import ExportLine, HistoryFilter, Page, Slice
 
 _RENEWED_EVERY = timedelta(days=1)
 
@@ -52,10 +53,14 @@ class Records:
 
     async def with_bytes(self, package: Package) -> Package:
         """The same package, when its bundle can still be fetched; else ``BundleExpired`` (installhub.md 6.8)."""
-        if package.expires_at <= self._clock.now() or not await self.is_stored(package.blob_key):
-            text = "The bundle is no longer kept; its record stays. Export the package again."
-            raise refuse(ErrorCode.BUNDLE_EXPIRED, text)
+        refuse_if(await self._gone(package))
         return package
+
+    async def _gone(self, package: Package) -> tuple[Problem, ...]:
+        if package.expires_at > self._clock.now() and await self.is_stored(package.blob_key):
+            return ()
+        text = "The bundle is no longer kept; its record stays. Export the package again."
+        return (Problem(ErrorCode.BUNDLE_EXPIRED, text),)
 
     async def keep_longer(self, package: Package, *, days: int) -> None:
         """A download keeps the bytes for so many days from now (installhub.md section 6.8); told once a day."""
@@ -79,10 +84,10 @@ class Records:
         async with self._store.view(tenant_id) as unit:
             return await unit.packages.page(search=search, first=first, after=after)
 
-    async def importable(self, caller: Caller, package_id: str, reach: Reach, target: TenantId) -> Package:
-        """A package to import from: another tenant's needs ``installhub:export`` too (section 9.1).
+    async def importable(self, caller: Caller, package_id: str, reach: Reach, target: TenantId) -> Importable:
+        """An exported package as that of an import: another tenant's needs ``installhub:export`` too (section 9.1).
 
-        Raises ``NotFound``, ``InsufficientPermission`` and ``BundleExpired``.
+        Raises ``NotFound`` and ``InsufficientPermission``.
         """
         async with self._store.platform_view() as unit:
             package = await unit.lookup.package(package_id, reach)
@@ -90,7 +95,8 @@ class Records:
             raise _no_package("sourcePackageId")
         if package.tenant_id != target:
             require(caller, Right.EXPORT)
-        return await self.with_bytes(package)
+        named = ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
+        return Importable(named, await self._gone(package))
 
     async def import_job(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob | None:
         """An import."""
@@ -123,11 +129,33 @@ class Records:
         async with self._store.view(tenant_id) as unit:
             return await unit.imports.plan(PlanId(plan_id))
 
-    async def actions(self, caller: Caller, plan: Plan, *, first: int, after: int | None = None) -> Slice[PlanAction]:
-        """A plan's actions in install order."""
+    async def actions(
+        self,
+        caller: Caller,
+        plan: Plan,
+        *,
+        first: int,
+        after: int | None = None,
+        kinds: Collection[ActionKind | None] | None = None,
+    ) -> Slice[PlanAction]:
+        """A plan's actions in install order; of some kinds, if given, ``None`` among them for open conflicts."""
         require(caller, Right.READ_IMPORTS)
         async with self._store.view(plan.tenant_id) as unit:
-            return await unit.imports.actions(plan.import_id, first=first, after=after)
+            return await unit.imports.actions(plan.import_id, first=first, after=after, kinds=kinds)
+
+    async def action_page(
+        self,
+        caller: Caller,
+        plan: Plan,
+        *,
+        page: int,
+        page_size: int,
+        kinds: Collection[ActionKind | None] | None = None,
+    ) -> Page[PlanAction]:
+        """The same by page number, counted."""
+        require(caller, Right.READ_IMPORTS)
+        async with self._store.view(plan.tenant_id) as unit:
+            return await unit.imports.action_page(plan.import_id, page=page, page_size=page_size, kinds=kinds)
 
     async def events(self, caller: Caller, job: ImportJob, *, after: int, first: int) -> list[ProgressEvent]:
         """All events after a number, unmerged (R20)."""
@@ -176,7 +204,7 @@ class Records:
     async def import_page(
         self, caller: Caller, reach: Reach, wanted: ImportFilter, *, page: int, page_size: int
     ) -> Page[ImportJob]:
-        """Imports by page number, newest first, counted."""
+        """Imports by page number, newest first, counted; without their outcomes."""
         require(caller, Right.READ_IMPORTS)
         async with self._store.platform_view() as unit:
             return await unit.lookup.import_page(reach, wanted, page=page, page_size=page_size)
@@ -188,6 +216,14 @@ class Records:
         require(caller, Right.EXPORT)
         async with self._store.view(tenant_id) as unit:
             return await unit.packages.history(wanted, page=page, page_size=page_size)
+
+    async def exports(
+        self, caller: Caller, tenant_id: TenantId, wanted: HistoryFilter, *, first: int, after: int | None = None
+    ) -> Slice[ExportLine]:
+        """The same line after line."""
+        require(caller, Right.EXPORT)
+        async with self._store.view(tenant_id) as unit:
+            return await unit.packages.exports(wanted, first=first, after=after)
 
     async def installed_packages(
         self,
@@ -203,10 +239,13 @@ class Records:
         async with self._store.platform_view() as unit:
             return await unit.lookup.installed(reach, package_name=package_name, first=first, after=after)
 
-    async def queue_place(self, job: ImportJob) -> tuple[int, ImportJob | None]:
-        """A queued import's place in its tenant's line, and what holds the tenant's place."""
-        async with self._store.view(job.tenant_id) as unit:
-            return await unit.imports.queue_place(job.import_id), await unit.imports.holder()
+    async def installed_page(
+        self, caller: Caller, reach: Reach, *, package_name: str = "", page: int, page_size: int
+    ) -> Page[InstalledPackage]:
+        """The same by page number, counted."""
+        require(caller, Right.READ_ARTIFACTS)
+        async with self._store.platform_view() as unit:
+            return await unit.lookup.installed_page(reach, package_name=package_name, page=page, page_size=page_size)
 
 
 def _no_package(where: str) -> Refusal:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from domain.access import Reach
 from domain.artifact_types import ArtifactType
 from domain.errors import Problem
 from domain.import_model import (
+    ActionKind,
     AuditEntry,
     ConflictStrategy,
     Drift,
@@ -36,8 +38,6 @@ from domain.model import (
     PackageId,
     PlanId,
     Reference,
-    Revision,
-    RevisionId,
     Tenant,
     TenantId,
     TenantPlan,
@@ -82,6 +82,14 @@ class HistoryFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportLine:
+    """One line of the export history, in the contract's words (installhub.md section 6.8); later ones have more."""
+
+    number: int
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Touch:
     """What an import did with an artifact (installhub.md section 8.10); one that was new met no conflict."""
 
@@ -93,6 +101,8 @@ class Touch:
     strategy: ConflictStrategy | None
     previous_version: str | None
     new_version: str
+    #: :attr:`domain.import_model.PlanAction.place`
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +150,6 @@ class ArtifactRows(Protocol):
     ) -> Slice[ArtifactHead]:
         """By name key, then id. ``after`` is the last (name key, artifact id) seen."""
 
-    async def used_by(
-        self, artifact_id: str, *, first: int, after: tuple[str, str] | None = None
-    ) -> Slice[ArtifactHead]:
-        """Non-deleted artifacts whose active revision refers to this one (literal or dynamic), in page order."""
-
     async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
         """References of the active revisions of these artifacts, by artifact id, then pointer."""
 
@@ -153,9 +158,6 @@ class ArtifactRows(Protocol):
 
     async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
         """Non-deleted artifacts whose origin is this package (R4)."""
-
-    async def revisions(self, artifact_id: str, *, first: int, before: int | None = None) -> Slice[Revision]:
-        """Activated revisions, newest first; ``before`` is the last number seen."""
 
     async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
         """Bytes of the bodies of saved revisions."""
@@ -198,6 +200,9 @@ class PackageRows(Protocol):
     async def history(self, wanted: HistoryFilter, *, page: int, page_size: int) -> Page[Mapping[str, Any]]:
         """Lines of the export history, newest first."""
 
+    async def exports(self, wanted: HistoryFilter, *, first: int, after: int | None = None) -> Slice[ExportLine]:
+        """The same list; ``after`` is the last number seen."""
+
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
         """A download keeps the bytes longer."""
 
@@ -231,12 +236,6 @@ class ImportRows(Protocol):
     async def queued_count(self) -> int:
         """Imports of this tenant that wait in line."""
 
-    async def holder(self) -> ImportJob | None:
-        """The import that has the tenant's place."""
-
-    async def queue_place(self, import_id: ImportId) -> int:
-        """1 for the first in the tenant's line."""
-
     async def job(self, import_id: ImportId) -> ImportJob | None:
         """The record."""
 
@@ -247,8 +246,11 @@ class ImportRows(Protocol):
         Raises :class:`LeaseLostError` when another worker owns the job.
         """
 
-    async def request_cancel(self, import_id: ImportId) -> ImportState:
-        """Ask a running job to stop; end a queued or waiting one as CANCELLED with its final event."""
+    async def request_cancel(self, import_id: ImportId) -> ImportState | None:
+        """Ask a running job to stop; end a queued or waiting one as CANCELLED with its final event.
+
+        ``None`` when there was nothing to do: it has ended, or was asked before.
+        """
 
     async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
         """Back to QUEUED with these decisions added and a RESUMED event; False when it does not wait."""
@@ -271,13 +273,41 @@ class ImportRows(Protocol):
     async def plan(self, plan_id: PlanId) -> Plan | None:
         """The plan without its actions."""
 
-    async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
-        """The plan's actions in install order; ``after`` is the last (ordinal * 1,000,000 + position) seen."""
+    async def actions(
+        self,
+        import_id: ImportId,
+        *,
+        first: int,
+        after: int | None = None,
+        kinds: Collection[ActionKind | None] | None = None,
+    ) -> Slice[PlanAction]:
+        """The plan's actions in install order; ``after`` is the last :attr:`PlanAction.place` seen.
+
+        Only those of ``kinds``, if given; ``None`` among them stands for open conflicts.
+        """
+
+    async def action_page(
+        self, import_id: ImportId, *, page: int, page_size: int, kinds: Collection[ActionKind | None] | None = None
+    ) -> Page[PlanAction]:
+        """The same list by page number, counted."""
+
+    async def conflict(self, import_id: ImportId, conflict_key: str) -> PlanAction | None:
+        """The planned action with this conflict id."""
 
     async def touched(
         self, name_key: str, artifact_types: Collection[ArtifactType], *, page: int, page_size: int
     ) -> Page[Touch]:
         """What successful imports did with artifacts of this name, deleted ones too; newest first."""
+
+    async def touches(
+        self,
+        name_key: str,
+        artifact_types: Collection[ArtifactType],
+        *,
+        first: int,
+        after: tuple[str, int] | None = None,
+    ) -> Slice[Touch]:
+        """The same list; ``after`` is the last import id and place seen."""
 
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         """Installed packages with these name keys, or all."""
@@ -287,9 +317,6 @@ class ImportRows(Protocol):
 
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
         """Write revisions that nobody sees yet, and the bodies of merge bases that are no revision."""
-
-    async def held_ids(self, import_id: ImportId) -> set[RevisionId]:
-        """Revisions already held for this import."""
 
     async def broken_references(self, import_id: ImportId) -> list[Reference]:
         """Literal references of held revisions to what is neither active here nor held by this import."""
@@ -331,42 +358,41 @@ class TenantRows(Protocol):
     async def update(self, tenant_id: TenantId, *, plan: TenantPlan | None, status: TenantStatus | None) -> None:
         """Change what is given."""
 
-    async def page(
-        self, reach: frozenset[TenantId] | None, *, search: str, first: int, after: str | None = None
-    ) -> Slice[Tenant]:
+    async def page(self, reach: Reach, *, search: str, first: int, after: str | None = None) -> Slice[Tenant]:
         """By id; ``None`` reaches all."""
 
 
 class LookupRows(Protocol):
     """Lookups by an id that is unique in the installation, inside a caller's reach (``None``: everywhere)."""
 
-    async def package(self, package_id: str, reach: frozenset[TenantId] | None) -> Package | None:
+    async def package(self, package_id: str, reach: Reach) -> Package | None:
         """An exported package."""
 
-    async def import_job(self, import_id: str, reach: frozenset[TenantId] | None) -> ImportJob | None:
+    async def import_job(self, import_id: str, reach: Reach) -> ImportJob | None:
         """An import job."""
 
-    async def plan_tenant(self, plan_id: str, reach: frozenset[TenantId] | None) -> TenantId | None:
+    async def plan_tenant(self, plan_id: str, reach: Reach) -> TenantId | None:
         """Whose plan it is."""
 
     async def import_jobs(
-        self, reach: frozenset[TenantId] | None, wanted: ImportFilter, *, first: int, after: str | None = None
+        self, reach: Reach, wanted: ImportFilter, *, first: int, after: str | None = None
     ) -> Slice[ImportJob]:
         """Newest first; ``after`` is the last import id seen (ids sort by time)."""
 
-    async def import_page(
-        self, reach: frozenset[TenantId] | None, wanted: ImportFilter, *, page: int, page_size: int
-    ) -> Page[ImportJob]:
-        """The same list by page number, counted."""
+    async def import_page(self, reach: Reach, wanted: ImportFilter, *, page: int, page_size: int) -> Page[ImportJob]:
+        """The same list by page number, counted; no job has its outcome, which is as large as the import."""
 
     async def installed(
-        self, reach: frozenset[TenantId] | None, *, package_name: str, first: int, after: tuple[str, str, str] | None
+        self, reach: Reach, *, package_name: str, first: int, after: tuple[str, str, str] | None
     ) -> Slice[InstalledPackage]:
         """Installed packages by tenant, name key and source; ``after`` is the last of these seen."""
 
-    async def tenants_holding(
-        self, artifact_ids: Collection[str], reach: frozenset[TenantId] | None
-    ) -> dict[ArtifactId, TenantId]:
+    async def installed_page(
+        self, reach: Reach, *, package_name: str, page: int, page_size: int
+    ) -> Page[InstalledPackage]:
+        """The same list by page number, counted."""
+
+    async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
         """Non-deleted artifacts with these ids in the reach, and one tenant each (R21)."""
 
 
@@ -376,8 +402,8 @@ class KeepingRows(Protocol):
     async def secret(self, name: str) -> str:
         """A key of the installation: 64 hexadecimal digits, made by whoever asks first."""
 
-    async def forget_expired(self, now: datetime) -> int:
-        """Drop uploads and idempotency keys past their time; how many."""
+    async def forget_expired(self, now: datetime, *, uploads_kept: timedelta) -> int:
+        """Drop idempotency keys past their time, and uploads so much longer after theirs; how many."""
 
     async def unnamed(self, keys: Collection[BlobKey], *, now: datetime, kept_after_use: timedelta) -> set[BlobKey]:
         """Which of these blobs nothing needs any more.

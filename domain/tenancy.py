@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from domain.access import Caller, Right, require
-from domain.errors import ErrorCode, Problem, refuse, refuse_if
+from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.import_model import AuditEntry
 from domain.limits import Installation
-from domain.model import Tenant, TenantId, TenantPlan, TenantStatus
-from domain.ports import Ports
+from domain.model import ImportId, Tenant, TenantId, TenantPlan, TenantStatus
+from domain.ports import Ports, TenantUnit
+from domain.repeating import Once, made_before, once, remember
 from domain.rows import Slice, TenantRows
 
 _LENGTH_MAX = 100
@@ -21,6 +26,26 @@ async def active_tenant(tenants: TenantRows, tenant_id: str) -> Tenant:
         state = "is suspended" if tenant else "does not exist"
         raise refuse(ErrorCode.INVALID_TENANT_ID, f"The tenant {tenant_id} {state}.", "tenantId")
     return tenant
+
+
+def entry_of(
+    caller: Caller,
+    tenant_id: TenantId,
+    action: str,
+    details: Mapping[str, Any],
+    *,
+    at: datetime,
+    import_id: ImportId | None = None,
+) -> AuditEntry:
+    """What a caller did in a tenant; marked where the token does not name the tenant (decisions section 9.1)."""
+    mark = {} if tenant_id in caller.tenants else {"asPlatform": True}
+    return AuditEntry(at, caller.actor, action, import_id, {**details, **mark})
+
+
+async def mark_platform_use(unit: TenantUnit, caller: Caller, entry: AuditEntry) -> None:
+    """Audit what members of the tenant may do unaudited, where the caller is none (decisions section 9.1)."""
+    if unit.tenant_id not in caller.tenants:
+        await unit.imports.audit(entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +64,56 @@ class Tenancy:
         self._clock = ports.clock
         self._installation = installation
 
-    async def create(self, caller: Caller, tenant_id: str, plan: TenantPlan) -> Tenant:
-        """Make a tenant. Raises ``InsufficientPermission``, ``BadUserInput``, ``TenantExists``."""
+    async def create(self, caller: Caller, tenant_id: str, plan: TenantPlan, *, key: str | None = None) -> Tenant:
+        """Make a tenant. With an idempotency key that made it before, the tenant is the answer, as it is now (R25).
+
+        Raises ``InsufficientPermission``, ``BadUserInput``, ``TenantExists`` and ``IdempotencyKeyReused``.
+        """
         require(caller, Right.MAKE_TENANTS)
-        return await self.add(tenant_id, plan)
+        refuse_if(_id_problems(tenant_id))
+        request = once(caller, key, "createTenant", tenant_id, plan)
+        tenant = self._new(tenant_id, plan)
+        async with self._store.platform_unit() as platform:
+            unit = platform.of(tenant.tenant_id)
+            if not await platform.tenants.add(tenant):
+                return await _made_tenant(platform.tenants, unit, request, tenant)
+            details = {"plan": plan.wire}
+            entry = entry_of(caller, tenant.tenant_id, "tenant.created", details, at=tenant.created_at)
+            await mark_platform_use(unit, caller, entry)
+            await remember(unit, request, {"tenantId": tenant.tenant_id}, tenant.created_at)
+        return tenant
 
     async def add(self, tenant_id: str, plan: TenantPlan) -> Tenant:
         """The same for the host's own command line, which needs no token."""
         refuse_if(_id_problems(tenant_id))
-        tenant = Tenant(
+        tenant = self._new(tenant_id, plan)
+        async with self._store.platform_unit() as unit:
+            if not await unit.tenants.add(tenant):
+                raise _there(tenant)
+        return tenant
+
+    def _new(self, tenant_id: str, plan: TenantPlan) -> Tenant:
+        return Tenant(
             tenant_id=TenantId(tenant_id),
             plan=plan,
             status=TenantStatus.ACTIVE,
             platform_version=self._installation.platform_version,
             created_at=self._clock.now(),
         )
-        async with self._store.platform_unit() as unit:
-            if not await unit.tenants.add(tenant):
-                raise refuse(ErrorCode.TENANT_EXISTS, f"The tenant {tenant_id} is already there.", "tenantId")
-        return tenant
 
     async def update(self, caller: Caller, tenant_id: TenantId, change: TenantChange) -> Tenant:
         """Change plan or status. Raises ``InsufficientPermission``, ``TenantMismatch``, ``NotFound``."""
         require(caller, Right.ADMINISTER)
         if not caller.is_member(tenant_id):
             raise refuse(ErrorCode.TENANT_MISMATCH, "This token gives no access to that tenant.", "id")
-        async with self._store.platform_unit() as unit:
-            await unit.tenants.update(tenant_id, plan=change.plan, status=change.status)
-            tenant = await unit.tenants.find(tenant_id)
-        if tenant is None:
-            raise refuse(ErrorCode.NOT_FOUND, "There is no such tenant.", "id", what="tenant")
+        told = {"plan": change.plan.wire if change.plan else None, "status": change.status and change.status.value}
+        entry = entry_of(caller, tenant_id, "tenant.changed", told, at=self._clock.now())
+        async with self._store.platform_unit() as platform:
+            await platform.tenants.update(tenant_id, plan=change.plan, status=change.status)
+            tenant = await platform.tenants.find(tenant_id)
+            if tenant is None:
+                raise refuse(ErrorCode.NOT_FOUND, "There is no such tenant.", "id", what="tenant")
+            await mark_platform_use(platform.of(tenant_id), caller, entry)
         return tenant
 
     async def find(self, caller: Caller, tenant_id: str) -> Tenant | None:
@@ -82,6 +127,18 @@ class Tenancy:
         """The caller's tenants, by id."""
         async with self._store.platform_view() as unit:
             return await unit.tenants.page(caller.reach, search=search, first=first, after=after)
+
+
+async def _made_tenant(tenants: TenantRows, unit: TenantUnit, request: Once | None, wanted: Tenant) -> Tenant:
+    """The tenant that is there, when this very request made it."""
+    there = await tenants.find(wanted.tenant_id)
+    if there is None or not await made_before(unit, request, wanted.created_at):
+        raise _there(wanted)
+    return there
+
+
+def _there(tenant: Tenant) -> Refusal:
+    return refuse(ErrorCode.TENANT_EXISTS, f"The tenant {tenant.tenant_id} is already there.", "tenantId")
 
 
 def _id_problems(tenant_id: str) -> list[Problem]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from domain.import_model import ImportState
+from domain.errors import ErrorCode
+from domain.import_model import AuditEntry, ImportJob, ImportState
+from domain.import_outcome import on_behalf_of
 from domain.limits import Installation
 from domain.observing import NOBODY, Observer
 from domain.ports import Ports
+from domain.repeating import KEPT
 
 #: a row that names new bytes is written within this time
 _GRACE = timedelta(hours=24)
+#: what the doors have just offered is named by an import within this time: so much longer than they offer it,
+#: uploads and bytes are kept
+_LEEWAY = timedelta(hours=1)
 
 
 class Upkeep:
@@ -36,24 +42,27 @@ class Upkeep:
         for tenant_id, import_id in overdue:
             async with self._store.unit(tenant_id) as unit_of_tenant:
                 is_over = await unit_of_tenant.imports.expire(import_id)
+                if is_over and (job := await unit_of_tenant.imports.job(import_id)):
+                    await unit_of_tenant.imports.audit(_expired(job, self._clock.now()))
             if is_over:
                 self._observer.given_up(tenant_id, import_id, ImportState.EXPIRED)
         return len(overdue)
 
     async def forget_expired(self) -> int:
-        """Drop uploads and idempotency keys past their time (R13, R25); their bytes go with the next sweep."""
+        """Drop idempotency keys an hour after their time, and rows of uploads when no key can name them (R13, R25)."""
         async with self._store.platform_unit() as unit:
-            return await unit.keeping.forget_expired(self._clock.now())
+            return await unit.keeping.forget_expired(self._clock.now() - _LEEWAY, uploads_kept=KEPT)
 
     async def sweep_blobs(self) -> int:
         """Delete stored bytes that nothing needs any more, a day after they came at the earliest (R13).
 
-        A day, because bytes are stored before the row that names them is written.
+        A day, because bytes are stored before the row that names them is written; and an hour after the last
+        moment when a door could offer them.
         """
         now, swept = self._clock.now(), 0
         async for keys in self._blobs.keys(older_than=now - _GRACE):
             async with self._store.platform_view() as unit:
-                unnamed = await unit.keeping.unnamed(keys, now=now, kept_after_use=self._kept_after_use)
+                unnamed = await unit.keeping.unnamed(keys, now=now - _LEEWAY, kept_after_use=self._kept_after_use)
             for key in unnamed:
                 await self._blobs.delete(key)
             swept += len(unnamed)
@@ -71,3 +80,9 @@ class Upkeep:
                     more = await unit_of_tenant.imports.discard(import_id)
                 dropped += more
         return dropped
+
+
+def _expired(job: ImportJob, at: datetime) -> AuditEntry:
+    """Told as the other ends that nobody asked for: under the name of whoever submitted the import."""
+    details = {"code": ErrorCode.IMPORT_EXPIRED.wire, **on_behalf_of(job)}
+    return AuditEntry(at, job.submitted_by, "import.expired", job.import_id, details)

@@ -10,12 +10,12 @@ from datetime import timedelta
 import uuid_utils
 
 from domain.access import Caller, Right, require
-from domain.errors import ErrorCode, refuse
-from domain.import_model import ImportPackage
+from domain.errors import ErrorCode, Problem, refuse
+from domain.import_model import Importable, ImportPackage
 from domain.model import TenantId, Upload, UploadId
 from domain.ports import KeyTakenError, Ports
 from domain.repeating import Once, made_before, once, remember
-from domain.tenancy import active_tenant
+from domain.tenancy import active_tenant, entry_of, mark_platform_use
 
 #: how long an upload waits to be used
 LIFETIME = timedelta(hours=24)
@@ -66,18 +66,20 @@ class Uploads:
             )
             await unit.uploads.add(upload)
             await remember(unit, request, {"uploadId": upload.upload_id}, now)
+            details = {"uploadId": upload.upload_id, "sizeBytes": upload.size_bytes}
+            await mark_platform_use(unit, caller, entry_of(caller, tenant_id, "upload.kept", details, at=now))
         return upload
 
-    async def importable(self, caller: Caller, upload_id: str, target: TenantId) -> ImportPackage:
+    async def importable(self, caller: Caller, upload_id: str, target: TenantId) -> Importable:
         """An upload as the package of an import; another caller's and another tenant's are as unknown as none.
 
-        Raises ``InsufficientPermission``, ``NotFound`` and ``UploadExpired``.
+        Raises ``InsufficientPermission`` and ``NotFound``.
         """
         require(caller, Right.IMPORT)
         async with self._store.view(target) as unit:
             upload = await unit.uploads.find(upload_id)
         if upload is None or upload.subject != caller.identity:
             raise refuse(ErrorCode.NOT_FOUND, "There is no such upload.", "uploadId", what="upload")
-        if upload.expires_at <= self._clock.now():
-            raise refuse(ErrorCode.UPLOAD_EXPIRED, "The upload waited too long; send it again.", "uploadId")
-        return ImportPackage(0, upload.blob_key, upload.sha256, upload.size_bytes)
+        late = Problem(ErrorCode.UPLOAD_EXPIRED, "The upload waited too long; send it again.", "uploadId")
+        gone = (late,) if upload.expires_at <= self._clock.now() else ()
+        return Importable(ImportPackage(0, upload.blob_key, upload.sha256, upload.size_bytes), gone)

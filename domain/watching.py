@@ -2,20 +2,23 @@
 
 Only what happens while somebody watches is shown, and only how things stand: what changed twice since the last look is
 shown once. A watcher pulls, so a slow one holds nothing but the states it has seen, and looks again when it is ready.
+Watchers of the same reach who are woken by one bell look together, and the store is asked once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from domain.access import Caller, Right, require
-from domain.batch_rows import BatchRows, Reach, Standing
+from domain.access import Caller, Reach, Right, require
+from domain.batch_rows import BatchRows, Standing
 from domain.import_model import ImportJob
 from domain.model import ImportId
-from domain.ports import IMPORTS, Ports, UnavailableError
+from domain.ports import IMPORTS, Ports, Store, UnavailableError
 
 T = TypeVar("T")
 
@@ -29,6 +32,7 @@ _READ_AT_ONCE = 100
 _FIRST_PAUSE_SECONDS = 0.1
 
 _Seen = dict[ImportId, Standing]
+_AGES_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Watching:
@@ -39,6 +43,8 @@ class Watching:
         self._bell = ports.bell
         self._clock = ports.clock
         self._watchers = 0
+        #: one for each reach that is watched now
+        self._looks: WeakValueDictionary[Reach, _Look] = WeakValueDictionary()
 
     @property
     def watcher_count(self) -> int:
@@ -57,39 +63,72 @@ class Watching:
         return self._changes(reach)
 
     async def _changes(self, reach: Reach) -> AsyncGenerator[ImportJob, None]:
+        look = self._looks.setdefault(reach, _Look(self._store, reach))
         async with self._bell.listen(IMPORTS) as rung:
             looked_at = self._clock.now()
-            seen = await self._standing(reach, looked_at)
+            seen = await look.standing(looked_at)
             self._watchers += 1
             try:
                 while True:
                     await rung.wait(POLL_SECONDS)
                     since, looked_at = looked_at, self._clock.now()
-                    before, seen = seen, await self._standing(reach, since)
+                    before, seen = seen, await look.standing(since)
                     changed = [key for key, standing in seen.items() if before.get(key) != standing]
                     for begin in range(0, len(changed), _READ_AT_ONCE):
-                        for job in await self._jobs(changed[begin : begin + _READ_AT_ONCE], reach):
+                        for job in await look.jobs(changed[begin : begin + _READ_AT_ONCE]):
                             # read a moment later: it may stand elsewhere by now
                             seen[job.import_id] = Standing(job.import_id, job.shown_state, job.fence)
                             yield job
             finally:
                 self._watchers -= 1
 
-    async def _standing(self, reach: Reach, since: datetime) -> _Seen:
+
+class _Look:
+    """What the watchers of one reach ask the store: an answer is for all who asked the same before it was looked for.
+
+    Whoever goes away while asking leaves the question to the next.
+    """
+
+    def __init__(self, store: Store, reach: Reach) -> None:
+        self._store = store
+        self._reach = reach
+        self._turn = asyncio.Lock()
+        self._moments = count()
+        self._begun = -1
+        self._question: Hashable = None
+        self._answer: Any = None
+
+    async def standing(self, since: datetime) -> _Seen:
         """Where imports stand, oldest first. Those that ended before ``since`` have been shown."""
+        ended_since = since - OVERLAP
+        # by whole steps, so that watchers whose last look was not quite at the same time ask the same
+        ended_since -= (ended_since - _AGES_AGO) % OVERLAP
 
         async def read(rows: BatchRows) -> _Seen:
-            found = await rows.standing(reach, ended_since=since - OVERLAP, limit=WATCHED_MAX)
+            found = await rows.standing(self._reach, ended_since=ended_since, limit=WATCHED_MAX)
             return {standing.import_id: standing for standing in reversed(found)}
 
-        return await self._read(read)
+        return (await self._asked(ended_since, read)).copy()
 
-    async def _jobs(self, import_ids: list[ImportId], reach: Reach) -> list[ImportJob]:
+    async def jobs(self, import_ids: list[ImportId]) -> list[ImportJob]:
+        """Those of these imports that are still in reach."""
+
         async def read(rows: BatchRows) -> list[ImportJob]:
-            jobs = await rows.import_jobs(import_ids, reach)
+            jobs = await rows.import_jobs(import_ids, self._reach)
             return [jobs[import_id] for import_id in import_ids if import_id in jobs]
 
-        return await self._read(read)
+        return await self._asked(tuple(import_ids), read)
+
+    async def _asked(self, question: Hashable, read: Callable[[BatchRows], Awaitable[T]]) -> T:
+        moment = next(self._moments)
+        async with self._turn:
+            if question != self._question or self._begun < moment:
+                await asyncio.sleep(0)  # others were woken with this one, and are about to ask
+                begun = next(self._moments)
+                answer = await self._read(read)
+                self._begun, self._question, self._answer = begun, question, answer
+            found: T = self._answer
+            return found
 
     async def _read(self, read: Callable[[BatchRows], Awaitable[T]]) -> T:
         """What the store says; waits as long as it cannot answer."""

@@ -19,6 +19,7 @@ from resolvers.limits import CheckedDocuments
 from resolvers.mutations import Mutation
 from resolvers.queries import Query
 from resolvers.refusals import shown
+from resolvers.sharing import SharingExecutor
 from resolvers.subscriptions import Subscription
 from schema.artifacts import Artifact
 from schema.refusals import LimitRefusal, PlainRefusal, TakenRefusal
@@ -85,5 +86,6 @@ API = Api(
     subscription=Subscription,
     types=(Artifact, PlainRefusal, LimitRefusal, TakenRefusal),
     extensions=(FreshOperation, CheckedDocuments),
+    execution_context_class=SharingExecutor,
     config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
 )

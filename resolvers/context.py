@@ -13,7 +13,7 @@ from typing import Any
 from strawberry.extensions import SchemaExtension
 from strawberry.types import StreamExecutionResult
 
-from domain.access import Caller, reach_of
+from domain.access import Caller, Reach, reach_of
 from domain.batch_rows import QueueSpot
 from domain.errors import ErrorCode, refuse
 from domain.import_model import (
@@ -25,7 +25,7 @@ from domain.import_model import (
     Progress,
     ProgressEvent,
 )
-from domain.model import ArtifactHead, Revision, TenantId
+from domain.model import ArtifactHead, Revision
 from domain.rows import Slice
 from domain.services import Services
 from resolvers.lookups import Lookups
@@ -58,10 +58,17 @@ class Operation:
     def begin(self) -> None:
         """Forget what was looked up: from here on everything is read anew."""
         self._left = _BUDGET
-        self._found = Lookups(self.services, self.caller, lambda: self.reach)
+        self._lookups: Lookups | None = None
 
     @property
-    def reach(self) -> frozenset[TenantId] | None:
+    def _found(self) -> Lookups:
+        """Made when something is looked up: most events of a subscription need none of it."""
+        if self._lookups is None:
+            self._lookups = Lookups(self.services, self.caller, lambda: self.reach)
+        return self._lookups
+
+    @property
+    def reach(self) -> Reach:
         return reach_of(self.caller, self.tenant_header)
 
     def spend(self, rows: int) -> None:
@@ -102,6 +109,12 @@ class Operation:
     async def import_job(self, import_id: str) -> imports.ImportJob | None:
         found = await self._found.jobs.load(import_id)
         return imports.ImportJob.of(found) if found else None
+
+    async def job(self, import_id: str) -> ImportJob:
+        found = await self._found.jobs.load(import_id)
+        if found is None:
+            raise RuntimeError(f"a record in reach names the import {import_id}, which is not")
+        return found
 
     async def package(self, package_id: str) -> packages.Package | None:
         found = await self._found.packages.load(package_id)

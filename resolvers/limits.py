@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -19,17 +20,26 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLInputType,
     GraphQLSchema,
     InlineFragmentNode,
+    ListValueNode,
+    Node,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    get_nullable_type,
+    get_operation_ast,
+    is_input_object_type,
+    is_list_type,
     parse,
     specified_rules,
+    type_from_ast,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
+from domain.authoring import CHANGES_MAX
 from domain.errors import ErrorCode
 
 TOKENS_MAX = 2000
@@ -37,6 +47,8 @@ DEPTH_MAX = 12
 ALIASES_MAX = 30
 FIELDS_MAX = 500
 SAME_PATH_MAX = 40
+#: members of a list in the document or in the variables; a batch of changes is the longest that is of use
+LIST_MAX = CHANGES_MAX
 #: fields, fragments and spreads, all expanded, in one operation or fragment and in the whole document
 _SELECTIONS_MAX = 1000
 _DOCUMENT_MAX = 4000
@@ -124,6 +136,29 @@ def measure(document: DocumentNode) -> None:
         _refuse_repetition(node.selection_set, fragments)
 
 
+def measure_variables(
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: Mapping[str, Any]
+) -> None:
+    """Raise :class:`TooComplexError` for a list of too many members. Linear in the length of the variables.
+
+    A value of the scalar ``JSON`` is not looked into: what an artifact holds is no list of the caller's.
+    """
+    operation = get_operation_ast(document, operation_name)
+    todo: list[tuple[str, Any, Any]] = []
+    for asked in (operation.variable_definitions if operation else None) or ():
+        name = asked.variable.name.value
+        todo.append((f"${name}", type_from_ast(schema, asked.type), variables.get(name)))
+    while todo:
+        place, wrapped, value = todo.pop()
+        kind: GraphQLInputType = get_nullable_type(wrapped)
+        if is_list_type(kind) and isinstance(value, list):
+            if len(value) > LIST_MAX:
+                raise TooComplexError(f"The list {place} has more than {LIST_MAX} members.")
+            todo += [(place, kind.of_type, member) for member in value]
+        elif is_input_object_type(kind) and isinstance(value, dict):
+            todo += [(f"{place}.{name}", one.type, value[name]) for name, one in kind.fields.items() if name in value]
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What is known of a text: its document, and everything wrong with it."""
@@ -156,8 +191,17 @@ class CheckedDocuments(SchemaExtension):
         context = self.execution_context
         if self._found is not None:
             unnamed = _unnamed(self._found.document) if context._provided_operation_name is None else []  # noqa: SLF001
-            context.pre_execution_errors = [*self._found.errors, *unnamed]
+            errors = [*self._found.errors, *unnamed]
+            context.pre_execution_errors = errors or self._excess_of_variables(self._found.document)
         yield
+
+    def _excess_of_variables(self, document: DocumentNode) -> list[GraphQLError]:
+        context = self.execution_context
+        try:
+            measure_variables(context.schema._schema, document, context.operation_name, context.variables or {})  # noqa: SLF001
+        except TooComplexError as excess:
+            return [_refused(excess)]
+        return []
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -166,9 +210,10 @@ def checked(schema: GraphQLSchema, text: str) -> Checked:
     document = parse(text, max_tokens=TOKENS_MAX)
     try:
         _refuse_nul(text)
+        _refuse_long_lists(document)
         measure(document)
     except TooComplexError as excess:
-        return Checked(document, (GraphQLError(str(excess), extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.name}),))
+        return Checked(document, (_refused(excess),))
     return Checked(document, tuple(validate_document(schema, document, tuple(specified_rules))))
 
 
@@ -219,6 +264,21 @@ def _refuse_nul(text: str) -> None:
     """No database takes NUL in a text; JSON bodies cannot bring one, a literal in the document could."""
     if _ESCAPED_NUL.search(text):
         raise TooComplexError("A text in the query holds the character NUL.")
+
+
+def _refuse_long_lists(document: DocumentNode) -> None:
+    todo: list[Node] = [document]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ListValueNode) and len(node.values) > LIST_MAX:
+            raise TooComplexError(f"A list in the query has more than {LIST_MAX} members.")
+        for key in node.keys:
+            inner = getattr(node, key)
+            todo += [one for one in (inner if isinstance(inner, tuple) else (inner,)) if isinstance(one, Node)]
+
+
+def _refused(excess: TooComplexError) -> GraphQLError:
+    return GraphQLError(str(excess), extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.name})
 
 
 def _unnamed(document: DocumentNode) -> list[GraphQLError]:

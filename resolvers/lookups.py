@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from domain.access import Caller
-from domain.batch_rows import QueueSpot, Reach
+from domain.access import Caller, Reach
+from domain.batch_rows import QueueSpot
 from domain.errors import ErrorCode, refuse
 from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
 from domain.model import ArtifactHead, Package, Revision, Tenant, TenantId, name_key
+from domain.portions import portions
 from domain.rows import Slice
 from domain.services import Services
 
@@ -19,8 +20,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 Loader = DataLoader[K, V]
 
-#: how many contents one read may ask for (domain.ports.ArtifactRows.bodies)
-_BODIES_AT_ONCE = 50
+#: bytes of contents that one operation, or one event, shows: two of the largest artifacts
+_CONTENT_BYTES_MAX = 16 << 20
 _CONFLICTS_AT_ONCE = 5000
 
 #: something of a tenant: the tenant's id and its own
@@ -32,6 +33,7 @@ class Lookups:
 
     def __init__(self, services: Services, caller: Caller, reach: Callable[[], Reach]) -> None:
         self._services, self._caller = services, caller
+        self._content_bytes_left = _CONTENT_BYTES_MAX
         many = services.batches
         self.tenants: Loader[str, Tenant | None] = _loader(lambda ids: many.tenants(caller, ids))
         self.jobs: Loader[str, ImportJob | None] = _loader(lambda ids: many.import_jobs(caller, ids, reach()))
@@ -50,7 +52,7 @@ class Lookups:
         self.changed_counts: Loader[InstalledPackage, int | None] = _loader(self._changed_counts)
         self.events: Loader[tuple[str, int, int], list[ProgressEvent] | None] = _loader(self._events)
         self.heads: Loader[Place, ArtifactHead | None] = _loader(self._heads)
-        self.contents: Loader[Place, Any] = _loader(self._contents, at_once=_BODIES_AT_ONCE)
+        self.contents: Loader[Place, Any] = _loader(self._contents)
         self.references: Loader[Place, list[ArtifactHead] | None] = _loader(self._references)
         self.used_by: Loader[tuple[str, str, int, Place | None], Slice[ArtifactHead] | None] = _loader(self._used_by)
         self.revisions: Loader[tuple[str, str, int, int | None], Slice[Revision] | None] = _loader(self._revisions)
@@ -89,10 +91,15 @@ class Lookups:
     async def _contents(self, places: list[Place]) -> dict[Place, Any]:
         found: dict[Place, Any] = {}
         for (tenant_id,), keys in _alike(places, 0):
-            contents = await self._services.authoring.contents(
-                self._caller, TenantId(tenant_id), [key[1] for key in keys]
-            )
-            found |= {(tenant_id, revision_id): content for revision_id, content in contents.items()}
+            tenant, revision_ids = TenantId(tenant_id), [key[1] for key in keys]
+            sizes = await self._services.authoring.content_sizes(self._caller, tenant, revision_ids)
+            self._content_bytes_left -= sum(sizes.values())
+            if self._content_bytes_left < 0:
+                text = f"One operation shows at most {_CONTENT_BYTES_MAX >> 20} MiB of contents. Ask for fewer."
+                raise refuse(ErrorCode.QUERY_TOO_COMPLEX, text)
+            for portion in portions(sizes, sizes.__getitem__):
+                contents = await self._services.authoring.contents(self._caller, tenant, portion)
+                found |= {(tenant_id, revision_id): content for revision_id, content in contents.items()}
         return found
 
     async def _references(self, places: list[Place]) -> dict[Place, list[ArtifactHead]]:
@@ -123,14 +130,12 @@ class Lookups:
         return found
 
 
-def _loader(
-    load: Callable[[list[K]], Awaitable[Mapping[Any, V]]], *, at_once: int | None = None
-) -> Loader[K, V | None]:
+def _loader(load: Callable[[list[K]], Awaitable[Mapping[Any, V]]]) -> Loader[K, V | None]:
     async def load_all(keys: list[K]) -> list[V | None]:
         found = await load(keys)
         return [found.get(key) for key in keys]
 
-    return DataLoader(load_fn=load_all, max_batch_size=at_once)
+    return DataLoader(load_fn=load_all)
 
 
 def _alike(keys: Iterable[tuple[Any, ...]], *places: int) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:

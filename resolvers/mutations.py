@@ -10,7 +10,8 @@ from domain import import_model
 from domain.authoring import ArtifactChanges
 from domain.errors import ErrorCode, refuse
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportPackage
+from domain.import_model import ConflictStrategy, Importable, ImportPackage
+from domain.import_outcome import reported_conflicts
 from domain.limits import MIB
 from domain.line import ImportOrder, admit
 from domain.model import PackageDependency, TenantId, TenantPlan
@@ -60,8 +61,9 @@ class Mutation:
     @described("Makes a tenant.")
     @refusable(CreateTenantPayload)
     async def create_tenant(self, info: Info, input: Input[CreateTenantInput]) -> CreateTenantPayload:
-        plan = input.tenant_plan or TenantPlan.STANDARD
-        tenant = await info.context.services.tenancy.create(info.context.caller, input.tenant_id, plan)
+        asked, plan = info.context, input.tenant_plan or TenantPlan.STANDARD
+        key = input.idempotency_key
+        tenant = await asked.services.tenancy.create(asked.caller, input.tenant_id, plan, key=key)
         return CreateTenantPayload(tenant=Tenant.of(tenant))
 
     @described("Changes a tenant's plan or status.")
@@ -158,19 +160,18 @@ async def _submitted(
     options = given.options(is_dry_run=is_dry_run)
     admit(asked.caller, options)
     tenant_id = named_tenant(asked, request.tenant_id)
-    bundle = await _bundle(asked, request.source, tenant_id)
-    await _refuse_large(asked, bundle, tenant_id)
-    order = ImportOrder(tenant_id, bundle, options)
+    source = await _source(asked, request.source, tenant_id)
+    await _refuse_large(asked, source.package, tenant_id)
+    order = ImportOrder(tenant_id, source.package, options, gone=source.gone)
     return await asked.services.line.submit(asked.caller, order, key=request.idempotency_key)
 
 
-async def _bundle(asked: Operation, source: ImportSourceInput, target: TenantId) -> ImportPackage:
+async def _source(asked: Operation, source: ImportSourceInput, target: TenantId) -> Importable:
     if source.upload_id:
         return await asked.services.uploads.importable(asked.caller, source.upload_id, target)
     # the header names the target; the package may be any tenant's of the token
     named = source.package_id or ""
-    package = await asked.services.records.importable(asked.caller, named, asked.caller.reach, target)
-    return ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
+    return await asked.services.records.importable(asked.caller, named, asked.caller.reach, target)
 
 
 async def _refuse_large(asked: Operation, bundle: ImportPackage, target: TenantId) -> None:
@@ -193,5 +194,4 @@ async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str
     if given.rest_strategy is None:
         return decisions
     job = await asked.services.records.get_import(asked.caller, given.import_id, asked.reach)
-    waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
-    return {row["conflictId"]: given.rest_strategy for row in waiting} | decisions
+    return dict.fromkeys(reported_conflicts(job, open_only=True), given.rest_strategy) | decisions

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from domain.access import tenant_of
+from domain.access import Reach, tenant_of
 from domain.errors import ErrorCode, refuse
 from domain.model import TenantId
 from resolvers.context import Operation
@@ -121,7 +121,7 @@ def named_tenant(asked: Operation, tenant_id: str) -> TenantId:
     return tenant_of(asked.caller, body=tenant_id_of(tenant_id), header=asked.tenant_header, where="tenantId")
 
 
-def named_reach(asked: Operation, tenant_ids: Sequence[str] | None) -> frozenset[TenantId] | None:
+def named_reach(asked: Operation, tenant_ids: Sequence[str] | None) -> Reach:
     """The tenants that a list of them names, or all in reach. Raises like :func:`named_tenant`."""
     if tenant_ids is None:
         return asked.reach

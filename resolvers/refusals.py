@@ -10,12 +10,15 @@ import functools
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from graphql import GraphQLError, GraphQLFormattedError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import has_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
 from domain import errors
 from domain.errors import ErrorCode, Refusal, refuse
@@ -29,6 +32,8 @@ T = TypeVar("T")
 _log = logging.getLogger("installhub.graphql")
 
 _ASKED_WRONGLY = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+#: places that the domain calls as REST does
+_CALLED = {"sourcePackageId": "packageId", "resolutions": "decisions"}
 _STEPS = re.compile(r"[^.\[\]]+")
 #: graphql-core offers what exists under a similar name; callers have the schema for that
 _SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
@@ -124,13 +129,23 @@ def _problem_row(problem: errors.Problem) -> dict[str, Any]:
 
 
 def _problems(refusal: Refusal, given: Any) -> list[Problem]:
-    fields = {field.name for field in given.__strawberry_definition__.fields}
-    return [Problem.of(problem, input_path=_input_path(problem.where, fields)) for problem in refusal.problems]
+    return [Problem.of(problem, input_path=_input_path(problem.where, given)) for problem in refusal.problems]
 
 
-def _input_path(where: str, fields: Collection[str]) -> list[str] | None:
-    """A place such as ``save[0].name`` as the steps to it, when it begins with a field of this input."""
-    steps = _STEPS.findall(where)
-    if not steps or re.sub(r"(?=[A-Z])", "_", steps[0]).lower() not in fields:
-        return None
-    return ["input", *steps]
+def _input_path(where: str, given: Any) -> list[str] | None:
+    """A place such as ``save[0].name`` as the steps to it, when it begins with a field of this input or in it."""
+    first, *rest = _STEPS.findall(where) or [""]
+    steps = [_CALLED.get(first, first), *rest]
+    sought, todo = _python_name(steps[0]), deque([(["input"], given)])
+    while todo:
+        path, here = todo.popleft()
+        fields = {field.name: to_camel_case(field.name) for field in here.__strawberry_definition__.fields}
+        if sought in fields:
+            return [*path, *steps]
+        inner = ((name, getattr(here, field)) for field, name in fields.items())
+        todo += [([*path, name], one) for name, one in inner if has_object_definition(one)]
+    return None
+
+
+def _python_name(step: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", step).lower()

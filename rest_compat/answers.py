@@ -41,6 +41,7 @@ from rest_compat.shapes import (
     OpenShape,
     PlanActionRow,
     ResolvedRow,
+    Retried,
     ScanVerdict,
     Shape,
     SkippedRow,
@@ -103,7 +104,7 @@ class PreviewAnswer(Shape):
 
 
 # A1
-class ImportAnswer(Shape):
+class ImportAnswer(Retried):
     """The import has ended well."""
 
     import_id: str = always("The import's id, `imp-…`.")
@@ -135,10 +136,11 @@ class ImportAnswer(Shape):
 
 
 # decisions section 9.4, *dry run*
-class PlanMembers(Shape):
+class PlanMembers(Retried):
     """What a plan says."""
 
     import_id: str = ours("The import, or dry run, that made it.")
+    status: StatusWord = ours("How that import stands.")
     plan_id: str = ours("The plan's id.")
     plan_hash: str = ours("SHA-256 of the plan without its times.")
     expires_at: Time = ours("Until when the plan may be carried out.")
@@ -160,6 +162,7 @@ class DryRunAnswer(PlanMembers):
     """What an import would do. Nothing was written."""
 
     is_dry_run: Literal[True] = always("Always true.")
+    status: Literal["Success"] = ours("How the dry run stands.")
 
 
 class PlanAnswer(PlanMembers):
@@ -169,7 +172,7 @@ class PlanAnswer(PlanMembers):
 
 
 # decisions section 9.4, *409*
-class PendingConflicts(Shape):
+class PendingConflicts(Retried):
     """The import waits for decisions. Nothing was written yet."""
 
     error: Literal["ConflictRequiresResolution"] = always("Always this code.")
@@ -187,7 +190,7 @@ class WaitingImport(PendingConflicts):
     status: Literal["PendingConflictResolution"] = always("How the import stands.")
 
 
-class RunningImport(Shape):
+class RunningImport(Retried):
     """An import in line or on its way."""
 
     import_id: str = always("The import's id.")
@@ -198,7 +201,7 @@ class RunningImport(Shape):
     events_url: Url = ours_maybe("Where its events are.")
 
 
-class FailedImport(OpenShape):
+class FailedImport(OpenShape, Retried):
     """The import ended, and the tenant is as it was. Further members belong to the code, as in every refusal."""
 
     import_id: str = always("The import's id.")
@@ -220,7 +223,7 @@ class ImportRecord(RootModel[RunningImport | WaitingImport | ImportAnswer | DryR
 
 
 # decisions R18
-class AcceptedAnswer(Shape):
+class AcceptedAnswer(Retried):
     """The import goes on without its caller."""
 
     import_id: str = always("The import's id.")
@@ -259,32 +262,10 @@ class PlanActionsAnswer(CountedPage):
     items: list[PlanActionRow] = always("This page's actions.")
 
 
-class ListedRunning(RunningImport, ListedImport):
-    """An import in line or on its way, in a list."""
-
-
-class ListedWaiting(WaitingImport, ListedImport):
-    """An import that waits for decisions, in a list."""
-
-
-class ListedSucceeded(ImportAnswer, ListedImport):
-    """An import that ended well, in a list."""
-
-
-class ListedDryRun(DryRunAnswer, ListedImport):
-    """A dry run that ended well, in a list."""
-
-
-class ListedFailed(FailedImport, ListedImport):
-    """An import that ended badly, in a list."""
-
-
 class ImportsPage(CountedPage):
     """Imports, newest first."""
 
-    items: list[ListedRunning | ListedWaiting | ListedSucceeded | ListedDryRun | ListedFailed] = always(
-        "This page's imports, each as it is answered alone, and whose it is."
-    )
+    items: list[ListedImport] = always("This page's imports.")
 
 
 class AuditAnswer(Shape):

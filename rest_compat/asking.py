@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
-from domain.access import Caller, Right, reach_of, require, tenant_of
+from domain.access import Caller, Reach, Right, reach_of, require, tenant_of
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import TenantId
 from domain.services import Services
@@ -66,7 +66,7 @@ class Asked:
     tenant_header: str | None
 
     @property
-    def reach(self) -> frozenset[TenantId] | None:
+    def reach(self) -> Reach:
         """The tenants an id may be looked up in (R1)."""
         return reach_of(self.caller, self.tenant_header)
 
@@ -100,7 +100,10 @@ async def admitted(request: Request, right: Right) -> Asked:
     """Check the token, the scope and the header's tenant; nothing of the body is read yet."""
     caller = await request.state.authenticate(request.headers.get("authorization"))
     require(caller, right)
-    asked = Asked(request, caller, request.state.services, request.headers.get("x-tenant-id") or None)
+    named = request.headers.getlist("x-tenant-id")
+    if len(named) > 1:
+        raise refuse(ErrorCode.BAD_USER_INPUT, "Send one X-Tenant-Id.", "X-Tenant-Id")
+    asked = Asked(request, caller, request.state.services, (named[0] if named else "") or None)
     if asked.tenant_header is not None:
         tenant_of(caller, header=asked.tenant_header, where="X-Tenant-Id")
     return asked

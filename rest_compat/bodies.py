@@ -86,46 +86,44 @@ def preview(gathered: Closure, warnings: Iterable[Problem]) -> dict[str, Any]:
 def accepted(job: ImportJob, warnings: Sequence[Problem] = ()) -> dict[str, Any]:
     """202: the import goes on without its caller (R18)."""
     body = {"importId": job.import_id, "statusUrl": status_url(job), "status": ImportState.RUNNING.wire}
-    return body | ({"warnings": warning_rows(warnings)} if warnings else {})
+    return body | ({"warnings": warning_rows(warnings)} if warnings else {}) | _retried(job)
 
 
 def settled(job: ImportJob, warnings: Iterable[Problem] = ()) -> tuple[int, dict[str, Any]]:
     """Status and body for a caller who waited: A1's answer, the dry run's, 409 at the pause, or the failure."""
     if job.state is ImportState.SUCCEEDED:
-        return 200, _succeeded(job, warnings)
+        return 200, _succeeded(job, warnings) | _retried(job)
     if job.state is ImportState.WAITING_FOR_DECISIONS:
-        return ErrorCode.CONFLICT_REQUIRES_RESOLUTION.status, _waiting(job)
+        return ErrorCode.CONFLICT_REQUIRES_RESOLUTION.status, _waiting(job) | _retried(job)
     failure = job.failure or _unwritten(job)
-    return failure.status, _failed(job, failure)
+    return failure.status, _failed(job, failure) | _retried(job)
 
 
 def import_record(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
     """GET import, by state (section 9.4)."""
     if job.state is ImportState.WAITING_FOR_DECISIONS:
-        return {**_waiting(job), "status": job.state.wire}
+        return {**settled(job)[1], "status": job.state.wire}
     if job.state.is_final:
         return settled(job)[1]
-    return {
-        "importId": job.import_id,
-        "status": job.shown_state.wire,
-        "stage": _stage(job.stage),
-        "progress": last_event.progress.sentence if last_event else _NOTHING_YET,
-        "lastEvent": job.last_seq,
-        "eventsUrl": f"{status_url(job)}/events",
-    }
+    head = {"importId": job.import_id, "status": job.shown_state.wire}
+    return {**head, **_going(job, last_event), **_retried(job)}
 
 
 def listed_import(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
-    """An import in a list: what it answers alone, and whose it is (decisions section 9.3)."""
-    known = {"packageName": job.package_name, "version": job.package_version, "retryOf": job.retry_of}
+    """An import in a list: whose it is and how it stands (decisions section 9.3); alone it tells all it found."""
+    known = {"packageId": job.package_id, "packageName": job.package_name, "version": job.package_version}
     return {
-        **import_record(job, last_event),
+        "importId": job.import_id,
+        "status": job.shown_state.wire,
+        **_standing(job, last_event),
         "tenantId": job.tenant_id,
         "kind": job.kind.wire,
         "mode": job.mode.wire,
         "submittedAt": rfc3339(job.submitted_at),
         "submittedBy": job.submitted_by.label,
+        "importedBy": job.imported_by,
         **{name: value for name, value in known.items() if value},
+        **_retried(job),
     }
 
 
@@ -254,10 +252,38 @@ def _succeeded(job: ImportJob, warnings: Iterable[Problem]) -> dict[str, Any]:
     return {"importId": job.import_id, **head, "status": job.state.wire, **outcome}
 
 
+def _going(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+    return {
+        "stage": _stage(job.stage),
+        "progress": last_event.progress.sentence if last_event else _NOTHING_YET,
+        "lastEvent": job.last_seq,
+        "eventsUrl": f"{status_url(job)}/events",
+    }
+
+
+def _standing(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+    """How an import stands, in a line."""
+    if job.state is ImportState.WAITING_FOR_DECISIONS:
+        return {"resumeUrl": _resume_url(job), "expiresAt": rfc3339(job.expires_at) if job.expires_at else None}
+    if not job.state.is_final:
+        return _going(job, last_event)
+    ended = {"endedAt": rfc3339(job.ended_at)} if job.ended_at else {}
+    if job.state is ImportState.SUCCEEDED:
+        return ended
+    failure = job.failure or _unwritten(job)
+    return {**ended, "stage": _stage(failure.stage), "error": failure.code, "message": failure.message}
+
+
+def _retried(job: ImportJob) -> dict[str, Any]:
+    """Which import is tried again (R12)."""
+    return {"retryOf": job.retry_of} if job.retry_of else {}
+
+
 def _planned(job: ImportJob, outcome: Mapping[str, Any], warnings: Iterable[Problem]) -> dict[str, Any]:
     return {
         "isDryRun": job.mode is ImportMode.PLAN,
         "importId": job.import_id,
+        "status": job.shown_state.wire,
         **outcome,
         "warnings": _recorded_warnings(outcome) + warning_rows(warnings),
         "blockers": error_rows(problem_of(row) for row in outcome.get("blockers", ())),
@@ -275,7 +301,7 @@ def _waiting(job: ImportJob) -> dict[str, Any]:
     problem = Problem(ErrorCode.CONFLICT_REQUIRES_RESOLUTION, text)
     details = {
         "importId": job.import_id,
-        "resumeUrl": f"{PREFIX}/packages/import/{job.import_id}/resume",
+        "resumeUrl": _resume_url(job),
         "expiresAt": rfc3339(job.expires_at) if job.expires_at else None,
         "conflictReport": report,
     }
@@ -301,6 +327,10 @@ def _unwritten(job: ImportJob) -> Failure:
 
 def _stage(stage: Stage | None) -> str:
     return stage.wire if stage else "Queued"
+
+
+def _resume_url(job: ImportJob) -> str:
+    return f"{PREFIX}/packages/import/{job.import_id}/resume"
 
 
 def _is_about_the_scan(failure: Failure) -> bool:

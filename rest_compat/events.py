@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def import_events(request: Request) -> Response:
     if request.method == "HEAD":
         return StreamingResponse((), headers=_STREAMED, media_type=media)
     told = await asked.services.records.follow(asked.caller, job.import_id, asked.reach, after=after)
-    return _EventStream(_written(told, asked, WIRES[media]), media)
+    return _EventStream(_written(told, asked, WIRES[media], is_over=job.state.is_final), media)
 
 
 def _after(request: Request, job: ImportJob) -> int:
@@ -93,14 +94,20 @@ class _EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def _written(told: AsyncGenerator[ProgressEvent, None], asked: Asked, wire: Wire) -> AsyncGenerator[bytes, None]:
-    """Events as bytes until the final one, the end of the token (R37), or of the server, which says nothing."""
+async def _written(
+    told: AsyncGenerator[ProgressEvent, None], asked: Asked, wire: Wire, *, is_over: bool
+) -> AsyncGenerator[bytes, None]:
+    """Events as bytes until the final one, the end of the token (R37), or of the server, which says nothing.
+
+    What an import that is over has left is told whole: the token was good for it when it was asked for.
+    """
     ending: asyncio.Event = asked.request.state.runtime.ending
     upcoming = asyncio.ensure_future(anext(told))
     stopping = asyncio.ensure_future(ending.wait())
     try:
         while not ending.is_set():
-            left = (asked.caller.expires_at - asked.services.clock.now()).total_seconds()
+            ends_in = (asked.caller.expires_at - asked.services.clock.now()).total_seconds()
+            left = math.inf if is_over else ends_in
             if left <= 0:
                 raise refuse(ErrorCode.UNAUTHENTICATED, "The token has expired.", reason="TokenExpired")
             timeout = min(left, HEARTBEAT_SECONDS)

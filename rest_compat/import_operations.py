@@ -15,7 +15,16 @@ from rest_compat.answers import (
     ScanReportAnswer,
 )
 from rest_compat.bodies import PREFIX
-from rest_compat.operations import JSON, MULTIPART, OF_A_BUNDLE, OF_A_RUN, Answer, Operation, Parameter
+from rest_compat.operations import (
+    JSON,
+    MULTIPART,
+    OF_A_BUNDLE,
+    OF_A_RUN,
+    OF_A_SUBMISSION,
+    Answer,
+    Operation,
+    Parameter,
+)
 from rest_compat.parameters import DATES, DRY_RUN, IDEMPOTENCY_KEY, PAGES, PREFER, TENANT_OR_ALL
 from rest_compat.wishes import OptionsBody, ReferenceBody, ResumeBody
 
@@ -50,17 +59,7 @@ IMPORT_OPERATIONS = (
         answers=_OUTCOMES,
         takes={MULTIPART: OptionsBody, JSON: ReferenceBody},
         parameters=(DRY_RUN, IDEMPOTENCY_KEY, PREFER),
-        refuses=(
-            *OF_A_BUNDLE,
-            *OF_A_RUN,
-            ErrorCode.NOT_FOUND,
-            ErrorCode.PAYLOAD_TOO_LARGE,
-            ErrorCode.INVALID_OPTIONS,
-            ErrorCode.BUNDLE_EXPIRED,
-            ErrorCode.UPLOAD_EXPIRED,
-            ErrorCode.IDEMPOTENCY_KEY_REUSED,
-            ErrorCode.RATE_LIMIT_EXCEEDED,
-        ),
+        refuses=(*OF_A_SUBMISSION, *OF_A_RUN),
         source="import-endpoint",
     ),
     _RESUME,
@@ -93,7 +92,8 @@ IMPORT_OPERATIONS = (
             Parameter("kind", "Only these kinds.", schema={"type": "array", "items": {"enum": list(imports.KINDS)}}),
             Parameter("packageName", "Only of packages with this name, in any case."),
             Parameter("packageId", "Only of this package."),
-            Parameter("importedBy", "Only by this person, as `installedBy` shows it."),
+            Parameter("submittedBy", "Only what this person asked for: the e-mail address, else the token's subject."),
+            Parameter("importedBy", "Only by this person, as `importedBy` shows it."),
             *DATES,
             Parameter("idempotencyKey", "Only the one of a request with this key."),
             Parameter(

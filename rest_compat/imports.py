@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from domain.access import Right
 from domain.errors import ErrorCode, refuse, refuse_if
 from domain.import_model import ImportFilter, ImportJob, ImportKind, ImportState, ProgressEvent
+from domain.model import ImportId
 from rest_compat import bodies
 from rest_compat.asking import Asked, admitted, read_body
 from rest_compat.dialect import answer
@@ -69,7 +70,8 @@ async def imports(request: Request) -> Response:
     page, wanted, reach = query.page(), _wanted(query), reach_in(asked, query)
     query.checked()
     found = await asked.services.records.import_page(asked.caller, reach, wanted, page=page.number, page_size=page.size)
-    rows = [bodies.listed_import(job, await _last_event(asked, job)) for job in found.items]
+    last_events = await _last_events(asked, found.items)
+    rows = [bodies.listed_import(job, last_events.get(job.import_id)) for job in found.items]
     return answer(numbered(rows, found.total_count, page))
 
 
@@ -93,11 +95,14 @@ async def _import(asked: Asked) -> ImportJob:
 
 
 async def _last_event(asked: Asked, job: ImportJob) -> ProgressEvent | None:
-    """What tells how far a going import is; nothing is read for one that is over or waits."""
-    if job.state.is_final or job.state is ImportState.WAITING_FOR_DECISIONS:
-        return None
-    found = await asked.services.records.events(asked.caller, job, after=max(0, job.last_seq - 1), first=1)
-    return found[0] if found else None
+    return (await _last_events(asked, [job])).get(job.import_id)
+
+
+async def _last_events(asked: Asked, jobs: Sequence[ImportJob]) -> Mapping[ImportId, ProgressEvent]:
+    """What tells how far going imports are; nothing is read for those that are over or wait."""
+    resting = ImportState.WAITING_FOR_DECISIONS
+    going = [job.import_id for job in jobs if not job.state.is_final and job.state is not resting]
+    return await asked.services.batches.last_events(asked.caller, going) if going else {}
 
 
 def _wanted(query: Query) -> ImportFilter:
@@ -106,6 +111,7 @@ def _wanted(query: Query) -> ImportFilter:
         kinds=query.words("kind", KINDS),
         package_name=query.text("packageName"),
         package_id=query.text("packageId"),
+        submitted_by=query.text("submittedBy"),
         imported_by=query.text("importedBy"),
         since=query.moment("fromDate"),
         until=query.moment("toDate", is_end=True),

@@ -6,6 +6,7 @@ from rest_compat import bodies, conflicts
 from rest_compat.dialect import Dialect, render_refusal
 from rest_compat.events import EVENT_OPERATIONS
 from rest_compat.import_operations import IMPORT_OPERATIONS
+from rest_compat.installed import INSTALLED_OPERATIONS
 from rest_compat.neighbours import NEIGHBOUR_OPERATIONS
 from rest_compat.operations import routes_of
 from rest_compat.packages import PACKAGE_OPERATIONS
@@ -20,6 +21,7 @@ OPERATIONS = (
     *IMPORT_OPERATIONS,
     *EVENT_OPERATIONS,
     *conflicts.OPERATIONS,
+    *INSTALLED_OPERATIONS,
     *NEIGHBOUR_OPERATIONS,
 )
 

@@ -6,7 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rest_compat.shapes import Count, Digest, Shape, Strategy, Time, always, maybe, ours_maybe
+from rest_compat.shapes import (
+    Count,
+    Digest,
+    Retried,
+    Shape,
+    StageWord,
+    StatusWord,
+    Strategy,
+    Time,
+    Url,
+    always,
+    maybe,
+    ours_maybe,
+)
 
 
 class CountedPage(Shape):
@@ -17,17 +30,29 @@ class CountedPage(Shape):
     page_size: Annotated[int, Field(ge=1)] = always("How many a page holds at most.")
 
 
-class ListedImport(Shape):
-    """What a list says of every import besides how it stands."""
+class ListedImport(Retried):
+    """An import in a list: whose it is and how it stands. What it found and did it tells alone."""
 
+    import_id: str = always("The import's id.")
+    status: StatusWord = always("How the import stands.")
+    stage: StageWord = maybe("Where it is, or where it ended without success.")
+    progress: str = maybe("`3 of 5 artifacts installed`, while it goes on.")
+    last_event: Count = maybe("The number of its last event, while it goes on.")
+    events_url: Url = maybe("Where its events are, while it goes on.")
+    resume_url: Url = maybe("Where to send the decisions that it waits for.")
+    expires_at: Time | None = maybe("When it is given up, while it waits for decisions.")
+    ended_at: Time = maybe("When it ended.")
+    error: str = maybe("The code that answers for everything that was wrong. Act on this.")
+    message: str = maybe("What was wrong, as a sentence to show.")
     tenant_id: str = always("The tenant it goes into.")
     kind: Literal["IMPORT"] = always("Where it comes from.")
     mode: Literal["APPLY", "PLAN"] = always("Whether it is carried out, or a dry run.")
     submitted_at: Time = always("When it was asked for.")
     submitted_by: str = always("Who asked for it.")
+    imported_by: str = always("Who imports it: who asked, or whom a service account named.")
+    package_id: str = maybe("The package's id; known after validation.")
     package_name: str = maybe("The package's name; known after validation.")
     version: str = maybe("The package's version; known after validation.")
-    retry_of: str = maybe("The import that this one tries again.")
 
 
 class AuditRow(Shape):

@@ -1,4 +1,4 @@
-"""What a tenant has, for callers who look for ids: its artifacts by type (installhub.md section 4.4), its packages."""
+"""A tenant's artifacts by type, for callers who look for ids (installhub.md section 4.4)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from starlette.responses import Response
 from domain.access import Right
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
-from domain.import_model import InstalledPackage
 from domain.model import EXPORTABLE, ArtifactFilter, ArtifactHead, TenantId, name_key
 from rest_compat import bodies
-from rest_compat.answers import InstalledPage, NeighboursPage
+from rest_compat.answers import NeighboursPage
 from rest_compat.asking import Asked, admitted
 from rest_compat.dialect import answer
-from rest_compat.operations import JSON, Answer, Operation, Parameter
-from rest_compat.parameters import PAGES, TENANT, TENANT_OR_ALL
-from rest_compat.querying import Numbered, Query, numbered, reach_in, tenant_in
+from rest_compat.operations import JSON, Answer, Operation
+from rest_compat.parameters import PAGES, TENANT
+from rest_compat.querying import Numbered, Query, tenant_in
 
 _DONE = 200
 _READ_AT_ONCE = 500
@@ -36,17 +35,6 @@ async def forms(request: Request) -> Response:
 
 async def apps(request: Request) -> Response:
     return await _neighbours(request, "AppDefinition")
-
-
-async def installed(request: Request) -> Response:
-    """Which tenant has which version of which package."""
-    asked = await admitted(request, Right.READ_ARTIFACTS)
-    query = Query(request)
-    page, name, reach = query.page(), query.text("packageName"), reach_in(asked, query)
-    query.checked()
-    found = [one async for one in _installed(asked, reach, name)]
-    rows = [bodies.installed_package(one) for one in found[page.start : page.start + page.size]]
-    return answer(numbered(rows, len(found), page))
 
 
 async def _neighbours(request: Request, type_name: str) -> Response:
@@ -85,41 +73,16 @@ async def _heads(
         after = (name_key(part.items[-1].name), part.items[-1].artifact_id)
 
 
-async def _installed(asked: Asked, reach: frozenset[TenantId] | None, name: str) -> AsyncIterator[InstalledPackage]:
-    after = None
-    while True:
-        part = await asked.services.records.installed_packages(
-            asked.caller, reach, package_name=name, first=_READ_AT_ONCE, after=after
-        )
-        for found in part.items:
-            yield found
-        if not part.has_next:
-            return
-        after = (part.items[-1].tenant_id, name_key(part.items[-1].name), part.items[-1].source)
-
-
-NEIGHBOUR_OPERATIONS = (
+NEIGHBOUR_OPERATIONS = tuple(
     Operation(
         method="GET",
-        path=f"{bodies.PREFIX}/installed",
-        endpoint=installed,
-        summary="List which packages are installed, where, and in which version",
+        path=f"/api/{word}",
+        endpoint=endpoint,
+        summary=f"List a tenant's {word} that can be exported",
         right=Right.READ_ARTIFACTS,
-        answers={_DONE: Answer("Packages, by tenant and name.", {JSON: InstalledPage})},
-        parameters=(TENANT_OR_ALL, Parameter("packageName", "Only packages with this name, in any case."), *PAGES),
-        source="decisions section 9.3",
-    ),
-    *(
-        Operation(
-            method="GET",
-            path=f"/api/{word}",
-            endpoint=endpoint,
-            summary=f"List a tenant's {word} that can be exported",
-            right=Right.READ_ARTIFACTS,
-            answers={_DONE: Answer("Artifacts, by name.", {JSON: NeighboursPage})},
-            parameters=(TENANT, *PAGES),
-            source="installhub.md section 4.4",
-        )
-        for word, endpoint in (("processes", processes), ("forms", forms), ("apps", apps))
-    ),
+        answers={_DONE: Answer("Artifacts, by name.", {JSON: NeighboursPage})},
+        parameters=(TENANT, *PAGES),
+        source="installhub.md section 4.4",
+    )
+    for word, endpoint in (("processes", processes), ("forms", forms), ("apps", apps))
 )

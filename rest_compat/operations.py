@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from domain.access import Right
 from domain.errors import ErrorCode
@@ -73,6 +74,17 @@ OF_A_BUNDLE = (
     ErrorCode.BROKEN_REFERENCE,
     ErrorCode.TOO_MANY_ARTIFACTS,
 )
+#: what may be wrong with a request that brings a bundle on its way
+OF_A_SUBMISSION = (
+    *OF_A_BUNDLE,
+    ErrorCode.NOT_FOUND,
+    ErrorCode.PAYLOAD_TOO_LARGE,
+    ErrorCode.INVALID_OPTIONS,
+    ErrorCode.BUNDLE_EXPIRED,
+    ErrorCode.UPLOAD_EXPIRED,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.RATE_LIMIT_EXCEEDED,
+)
 #: what may keep a plan from being carried out, or ends it on its way
 OF_A_RUN = (
     ErrorCode.MISSING_PACKAGE_DEPENDENCY,
@@ -134,13 +146,25 @@ class Operation:
     source: str = ""
 
 
-def routes_of(operations: tuple[Operation, ...]) -> tuple[Route, ...]:
-    """The routes, one a path, in the order in which the paths first stand in the table."""
+class _Path(Route):
+    """All methods of one path. Where it fits no other path is asked, so a wrong method is told as such."""
+
+    def __init__(self, path: str, operations: Sequence[Operation]) -> None:
+        asked = {operation.method: operation.endpoint for operation in operations}
+
+        async def answered(request: Request) -> Response:
+            return await asked["GET" if request.method == "HEAD" else request.method](request)
+
+        super().__init__(path, answered, methods=list(asked), name=path)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), found
+
+
+def routes_of(operations: Iterable[Operation]) -> tuple[Route, ...]:
+    """The routes, one a path: fixed paths first, else as they first stand in the table."""
     found: dict[str, list[Operation]] = {}
     for operation in operations:
         found.setdefault(operation.path, []).append(operation)
-    return tuple(
-        Route(path, one.endpoint, methods=[one.method], name=f"{one.method} {path}")
-        for path, beside in found.items()
-        for one in beside
-    )
+    return tuple(_Path(path, found[path]) for path in sorted(found, key=lambda path: "{" in path))

@@ -10,21 +10,18 @@ from starlette.responses import Response
 
 from domain.access import Right
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ActionKind, Plan, PlanAction
+from domain.import_model import ActionKind, Plan
 from rest_compat import bodies
 from rest_compat.answers import AcceptedAnswer, DryRunAnswer, PlanActionsAnswer, PlanAnswer
 from rest_compat.asking import Asked, admitted
 from rest_compat.dialect import answer
-from rest_compat.operations import JSON, MULTIPART, OF_A_BUNDLE, Answer, Operation, Parameter
+from rest_compat.operations import JSON, MULTIPART, OF_A_SUBMISSION, Answer, Operation, Parameter
 from rest_compat.parameters import IDEMPOTENCY_KEY, PAGES, PREFER
 from rest_compat.querying import Query, numbered
 from rest_compat.submitting import submitted
 from rest_compat.wishes import OptionsBody, ReferenceBody
 
 _DONE, _ACCEPTED = 200, 202
-_READ_AT_ONCE = 500
-#: places of actions count on through the packages of an import
-_POSITIONS = 1_000_000
 #: conflicts that nobody has decided have no action yet
 _OPEN = "OPEN"
 _KINDS: Mapping[str, tuple[ActionKind | None]] = {kind.wire: (kind,) for kind in ActionKind} | {_OPEN: (None,)}
@@ -40,8 +37,9 @@ async def plan(request: Request) -> Response:
     made = await _plan(asked)
     job = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
     reports = await asked.services.records.scan_reports(asked.caller, job)
-    made = replace(made, actions=await _actions(asked, made))
-    return answer(bodies.plan(job, made, reports[0]["overallResult"]))
+    most = asked.services.installation.limits.artifacts_enterprise
+    actions = await asked.services.records.actions(asked.caller, made, first=most)
+    return answer(bodies.plan(job, replace(made, actions=actions.items), reports[0]["overallResult"]))
 
 
 async def plan_actions(request: Request) -> Response:
@@ -51,9 +49,10 @@ async def plan_actions(request: Request) -> Response:
     page = query.page()
     kinds = query.words("action", _KINDS)
     query.checked()
-    wanted = [one for one in await _actions(asked, made) if not kinds or one.kind in kinds]
-    rows = [bodies.plan_action(one) for one in wanted[page.start : page.start + page.size]]
-    return answer(numbered(rows, len(wanted), page))
+    found = await asked.services.records.action_page(
+        asked.caller, made, page=page.number, page_size=page.size, kinds=kinds or None
+    )
+    return answer(numbered([bodies.plan_action(one) for one in found.items], found.total_count, page))
 
 
 async def _plan(asked: Asked) -> Plan:
@@ -61,19 +60,6 @@ async def _plan(asked: Asked) -> Plan:
     if made is None:
         raise refuse(ErrorCode.NOT_FOUND, "There is no such plan.", "planId", what="plan")
     return made
-
-
-async def _actions(asked: Asked, made: Plan) -> tuple[PlanAction, ...]:
-    """All actions, in install order: as many as a bundle has artifacts."""
-    found: list[PlanAction] = []
-    after: int | None = None
-    while True:
-        part = await asked.services.records.actions(asked.caller, made, first=_READ_AT_ONCE, after=after)
-        found += part.items
-        if not part.has_next:
-            return tuple(found)
-        last = part.items[-1]
-        after = last.ordinal * _POSITIONS + last.position
 
 
 PLAN_OPERATIONS = (
@@ -89,16 +75,7 @@ PLAN_OPERATIONS = (
         },
         takes={MULTIPART: OptionsBody, JSON: ReferenceBody},
         parameters=(IDEMPOTENCY_KEY, PREFER),
-        refuses=(
-            *OF_A_BUNDLE,
-            ErrorCode.NOT_FOUND,
-            ErrorCode.PAYLOAD_TOO_LARGE,
-            ErrorCode.INVALID_OPTIONS,
-            ErrorCode.BUNDLE_EXPIRED,
-            ErrorCode.UPLOAD_EXPIRED,
-            ErrorCode.IDEMPOTENCY_KEY_REUSED,
-            ErrorCode.RATE_LIMIT_EXCEEDED,
-        ),
+        refuses=OF_A_SUBMISSION,
         description="The same as an import with `dryRun`.",
         source="decisions section 9.3",
     ),

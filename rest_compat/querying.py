@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import Request
 
+from domain.access import Reach
 from domain.errors import ErrorCode, Problem, refuse_if
 from domain.model import TenantId
 from rest_compat.asking import Asked
@@ -21,9 +22,14 @@ PAGE_SIZE, PAGE_SIZE_MAX = 25, 100
 #: pages beyond it are empty everywhere, and the number stays one that every database takes
 _PAGE_MAX = 1_000_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+#: RFC 3339: letters of either case, any number of digits of a second
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+#: what a moment knows of a second: a point and six digits
+_FRACTION = 7
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _TEXT_LENGTH_MAX = 600
-_SWITCHES = {"true": True, "false": False}
+#: how a query says yes or no
+SWITCHES = {"true": True, "false": False}
 
 V = TypeVar("V")
 
@@ -69,7 +75,7 @@ class Query:
             return None
         try:
             return _moment(stated, is_end=is_end)
-        except (ValueError, OverflowError):
+        except ValueError:
             self._refuse(name, f"{name} is a day like 2026-05-25, or a time like 2026-05-25T09:00:00Z.")
             return None
 
@@ -84,9 +90,9 @@ class Query:
     def switch(self, name: str) -> bool:
         """``true`` or ``false``; absent is false."""
         stated = self.stated(name)
-        if stated is not None and stated not in _SWITCHES:
+        if stated is not None and stated not in SWITCHES:
             self._refuse(name, f"{name} is true or false.")
-        return _SWITCHES.get(stated or "", False)
+        return SWITCHES.get(stated or "", False)
 
     def page(self) -> Numbered:
         """Which page of a list."""
@@ -116,7 +122,7 @@ def tenant_in(asked: Asked, query: Query) -> TenantId:
     return asked.tenant({} if named is None else {"tenantId": named}, "tenantId", query.problems)
 
 
-def reach_in(asked: Asked, query: Query) -> frozenset[TenantId] | None:
+def reach_in(asked: Asked, query: Query) -> Reach:
     """The tenants of a list over several: the named one, else all of the token's, narrowed by the header (R1)."""
     return asked.reach if query.stated("tenantId") is None else frozenset({tenant_in(asked, query)})
 
@@ -127,8 +133,16 @@ def numbered(items: Sequence[Mapping[str, Any]], total_count: int, page: Numbere
 
 
 def _moment(stated: str, *, is_end: bool) -> datetime:
+    """Raises ``ValueError``. What lies outside of time as we count it is its end, or its beginning."""
     if _DAY.fullmatch(stated):
-        return datetime.fromisoformat(stated).replace(tzinfo=UTC) + timedelta(days=is_end)
-    if _TIME.fullmatch(stated):
-        return datetime.fromisoformat(stated).astimezone(UTC)
-    raise ValueError(stated)
+        day, offset = datetime.fromisoformat(stated).replace(tzinfo=UTC), timedelta(days=-is_end)
+    elif found := _TIME.fullmatch(stated):
+        second, fraction, zone = found[1], (found[2] or "")[:_FRACTION], found[3]
+        there = datetime.fromisoformat(f"{second}{fraction}{zone}".upper())
+        day, offset = there.replace(tzinfo=UTC), there.utcoffset() or timedelta()
+    else:
+        raise ValueError(stated)
+    try:
+        return day - offset
+    except OverflowError:
+        return _LAST if offset < timedelta() else _FIRST

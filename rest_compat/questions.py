@@ -127,6 +127,7 @@ class ResolutionRequest(Shape):
 
     conflict_id: Name = always("Which conflict.")
     strategy: Strategy = always("What to do about it.")
+    paths: list[Any] = ours_maybe("Decisions about places in the artifact: not offered yet, and refused.")
 
 
 class ResumeRequest(Shape):

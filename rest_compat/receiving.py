@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
 
 from starlette.requests import Request
 
@@ -23,7 +25,7 @@ from rest_compat.wishes import ImportWish, SizeLimit
 #: what a body may hold beside the ZIP: the options, boundaries, headers
 OVERHEAD_BYTES = 128 * 1024
 OPTIONS_BYTES_MAX = 64 * 1024
-_WRITTEN_AT_ONCE = 1 << 20
+_WRITTEN_AT_ONCE = 2 << 20
 _MB = 1 << 20
 
 Judge = Callable[[bytes], Awaitable[ImportWish]]
@@ -42,8 +44,8 @@ async def received(
     announced = announced_bytes(request)
     parts = Parts(request.headers.get("content-type", ""))
     _refuse_announced(announced, limit)
-    async with blobs.create() as blob:
-        form = _Form(_Zip(blob, limit), judge, announced)
+    async with blobs.create() as blob, _Zip(blob, limit) as archive:
+        form = _Form(archive, judge, announced)
         async for chunk in body_chunks(request):
             for piece in parts.cut(chunk):
                 await form.take(piece)
@@ -59,8 +61,7 @@ async def received_alone(request: Request, blobs: Blobs, *, limit: SizeLimit) ->
     is_form = media_type(request) == MULTIPART
     _refuse_announced(announced_bytes(request), limit, beside=OVERHEAD_BYTES if is_form else 0)
     parts = Parts(request.headers.get("content-type", ""), [PACKAGE]) if is_form else None
-    async with blobs.create() as blob:
-        archive = _Zip(blob, limit)
+    async with blobs.create() as blob, _Zip(blob, limit) as archive:
         taken = 0
         async for chunk in body_chunks(request):
             for data in [piece.data for piece in parts.cut(chunk)] if parts else [chunk]:
@@ -75,7 +76,10 @@ async def received_alone(request: Request, blobs: Blobs, *, limit: SizeLimit) ->
 
 
 class _Zip:
-    """The ZIP's own bytes on their way into the store: counted, hashed and written."""
+    """The ZIP's own bytes on their way into the store: counted, hashed and written.
+
+    While one portion is hashed and written, away from the loop, the next one comes in.
+    """
 
     def __init__(self, blob: BlobWriter, limit: SizeLimit) -> None:
         self.limit = limit
@@ -83,6 +87,17 @@ class _Zip:
         self._blob = blob
         self._digest = hashlib.sha256()
         self._gathered = bytearray()
+        self._passing: asyncio.Future[Any] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever ends the upload, the blob is not let go under a portion that is being written."""
+        if self._passing is not None:
+            await asyncio.gather(self._passing, return_exceptions=True)
 
     async def take(self, data: bytes) -> None:
         self.size += len(data)
@@ -94,13 +109,18 @@ class _Zip:
     async def kept(self) -> ImportPackage:
         """Close it. Whatever is refused is refused before this."""
         await self._pass_on()
+        await self._passed()
         return ImportPackage(0, await self._blob.finish(), self._digest.hexdigest(), self.size)
 
     async def _pass_on(self) -> None:
         """Hash and write side by side, both away from the loop."""
-        chunk = bytes(self._gathered)
-        self._gathered.clear()
-        await asyncio.gather(asyncio.to_thread(self._digest.update, chunk), self._blob.write(chunk))
+        await self._passed()
+        portion, self._gathered = self._gathered, bytearray()
+        self._passing = asyncio.gather(asyncio.to_thread(self._digest.update, portion), self._blob.write(portion))
+
+    async def _passed(self) -> None:
+        if self._passing is not None:
+            await asyncio.shield(self._passing)
 
 
 class _Form:

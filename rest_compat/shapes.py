@@ -88,6 +88,12 @@ EventWord = Literal[
 ActionWord = Literal["CREATE", "UPDATE", "MERGE", "COPY", "SKIP", "REMOVE", "UNCHANGED"]
 
 
+class Retried(Shape):
+    """An import that may be another one's new try."""
+
+    retry_of: str = ours_maybe("The import that this one tries again.")
+
+
 class ErrorRow(OpenShape):
     """One thing that is wrong. Further members say more about it: `artifactId`, `expected`, `cycle`."""
 
@@ -253,7 +259,9 @@ class ActionRow(Shape):
     target_id: str = always("Its id in the tenant afterwards.")
     existing_version: str | None = always("The version that is there; null when none is.")
     package_version: str = always("The version that the package brings.")
-    decided_by: Literal["Default", "PerType", "PerArtifact", "NoConflict"] = always("Who decided.")
+    decided_by: Literal["Default", "PerType", "PerArtifact", "NoConflict"] | None = always(
+        "Who decided; null while its conflict waits for a decision."
+    )
 
 
 class PlanActionRow(ActionRow):

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
-from domain.import_model import ImportJob, ImportPackage, ImportState
+from domain.import_model import Importable, ImportJob, ImportState
 from domain.line import ImportOrder
 from domain.model import TenantId
 from rest_compat import bodies
@@ -58,7 +58,7 @@ async def _with_package(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Tak
 
     limit = await first_limit(asked)
     wish, package = await received(asked.request, asked.services.blobs, limit=limit, judge=judge)
-    return wish, Taken(package, is_fresh=True)
+    return wish, Taken(Importable(package), is_fresh=True)
 
 
 async def _with_reference(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Taken]:
@@ -68,22 +68,21 @@ async def _with_reference(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, T
     problems = [*read.problems, *(read.body.problems() if read.body else ())]
     named = tree.get("options")
     wish = await weighed(asked, named if isinstance(named, dict) else {}, problems, is_plan=is_plan)
-    package = await _referenced(asked, tree, wish.tenant_id)
-    if package is not None:
-        refuse_large(package.size_bytes, wish.limit)
+    source = await _referenced(asked, tree, wish.tenant_id)
+    if source is not None:
+        refuse_large(source.package.size_bytes, wish.limit)
     refuse_if(wish.problems)
-    if package is None:
+    if source is None:
         msg = "a reference without problems names a package"
         raise RuntimeError(msg)
-    return replace(wish, warnings=[*read.warnings, *wish.warnings]), Taken(package)
+    return replace(wish, warnings=[*read.warnings, *wish.warnings]), Taken(source)
 
 
-async def _referenced(asked: Asked, tree: Mapping[str, object], target: TenantId) -> ImportPackage | None:
+async def _referenced(asked: Asked, tree: Mapping[str, object], target: TenantId) -> Importable | None:
     """What one of the two names, if one of them does: the header names the target, not where the export was made."""
     match tree.get("sourcePackageId"), tree.get("uploadId"):
         case str() as package_id, None:
-            package = await asked.services.records.importable(asked.caller, package_id, asked.caller.reach, target)
-            return ImportPackage(0, package.blob_key, package.bundle_sha256, package.size_bytes, package.package_id)
+            return await asked.services.records.importable(asked.caller, package_id, asked.caller.reach, target)
         case None, str() as upload_id:
             return await asked.services.uploads.importable(asked.caller, upload_id, target)
         case _:
@@ -95,15 +94,16 @@ async def _in_line(asked: Asked, wish: ImportWish, taken: Taken) -> ImportJob:
 
     Fresh bytes that no import reads are forgotten; after other trouble than a refusal a row may name them.
     """
-    order = ImportOrder(wish.tenant_id, taken.package, wish.options)
+    package = taken.source.package
+    order = ImportOrder(wish.tenant_id, package, wish.options, gone=taken.source.gone)
     try:
         job = await asked.services.line.submit(asked.caller, order, key=asked.idempotency_key)
     except Refusal:
         if taken.is_fresh:
-            await asked.services.blobs.delete(taken.package.blob_key)
+            await asked.services.blobs.delete(package.blob_key)
         raise
-    if taken.is_fresh and job.packages[0].blob_key != taken.package.blob_key:
-        await asked.services.blobs.delete(taken.package.blob_key)
+    if taken.is_fresh and job.packages[0].blob_key != package.blob_key:
+        await asked.services.blobs.delete(package.blob_key)
     return job
 
 

@@ -10,10 +10,10 @@ from domain.import_model import ImportOptions
 from domain.line import admit
 from domain.model import TenantId, TenantPlan
 from rest_compat.asking import Asked, read_tree
+from rest_compat.querying import SWITCHES
 from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
 
 _TENANTS_LOOKED_AT = 1000
-_SWITCHES = {"true": True, "false": False}
 
 
 async def weighed(
@@ -72,6 +72,6 @@ def _demand_allowances(asked: Asked, tree: Mapping[str, Any]) -> None:
 def _dry_run_switch(asked: Asked) -> tuple[bool, list[Problem]]:
     """``?dryRun=true``; query or option true means a dry run (R17)."""
     stated = [word.lower() for word in asked.request.query_params.getlist("dryRun")]
-    if all(word in _SWITCHES for word in stated):
-        return any(_SWITCHES[word] for word in stated), []
+    if all(word in SWITCHES for word in stated):
+        return any(SWITCHES[word] for word in stated), []
     return False, [Problem(ErrorCode.INVALID_OPTIONS, "dryRun is true or false.", "dryRun")]

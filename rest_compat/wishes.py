@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportOptions, ImportPackage, UnresolvedBindings
+from domain.import_model import ConflictStrategy, Importable, ImportOptions, UnresolvedBindings
 from domain.model import PackageDependency, TenantId
 from rest_compat.asking import Body
 
@@ -138,17 +138,23 @@ class ReferenceBody(Body):
 
 
 class ResolutionBody(Body):
+    """``paths`` are decisions about places in an artifact; they are read, so that none is let pass unheard."""
+
     conflict_id: Name
     strategy: Strategy
+    paths: Any = None
 
 
 class ResumeBody(Body):
     resolutions: list[ResolutionBody] = Field(max_length=10_000)
 
     def problems(self) -> Iterator[Problem]:
-        """A conflict takes one decision."""
+        """A conflict takes one decision, about the whole artifact."""
         seen: set[str] = set()
         for place, row in enumerate(self.resolutions):
+            if row.paths not in (None, []):
+                text = "Decisions by path are not offered yet; decide about the whole artifact."
+                yield Problem(ErrorCode.BAD_USER_INPUT, text, f"resolutions[{place}].paths")
             if row.conflict_id in seen:
                 text = f"{row.conflict_id} is decided twice."
                 yield Problem(ErrorCode.BAD_USER_INPUT, text, f"resolutions[{place}].conflictId")
@@ -170,7 +176,7 @@ class SizeLimit:
 class Taken:
     """A package as an import's request brings it. ``is_fresh``: stored by this very request, named by no row yet."""
 
-    package: ImportPackage
+    source: Importable
     is_fresh: bool = False
 
 

@@ -31,8 +31,8 @@ class ArtifactFilter:
     def wanted(self) -> model.ArtifactFilter:
         return model.ArtifactFilter(
             search=self.search or "",
-            artifact_types=tuple(self.artifact_types or ()),
-            statuses=tuple(self.statuses or ()),
+            artifact_types=tuple(dict.fromkeys(self.artifact_types or ())),
+            statuses=tuple(dict.fromkeys(self.statuses or ())),
             origin_package=self.origin_package or "",
             origin_artifact_id=self.origin_artifact_id or "",
             is_changed_since_import=self.is_changed_since_import,

@@ -74,6 +74,13 @@ class Cursors:
         name, key = self._key(after, str, str)
         return str(name), str(key)
 
+    def place(self, after: str | None) -> tuple[str, int] | None:
+        """The import and the number in a cursor of a list that is ordered by imports, then by places in each."""
+        if after is None:
+            return None
+        import_id, place = self._key(after, str, int)
+        return str(import_id), int(place)
+
     def triple(self, after: str | None) -> tuple[str, str, str] | None:
         """The three words in a cursor of a list that is ordered by tenant, name and source."""
         if after is None:

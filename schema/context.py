@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeAlias
 
 import strawberry
 
-from domain.access import Caller
+from domain.access import Caller, Reach
 from domain.batch_rows import QueueSpot
 from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, PlanAction, Progress, ProgressEvent
-from domain.model import ArtifactHead, Revision, TenantId
+from domain.model import ArtifactHead, Revision
 from domain.rows import Slice
 from domain.services import Services
 from schema.nodes import Node
@@ -28,7 +28,7 @@ class Context(Protocol):
         """Who asks."""
 
     @property
-    def reach(self) -> frozenset[TenantId] | None:
+    def reach(self) -> Reach:
         """The tenants that ids are looked up in; ``None`` means all."""
 
     def spend(self, rows: int) -> None:
@@ -42,6 +42,9 @@ class Context(Protocol):
 
     async def import_job(self, import_id: str) -> Node | None:
         """An import in reach."""
+
+    async def job(self, import_id: str) -> ImportJob:
+        """The import that a record at hand belongs to."""
 
     async def package(self, package_id: str) -> Node | None:
         """A package in reach."""

@@ -8,6 +8,7 @@ import strawberry
 
 from domain.access import Right
 from domain.artifact_types import ArtifactType
+from domain.conflicts import ConflictOutcome
 from domain.differing import ChangeKind
 from domain.errors import ErrorCode, Problem
 from domain.import_model import (
@@ -29,6 +30,7 @@ strawberry.enum(ActionKind, description="What an import does with one artifact."
 strawberry.enum(ArtifactStatus, description="Belongs to a revision; every change of it is a new revision.")
 strawberry.enum(ArtifactType, description="The kinds of artifact, in install order: what others need stands first.")
 strawberry.enum(ChangeKind, description="What happens at one place of an artifact.")
+strawberry.enum(ConflictOutcome, description="What became of a conflict.")
 strawberry.enum(ConflictStrategy, description="What to do with an artifact that is already there.")
 strawberry.enum(DecisionSource, description="Who decided an action.")
 strawberry.enum(

@@ -11,16 +11,21 @@ import strawberry
 from domain import import_model
 from domain.errors import BY_WIRE, ErrorCode, problem_of
 from domain.import_model import EventKind, ImportKind, ImportMode, ImportState, Stage
-from schema.connections import page_size
+from domain.rows import Slice
+from schema.connections import After, Connection, Cursors, First, connection, page_size
 from schema.context import Info
 from schema.enums import QueueReason
 from schema.fields import described
+from schema.histories import AuditedConflict
 from schema.nodes import Node, upward
 from schema.packages import Package
 from schema.plans import Conflict, Plan
 from schema.scalars import Json
 from schema.scans import ScanReport
 from schema.values import Actor, Problem
+
+#: an audit compares what every merge of the import met and made, which costs as much as very many rows
+_AUDIT_COST = 490
 
 
 @strawberry.type(description="How far an import is. Written down with the work itself, never by a timer.")
@@ -82,6 +87,9 @@ class ProgressEvent:
 class QueuePlace:
     position: int = strawberry.field(description="1 for the next one.")
     reason: QueueReason = strawberry.field(description="Why it waits.")
+    holder_lease_until: datetime | None = strawberry.field(
+        description="Until when that import is taken to be alive: its worker moves this on; a dead one's place is free."
+    )
     holder_id: strawberry.Private[str | None]
 
     @described("The import that runs there now.", upward("ImportJob", "imports") | None)
@@ -196,7 +204,12 @@ class ImportJob(Node):
         if spot is None:
             return None
         reason = QueueReason.TENANT_BUSY if spot.holder or spot.position > 1 else QueueReason.NO_FREE_WORKER
-        return QueuePlace(position=spot.position, reason=reason, holder_id=spot.holder)
+        return QueuePlace(
+            position=spot.position,
+            reason=reason,
+            holder_lease_until=spot.holder_lease_until,
+            holder_id=spot.holder,
+        )
 
     @described("What it will do, or did; null until it is planned.", Plan | None)
     async def plan(self, info: Info) -> Node | None:
@@ -214,6 +227,22 @@ class ImportJob(Node):
         actions = await info.context.open_actions(self.job)
         info.context.spend(len(actions))
         return [Conflict.of(action, self.id) for action in actions]
+
+    @described("Its conflicts in install order, decided or not, and who decided them.")
+    async def conflict_audit(self, info: Info, first: First = 20, after: After = None) -> Connection[AuditedConflict]:
+        asked, cursors, size = info.context, Cursors("conflictAudit", self.id), page_size(first)
+        seen = cursors.number(after)
+        asked.spend(_AUDIT_COST)
+        found = await asked.services.conflicts.audit(asked.caller, self.id, asked.reach)
+        rest = [one for one in found if seen is None or one.action.place > seen]
+        page = Slice(tuple(rest[:size]), has_next=len(rest) > size)
+        return connection(
+            page,
+            cursors,
+            after,
+            node=lambda one: AuditedConflict.of(one, self.id),
+            key=lambda one: (one.action.place,),
+        )
 
     @described("The import that this one tries again; null for a first attempt.", upward("ImportJob", "imports") | None)
     async def retry_of(self, info: Info) -> Node | None:

@@ -26,6 +26,7 @@ class CreateTenantInput:
     tenant_plan: TenantPlan | None = strawberry.field(
         default=TenantPlan.STANDARD, description="Decides how large an import may be."
     )
+    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
 
 
 @strawberry.input(description="What of a tenant is to change; what is left out stays.")
@@ -232,8 +233,9 @@ class ImportFilter:
         default=None, description="Only imports of this package, by the id its manifest or export gave it."
     )
     submitted_by: str | None = strawberry.field(
-        default=None, description="Only this person's: the e-mail address, else the subject."
+        default=None, description="Only what this person asked for: the e-mail address, else the subject."
     )
+    imported_by: str | None = strawberry.field(default=None, description="Only by this person, as `importedBy` shows.")
     since: datetime | None = strawberry.field(default=None, description="Submitted at or after this time.")
     until: datetime | None = strawberry.field(default=None, description="Submitted before this time.")
     expires_before: datetime | None = strawberry.field(
@@ -246,11 +248,12 @@ class ImportFilter:
 
     def wanted(self) -> import_model.ImportFilter:
         return import_model.ImportFilter(
-            states=tuple(self.states or ()),
-            kinds=tuple(self.kinds or ()),
+            states=tuple(dict.fromkeys(self.states or ())),
+            kinds=tuple(dict.fromkeys(self.kinds or ())),
             package_name=self.package_name or "",
             package_id=self.package_id or "",
-            imported_by=self.submitted_by or "",
+            submitted_by=self.submitted_by or "",
+            imported_by=self.imported_by or "",
             since=self.since,
             until=self.until,
             expires_before=self.expires_before,

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
 
 from domain import differing, import_model
+from domain.conflicts import suggestions
 from domain.differing import ChangeKind
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ActionKind, ConflictStrategy, DecisionSource, MatchedBy
-from domain.rows import Slice
 from schema.artifacts import Artifact
-from schema.connections import PAGE_MAX, After, Connection, Cursors, First, connection, page_size
-from schema.context import Context, Info
+from schema.connections import After, Connection, Cursors, First, connection, page_size
+from schema.context import Info
 from schema.fields import described
 from schema.nodes import Node, upward
 from schema.scalars import Json
-from schema.values import ArtifactName, Problem
+from schema.values import Actor, ArtifactName, Problem
 
-#: the key of an action in its plan (domain.ports.ImportRows.actions)
-_POSITIONS = 1_000_000
 #: a difference is read from the package, which costs as much as many rows
 _DIFF_COST = 90
 
@@ -48,6 +46,11 @@ class Conflict:
     allowed: list[ConflictStrategy] = strawberry.field(description="What may be decided.")
     decided: ConflictStrategy | None = strawberry.field(description="What was decided; null while it waits.")
     import_id: strawberry.Private[str]
+    action: strawberry.Private[import_model.PlanAction]
+
+    @described("The mildest decision that the import would let through and that brings the package's changes.")
+    async def suggested(self, info: Info) -> ConflictStrategy:
+        return next(suggestions(self.action, await info.context.job(self.import_id)))
 
     @described("What the package would change in the tenant's side; null when the package is no longer kept.")
     async def changes(self, info: Info, first: First = 50) -> list[Change] | None:
@@ -72,6 +75,7 @@ class Conflict:
             allowed=list(ConflictStrategy) if action.artifact_type.is_mergeable else unmerged,
             decided=action.strategy,
             import_id=import_id,
+            action=action,
         )
 
 
@@ -85,13 +89,15 @@ class PlanAction:
     matched_by: MatchedBy | None = strawberry.field(description="Why both are the same thing.")
     from_version: str | None = strawberry.field(description="The version that is there.")
     to_version: str = strawberry.field(description="The version that the package brings.")
-    decided_by: DecisionSource = strawberry.field(description="Who decided.")
+    decided_by: DecisionSource | None = strawberry.field(
+        description="Who decided; null while its conflict waits for a decision."
+    )
     conflict: Conflict | None = strawberry.field(description="What is to be decided, or was.")
 
     @classmethod
     def of(cls, action: import_model.PlanAction, import_id: str) -> PlanAction:
         return cls(
-            key=strawberry.ID(str(_key(action)[0])),
+            key=strawberry.ID(str(action.place)),
             kind=action.kind,
             artifact=_named(action),
             target_id=action.target_id,
@@ -99,9 +105,14 @@ class PlanAction:
             matched_by=action.matched_by,
             from_version=action.existing.version if action.existing else None,
             to_version=action.to_version,
-            decided_by=action.decided_by,
+            decided_by=action.decider,
             conflict=Conflict.of(action, import_id) if action.conflict_key else None,
         )
+
+
+@strawberry.type(description="One page of a plan's actions.")
+class PlanActionConnection(Connection[PlanAction]):
+    total_count: int = strawberry.field(description="How many there are on all pages.")
 
 
 @strawberry.type(description="How many artifacts get which action.")
@@ -129,6 +140,10 @@ class Plan(Node):
     async def import_job(self, info: Info) -> Node | None:
         return await info.context.import_job(self.plan.import_id)
 
+    @described("Who asked for that import.")
+    async def created_by(self, info: Info) -> Actor:
+        return Actor.of((await info.context.job(self.plan.import_id)).submitted_by)
+
     @described("How many artifacts get which action.")
     async def counts(self, info: Info) -> PlanCounts:
         found = await info.context.action_counts(self.plan.import_id)
@@ -145,17 +160,27 @@ class Plan(Node):
         ] = None,
         first: First = 20,
         after: After = None,
-    ) -> Connection[PlanAction]:
-        size, cursors, found = page_size(first), Cursors("actions", self.id), list[import_model.PlanAction]()
-        async for action in _actions(info.context, self.plan, after=cursors.number(after)):
-            if (action.kind is None or not open_only) and (not kinds or action.kind in kinds):
-                found.append(action)
-            if len(found) > size:
-                break
-        page = Slice(tuple(found[:size]), has_next=len(found) > size)
-        info.context.spend(len(page.items))
-        import_id = self.plan.import_id
-        return connection(page, cursors, after, node=lambda action: PlanAction.of(action, import_id), key=_key)
+    ) -> PlanActionConnection:
+        asked, cursors, import_id = info.context, Cursors("actions", self.id), self.plan.import_id
+        wanted = _wanted(kinds, open_only=bool(open_only))
+        page = await asked.services.records.actions(
+            asked.caller, self.plan, first=page_size(first), after=cursors.number(after), kinds=wanted
+        )
+        asked.spend(len(page.items))
+        counts = await asked.action_counts(import_id)
+        shown = connection(
+            page,
+            cursors,
+            after,
+            node=lambda action: PlanAction.of(action, import_id),
+            key=lambda action: (action.place,),
+        )
+        return PlanActionConnection(
+            edges=shown.edges,
+            nodes=shown.nodes,
+            page_info=shown.page_info,
+            total_count=sum(count for kind, count in counts.items() if wanted is None or kind in wanted),
+        )
 
     @classmethod
     def of(cls, plan: import_model.Plan) -> Plan:
@@ -169,25 +194,16 @@ class Plan(Node):
         )
 
 
-async def _actions(
-    asked: Context, plan: import_model.Plan, *, after: int | None
-) -> AsyncIterator[import_model.PlanAction]:
-    while True:
-        page = await asked.services.records.actions(asked.caller, plan, first=PAGE_MAX + 1, after=after)
-        for action in page.items:
-            yield action
-        if not page.has_next:
-            return
-        after = _key(page.items[-1])[0]
+def _wanted(kinds: Collection[ActionKind] | None, *, open_only: bool) -> Collection[ActionKind | None] | None:
+    """``None`` for all; among the kinds it stands for open conflicts, which have none."""
+    if open_only:
+        return () if kinds else (None,)
+    return tuple(kinds) if kinds else None
 
 
 def _side(value: Any) -> Json | None:
     """A tuple is the order of a list's items, told by their keys."""
     return None if value is None else Json(list(value) if isinstance(value, tuple) else value)
-
-
-def _key(action: import_model.PlanAction) -> tuple[int]:
-    return (action.ordinal * _POSITIONS + action.position,)
 
 
 def _named(action: import_model.PlanAction) -> ArtifactName:

@@ -26,11 +26,13 @@ def _time_written(moment: datetime) -> str:
 def _time_read(value: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
+        # near the ends of the calendar there are moments that have no date in UTC
+        in_utc = moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
         raise GraphQLError("A DateTime is written like 2026-01-31T12:00:00Z.") from error
     if moment.tzinfo is None:
         raise GraphQLError("A DateTime ends with its offset from UTC, or Z.")
-    return moment
+    return in_utc
 
 
 def _long(value: Any) -> int:

@@ -9,12 +9,14 @@ import strawberry
 
 from domain import model
 from domain.access import Caller, Right
+from domain.artifact_types import ArtifactType
 from domain.limits import Limits
 from domain.model import TenantId, TenantPlan, TenantStatus
 from schema.artifacts import Artifact, ArtifactFilter, artifact_key
 from schema.connections import After, Connection, Cursors, First, Search, connection, page_size
 from schema.context import Info
 from schema.fields import described
+from schema.histories import ArtifactTouch, ExportFilter, ExportRecord, touch_key
 from schema.imports import ImportJob
 from schema.nodes import Node, tenant_node_id
 from schema.packages import InstalledPackage, Package, installed_key
@@ -96,6 +98,38 @@ class Tenant(Node):
         )
         asked.spend(len(page.items))
         return connection(page, cursors, after, node=Package.of, key=lambda package: (package.package_id,))
+
+    @described("Every export of it that was tried, newest first, failed ones too.")
+    async def export_history(
+        self,
+        info: Info,
+        filter: Annotated[ExportFilter | None, strawberry.argument(description="Which ones.")] = None,
+        first: First = 20,
+        after: After = None,
+    ) -> Connection[ExportRecord]:
+        asked, wanted, cursors = info.context, (filter or ExportFilter()).wanted(), self._cursors("exports")
+        page = await asked.services.records.exports(
+            asked.caller, TenantId(self.tenant_id), wanted, first=page_size(first), after=cursors.number(after)
+        )
+        asked.spend(len(page.items))
+        return connection(page, cursors, after, node=ExportRecord.of, key=lambda line: (line.number,))
+
+    @described("The imports that touched artifacts of a name, newest first; deleted artifacts too.")
+    async def artifact_audit(
+        self,
+        info: Info,
+        artifact_name: Annotated[str, strawberry.argument(description="The name, in any case.")],
+        artifact_types: Annotated[
+            list[ArtifactType] | None, strawberry.argument(description="Only artifacts of these kinds.")
+        ] = None,
+        first: First = 20,
+        after: After = None,
+    ) -> Connection[ArtifactTouch]:
+        asked, here, cursors = info.context, TenantId(self.tenant_id), self._cursors("artifactAudit")
+        types, size, seen = artifact_types or (), page_size(first), cursors.place(after)
+        page = await asked.services.conflicts.touches(asked.caller, here, artifact_name, types, first=size, after=seen)
+        asked.spend(len(page.items))
+        return connection(page, cursors, after, node=ArtifactTouch.of, key=touch_key)
 
     @described("The packages installed in it, by name.")
     async def installed_packages(

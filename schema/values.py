@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import strawberry
 
 from domain import errors, model
@@ -9,6 +11,8 @@ from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode
 from schema.enums import ProblemSeverity
 from schema.scalars import Json
+
+_BY_NUMBER = re.compile(r"^artifacts\[\d+\]")
 
 
 @strawberry.type(description="Who did something, as the token named them.")
@@ -45,6 +49,7 @@ class Problem:
         description="Where in the request, the package or an artifact: `artifacts[2].hash`."
     )
     artifact_id: str | None = strawberry.field(description="The artifact it is about.")
+    pointer: str | None = strawberry.field(description="Where in that artifact, as a JSON pointer.")
     details: Json | None = strawberry.field(description="What else is known of it, in REST's spelling.")
 
     @classmethod
@@ -56,5 +61,12 @@ class Problem:
             input_path=input_path,
             place=problem.where or None,
             artifact_id=problem.artifact_id or None,
+            pointer=_pointer(problem),
             details=Json(dict(problem.details)) if problem.details else None,
         )
+
+
+def _pointer(problem: errors.Problem) -> str | None:
+    """How a place goes on that begins with the artifact: with its id, or with its number in the manifest."""
+    inside = _BY_NUMBER.sub("", problem.where.removeprefix(problem.artifact_id))
+    return inside if problem.artifact_id and inside.startswith("/") else None

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import sys
 
-from server.cli import main
-from server.memory import settle_memory
-
+try:
+    from server.cli import main
+    from server.memory import settle_memory
+except KeyboardInterrupt:
+    sys.exit(130)  # server.cli.INTERRUPTED, which is not there yet
 settle_memory()
 sys.exit(main())

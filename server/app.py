@@ -25,7 +25,7 @@ from server import openapi
 from server.graphql import graphql_endpoint
 from server.metrics import metrics_page
 from server.origins import KnownPages
-from server.requests import Numbered, OneAuthorization, noted
+from server.requests import Numbered, OneAuthorization, noted, shown_path
 from server.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -95,10 +95,10 @@ class Masked:
         try:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            _log.info("The caller of %s went away", scope["path"])
+            _log.info("The caller of %s went away", shown_path(scope))
         except Exception as bug:  # noqa: BLE001 - the doors' outermost line
             number = str(uuid_utils.uuid7())
-            _log.error("%s met a bug [%s]", scope["path"], number, exc_info=bug)
+            _log.error("%s met a bug [%s]", shown_path(scope), number, exc_info=bug)
             if scope["type"] == "http" and not is_started:
                 text = f"Something went wrong on our side. Quote {number} when you report it."
                 refusal = refuse(ErrorCode.INTERNAL_ERROR, text, correlationId=number)
@@ -126,7 +126,7 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 
 async def _unavailable(request: Request, trouble: Exception) -> Response:
-    _log.warning("%s had to wait: %r, because of %r", request.scope["path"], trouble, trouble.__cause__)
+    _log.warning("%s had to wait: %r, because of %r", shown_path(request.scope), trouble, trouble.__cause__)
     if isinstance(trouble.__cause__, OSError) and trouble.__cause__.errno in _FULL:
         text = "The server has no room for this now. Try again later."
         return _answer(request, refuse(ErrorCode.INSUFFICIENT_STORAGE, text, retryAfter=60))

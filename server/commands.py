@@ -10,6 +10,7 @@ from server import loading
 from server.dumping import dump_artifacts
 from server.errands import Command, Errand, Said, known_tenant
 from server.import_commands import cancel_import, follow_import, list_imports, show_import
+from server.logs import printable
 
 _PAGE = 100
 
@@ -49,7 +50,9 @@ async def list_artifacts(errand: Errand) -> AsyncGenerator[Said, None]:
     while has_next:
         page = await authoring.page(errand.caller, tenant_id, ArtifactFilter(), first=_PAGE, after=after)
         for head in page.items:
-            yield f"{head.artifact_id}\t{head.artifact_type.wire}\t{head.name}\t{head.version}\t{head.status.wire}"
+            # a name can hold what reads backwards on a terminal
+            name = printable(head.name)
+            yield f"{head.artifact_id}\t{head.artifact_type.wire}\t{name}\t{head.version}\t{head.status.wire}"
             after = (name_key(head.name), head.artifact_id)
         has_next = page.has_next
 

@@ -81,8 +81,13 @@ class _Control:
 
 
 async def _write(writer: asyncio.StreamWriter, **line: Any) -> None:
-    writer.write(json.dumps(line).encode() + b"\n")
+    # one may hold a whole artifact
+    writer.write(await asyncio.to_thread(_bytes_of, line))
     await writer.drain()
+
+
+def _bytes_of(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"
 
 
 @asynccontextmanager

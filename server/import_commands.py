@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from domain.access import Reach
 from domain.errors import ErrorCode, Problem, refuse
-from domain.import_model import ImportFilter, ImportJob, ImportState
-from domain.model import TenantId, rfc3339
+from domain.import_model import ImportFilter, ImportJob, ImportState, ProgressEvent
+from domain.import_outcome import reported_conflicts
+from domain.model import rfc3339
 from domain.rows import Slice
 from rest_compat import bodies
 from server.errands import Errand, Said, known_tenant
 
 _PAGE = 100
+#: seconds without an event, after which it is looked whether anybody can be at work
+_SILENCE = 5.0
+_SILENT = "Nothing happens. Unless a server or a worker runs on this database, nothing will."
 _NOBODY_WORKS = "No server runs on this database, so the import does not go on. Start one, and follow it again."
 
 
@@ -32,7 +38,7 @@ async def list_imports(errand: Errand) -> AsyncGenerator[Said, None]:
 
 
 async def _page(
-    errand: Errand, reach: frozenset[TenantId] | None, wanted: ImportFilter, *, first: int, after: str | None
+    errand: Errand, reach: Reach, wanted: ImportFilter, *, first: int, after: str | None
 ) -> Slice[ImportJob]:
     return await errand.runtime.services.records.import_jobs(errand.caller, reach, wanted, first=first, after=after)
 
@@ -50,8 +56,9 @@ async def show_import(errand: Errand) -> AsyncGenerator[Said, None]:
         "attempt": job.attempt,
     }
     if job.state is ImportState.QUEUED:
-        place, holder = await records.queue_place(job)
-        shown |= {"queuePlace": place, "heldBy": holder.import_id if holder else None}
+        spots = await errand.runtime.services.batches.queue_places(errand.caller, [job.import_id])
+        if spot := spots.get(job.import_id):
+            shown |= {"queuePlace": spot.position, "heldBy": spot.holder}
     if job.expires_at and job.state is ImportState.WAITING_FOR_DECISIONS:
         shown["expiresAt"] = rfc3339(job.expires_at)
     if job.retry_of:
@@ -63,9 +70,9 @@ async def show_import(errand: Errand) -> AsyncGenerator[Said, None]:
 
 def _how_it_went(job: ImportJob) -> dict[str, Any]:
     found: dict[str, Any] = {name: (job.outcome or {})[name] for name in ("counts",) if name in (job.outcome or {})}
-    waiting = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
     if job.state is ImportState.WAITING_FOR_DECISIONS:
-        found["conflicts"] = [{key: one.get(key) for key in ("conflictId", "artifactName")} for one in waiting]
+        waiting = reported_conflicts(job, open_only=True)
+        found["conflicts"] = [{"conflictId": key, "artifactName": name} for key, name in waiting.items()]
     if job.failure:
         problems = [_problem(problem) for problem in job.failure.problems]
         found["failure"] = {"code": job.failure.code, "message": job.failure.message, "problems": problems}
@@ -75,7 +82,8 @@ def _how_it_went(job: ImportJob) -> dict[str, Any]:
 async def follow_import(errand: Errand) -> AsyncGenerator[Said, None]:
     """Every event after a number, past and coming, as REST tells them, and at last ``{"ended": state}``.
 
-    Where nobody runs imports: what is written already, and a refusal unless that was all.
+    A sentence comes in between, once, where it may be that nobody runs the import. Where certainly nobody does: what
+    is written already, and a refusal unless that was all.
     """
     records, import_id, after = errand.runtime.services.records, errand.given["import_id"], int(errand.given["after"])
     job = await records.get_import(errand.caller, import_id, None)
@@ -84,11 +92,41 @@ async def follow_import(errand: Errand) -> AsyncGenerator[Said, None]:
             yield bodies.event(event)
         raise refuse(ErrorCode.SERVICE_UNAVAILABLE, _NOBODY_WORKS)
     events = await records.follow(errand.caller, import_id, None, after=after)
-    async with aclosing(events):
-        async for event in events:
-            yield bodies.event(event)
+    async with aclosing(events), aclosing(_with_silence(errand, import_id, events)) as told:
+        async for said in told:
+            yield said
     job = await records.get_import(errand.caller, import_id, None)
     yield {"ended": job.state.value}
+
+
+async def _with_silence(
+    errand: Errand, import_id: str, events: AsyncGenerator[ProgressEvent, None]
+) -> AsyncGenerator[Said, None]:
+    is_said = False
+    while True:
+        coming = asyncio.ensure_future(anext(events, None))
+        try:
+            if not is_said and not (await asyncio.wait([coming], timeout=_SILENCE))[0]:
+                is_said = await _may_be_forgotten(errand, import_id)
+                if is_said:
+                    yield _SILENT
+            event = await coming
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+        if event is None:
+            return
+        yield bodies.event(event)
+
+
+async def _may_be_forgotten(errand: Errand, import_id: str) -> bool:
+    """Whether an import goes on only if somebody works whom nobody has seen."""
+    job = await errand.runtime.services.records.get_import(errand.caller, import_id, None)
+    if job.state is not ImportState.QUEUED:
+        return job.state is ImportState.RUNNING
+    spots = await errand.runtime.services.batches.queue_places(errand.caller, [job.import_id])
+    lease = spots[job.import_id].holder_lease_until if job.import_id in spots else None
+    return lease is None or lease <= errand.runtime.services.clock.now()
 
 
 async def cancel_import(errand: Errand) -> AsyncGenerator[Said, None]:

@@ -15,14 +15,13 @@ from domain import strict_json
 from domain.access import ADMIN, PLATFORM, Caller
 from domain.authoring import CHANGES_MAX, ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
 from domain.contents import status_of
+from domain.differing import VOLATILE
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import ArtifactHead, TenantId
+from domain.portions import portions
 
 #: stands beside the artifacts in an unpacked bundle and is none itself
 _MANIFEST = "manifest.json"
-#: change with every export, or with the product (decisions R6)
-_VOLATILE = ("_exportedAt", "_schemaVersion")
-_BODIES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,8 @@ def _drafts_below(folder: Path) -> list[ArtifactDraft]:
         except Refusal as refusal:
             problems += _placed(refusal, path.relative_to(folder))
     refuse_if(problems)
-    if not drafts:
+    # a dump of a tenant without artifacts is an empty folder
+    if not drafts and any(folder.iterdir()):
         raise refuse(ErrorCode.BAD_USER_INPUT, f"There is no artifact file (*.json) below {folder}.")
     return drafts
 
@@ -100,11 +100,15 @@ async def _there(
     heads = await authoring.heads(caller, tenant_id, [draft.artifact_id for draft in drafts if draft.artifact_id])
     standing: list[ArtifactHead] = [head for head in heads.values() if head.is_there]
     found: dict[str | None, bytes | None] = {}
-    for begin in range(0, len(standing), _BODIES_AT_ONCE):
-        part = standing[begin : begin + _BODIES_AT_ONCE]
+    sizes = await authoring.content_sizes(caller, tenant_id, [head.revision_id for head in standing])
+    for part in portions(standing, lambda head: sizes[head.revision_id]):
         trees = await authoring.contents(caller, tenant_id, [head.revision_id for head in part])
-        found |= {head.artifact_id: _essence(_stated(trees[head.revision_id], head)) for head in part}
+        found |= await asyncio.to_thread(_essences, part, trees)
     return found
+
+
+def _essences(heads: list[ArtifactHead], trees: Mapping[str, Any]) -> dict[str | None, bytes | None]:
+    return {head.artifact_id: _essence(_stated(trees[head.revision_id], head)) for head in heads}
 
 
 def _tree_of(draft: ArtifactDraft) -> dict[str, Any]:
@@ -119,6 +123,6 @@ def _stated(tree: Mapping[str, Any], said: ArtifactDraft | ArtifactHead) -> dict
 def _essence(tree: dict[str, Any]) -> bytes | None:
     """The content without what changes by itself; nothing for what cannot be written, which is then refused."""
     try:
-        return strict_json.canonical({key: value for key, value in tree.items() if key not in _VOLATILE})
+        return strict_json.canonical({key: value for key, value in tree.items() if key not in VOLATILE})
     except strict_json.NotStrict:
         return None

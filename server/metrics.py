@@ -35,7 +35,7 @@ _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 #: a proxy on this machine says for whom it asks
-_OF_A_PROXY = ("forwarded", "x-forwarded-for")
+_OF_A_PROXY = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 class Metrics:

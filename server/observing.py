@@ -46,8 +46,11 @@ class Onlooker:
         self._runs: dict[ImportId, _Run] = {}
 
     def submitted(self, job: ImportJob) -> None:
-        note(importId=job.import_id, tenant=job.tenant_id)
+        self.found(job)
         _say(job, "is submitted", outcome="queued")
+
+    def found(self, job: ImportJob) -> None:
+        note(importId=job.import_id, tenant=job.tenant_id)
 
     def given_up(self, tenant_id: TenantId, import_id: ImportId, state: ImportState) -> None:
         self._metrics.ended(state)

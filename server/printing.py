@@ -74,7 +74,9 @@ class Progress(Teller):
 
     def tell(self, said: Said) -> None:
         if isinstance(said, str):
-            say(said)
+            # not among the lines of JSON
+            sys.stderr.write(f"installhub: {said}\n")
+            sys.stderr.flush()
         elif "ended" in said:
             self._status = ENDINGS[ImportState(said["ended"])]
         elif self._is_drawn:

@@ -19,6 +19,7 @@ from server.metrics import Metrics
 _HEADER = "x-request-id"
 _TENANT_HEADER = "x-tenant-id"
 _FIT = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_NOT_OF_A_PATH = re.compile(r"[^\w./:~@+ -]")
 _IMPORT_ID = re.compile(r"imp-[0-9a-f-]{36}")
 _STREAMED = ("text/event-stream", "application/x-ndjson")
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -38,7 +39,7 @@ class _Answer:
 class Numbered:
     """Every request has a number: the caller's ``X-Request-Id`` or one of ours; answers and the log carry it.
 
-    The log has the path and never the query, which may hold a signature.
+    The log has the path and never the query, which may hold a signature; not even one written into the path.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -83,11 +84,16 @@ class Numbered:
         self._metrics.answered(method, route, answer.status, None if answer.stays_open else seconds)
         if scope["path"] in _QUIET:
             return
-        line = {"method": method, "path": scope["path"], "route": route, "status": answer.status}
+        line = {"method": method, "path": shown_path(scope), "route": route, "status": answer.status}
         line |= {"ms": round(seconds * 1000, 1), "outcome": _outcome(answer.status)}
         caller = notes.pop("caller", None)
         line |= _named_tenant(scope, caller) | _named_import(scope, caller) | notes
         _log.info("%(method)s %(path)s %(status)s", line, extra={"fields": line})
+
+
+def shown_path(scope: Scope) -> str:
+    """The path as logs tell it: up to the first character that no path of ours has, such as a ``?`` sent encoded."""
+    return _NOT_OF_A_PATH.split(scope["path"], 1)[0]
 
 
 def noted(authenticate: Authenticator) -> Authenticator:

@@ -132,6 +132,7 @@ class Activation:
             self._session.later(_KEEP_BASES, {**named, **package})
         if installed:
             self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
+        await self._session.flush()
 
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         if not name_keys:

@@ -16,20 +16,16 @@ from domain.model import (
     NewRevision,
     Reference,
     ReferenceKind,
-    Revision,
     TenantId,
     name_key,
 )
 from domain.ports import RevisionMovedError
 from domain.rows import ExportForm, Slice
-from storage.heads import HEAD, REFERENCE, REVISION, head_of, reference_of, reference_rows, revision_of, revision_row
+from storage.heads import HEAD, REFERENCE, head_of, reference_of, reference_rows, revision_row
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, on_both, word
-from storage.tables import IS_ACTIVATED, artifact, export_form, reference, revision, revision_body
-
-#: no artifact has more saved states than fit the column
-_NUMBER_MAX = 2**31 - 1
+from storage.tables import artifact, export_form, reference, revision, revision_body
 
 _TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
 _IDS = bindparam("ids", expanding=True, type_=artifact.c.artifact_id.type)
@@ -65,35 +61,6 @@ _REFERENCES = (
         reference.c.kind.in_(bindparam("kinds", expanding=True)),
     )
     .order_by(reference.c.artifact_id, reference.c.pointer, reference.c.target_id)
-)
-_NAMING = (
-    select(reference.c.artifact_id, reference.c.revision_id)
-    .distinct()
-    .where(
-        reference.c.tenant_id == _TENANT,
-        reference.c.target_id == bindparam("target"),
-        reference.c.kind.in_([word(kind) for kind in _SURE]),
-    )
-    .subquery()
-)
-_USERS = (
-    select(*HEAD)
-    .join(
-        _NAMING,
-        and_(artifact.c.artifact_id == _NAMING.c.artifact_id, artifact.c.revision_id == _NAMING.c.revision_id),
-    )
-    .where(_MINE, _LIVE)
-)
-_HISTORY = (
-    select(*REVISION)
-    .where(
-        revision.c.tenant_id == bindparam("tenant"),
-        revision.c.artifact_id == bindparam("id"),
-        revision.c.number < bindparam("before"),
-        IS_ACTIVATED,
-    )
-    .order_by(revision.c.number.desc())
-    .limit(bindparam("limit"))
 )
 _BODIES = select(revision_body.c.body_id, revision_body.c.body).where(
     revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
@@ -136,11 +103,6 @@ class SqlArtifacts:
     ) -> Slice[ArtifactHead]:
         return await self._page(select(*HEAD).where(_MINE, *_conditions(wanted)), {}, first, after)
 
-    async def used_by(
-        self, artifact_id: str, *, first: int, after: tuple[str, str] | None = None
-    ) -> Slice[ArtifactHead]:
-        return await self._page(_USERS, {"target": artifact_id}, first, after)
-
     async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
         kinds = list(ReferenceKind if with_possible else _SURE)
         rows = await self._among(_REFERENCES, sorted(set(artifact_ids)), kinds=kinds)
@@ -158,11 +120,6 @@ class SqlArtifacts:
     async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
         values = {"tenant": self._tenant, "package_key": package_key, "source": source}
         return [head_of(row) for row in await self._session.rows(_FROM_PACKAGE, values)]
-
-    async def revisions(self, artifact_id: str, *, first: int, before: int | None = None) -> Slice[Revision]:
-        last = _NUMBER_MAX if before is None else max(0, min(before, _NUMBER_MAX))
-        values = {"tenant": self._tenant, "id": artifact_id, "before": last, "limit": first + 1}
-        return slice_of([revision_of(row) for row in await self._session.rows(_HISTORY, values)], first)
 
     async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
         return {row[0]: row[1] for row in await self._among(_SIZES, revision_ids)}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_, union_all
+from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_, type_coerce, union_all
+from sqlalchemy.types import NullType
 
-from domain.batch_rows import QueueSpot, Reach, Standing
+from domain.access import Reach
+from domain.batch_rows import QueueSpot, Standing
 from domain.import_model import (
     ActionKind,
     AuditEntry,
@@ -38,12 +40,13 @@ from domain.model import (
 from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.heads import HEAD, REVISION, head_of, revision_of
+from storage.imports import ENTRY
 from storage.job_rows import EVENT, JOB, event_of, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
 from storage.plans import ACTION, PLAN, action_of, plan_of
 from storage.prepared import AnyRow
 from storage.session import Session
-from storage.sql import chunks, listed, word
+from storage.sql import INTEGER_MAX, chunks, listed, word
 from storage.tables import (
     IS_ACTIVATED,
     artifact,
@@ -63,7 +66,6 @@ from storage.tenants import TENANT
 K = TypeVar("K")
 V = TypeVar("V")
 
-_SEQ_MAX = 2**31 - 1
 _JOB = import_job.c
 _IDS = bindparam("ids", expanding=True, type_=_JOB.import_id.type)
 _MINE = bindparam("tenant", type_=_JOB.tenant_id.type)
@@ -106,10 +108,8 @@ _OPEN = (
 _SCANS = select(scan_report.c.import_id, scan_report.c.report).where(
     scan_report.c.import_id.in_(_IDS), scan_report.c.ordinal == 0
 )
-#: in the order of :class:`domain.import_model.AuditEntry`
-_ENTRY = [audit.c[name] for name in ("at", "actor", "action", "import_id", "details")]
 _AUDIT = (
-    select(*_ENTRY)
+    select(*ENTRY)
     .where(
         audit.c.tenant_id.in_(select(_JOB.tenant_id).where(_JOB.import_id.in_(_IDS))),
         audit.c.import_id.in_(_IDS),
@@ -118,8 +118,13 @@ _AUDIT = (
 )
 _ahead = import_job.alias("ahead")
 _holder = import_job.alias("holder")
+#: read as the drivers give it: SQLAlchemy has no reader of doubles that knows nothing of the answer
+_LEASE_END = type_coerce(func.max(_holder.c.lease_until), NullType())
 _PLACES = (
-    select(_JOB.import_id, func.count(_ahead.c.import_id), func.max(_holder.c.import_id))
+    select(
+        *(_JOB.import_id, func.count(_ahead.c.import_id)),
+        *(func.max(_holder.c.import_id), _LEASE_END),
+    )
     .select_from(import_job)
     .outerjoin(
         _ahead,
@@ -217,7 +222,7 @@ class SqlBatches:
     async def events(
         self, import_ids: Collection[str], *, after: int, first: int
     ) -> dict[ImportId, list[ProgressEvent]]:
-        after = max(0, min(after, _SEQ_MAX - first))
+        after = max(0, min(after, INTEGER_MAX - first))
         rows = await self._among(_EVENTS, import_ids, after=after, last=after + first)
         return _grouped((event_of(row) for row in rows), lambda event: event.import_id)
 
@@ -238,7 +243,8 @@ class SqlBatches:
         return _grouped(entries, lambda entry: ImportId(entry.import_id or ""))
 
     async def queue_places(self, import_ids: Collection[str]) -> dict[ImportId, QueueSpot]:
-        return {row[0]: QueueSpot(row[1], row[2]) for row in await self._among(_PLACES, import_ids)}
+        rows = await self._among(_PLACES, import_ids)
+        return {import_id: QueueSpot(place, holder, _moment(lease)) for import_id, place, holder, lease in rows}
 
     async def running(self, tenant_ids: Collection[str]) -> dict[TenantId, ImportJob]:
         return {job.tenant_id: job for job in jobs_of(await self._among(_RUNNING, tenant_ids))}
@@ -256,16 +262,16 @@ class SqlBatches:
     async def revisions(
         self, tenant_id: TenantId, artifact_ids: Collection[str], *, first: int, before: int | None
     ) -> dict[ArtifactId, Slice[Revision]]:
-        last = _SEQ_MAX if before is None else max(0, min(before, _SEQ_MAX))
+        last = INTEGER_MAX if before is None else max(0, min(before, INTEGER_MAX))
         rows = await self._among(_REVISIONS, artifact_ids, tenant=tenant_id, before=last, limit=first + 1)
         histories = _grouped((revision_of(row) for row in rows), lambda one: one.artifact_id)
         return {artifact_id: slice_of(found, first) for artifact_id, found in histories.items()}
 
     async def changed_counts(self, packages: Collection[InstalledPackage]) -> dict[tuple[TenantId, str, str], int]:
-        keys = sorted({name_key(one.name) for one in packages})
-        if not keys:
-            return {}
-        rows = await self._among(_CHANGED, {one.tenant_id for one in packages}, keys=keys)
+        tenants = {one.tenant_id for one in packages}
+        rows: list[AnyRow] = []
+        for some in chunks(sorted({name_key(one.name) for one in packages})):
+            rows += await self._among(_CHANGED, tenants, keys=some)
         return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     async def standing(self, reach: Reach, *, ended_since: datetime, limit: int) -> list[Standing]:
@@ -314,6 +320,10 @@ def _users(after: tuple[str, str] | None) -> Select[Any]:
 def _shown(state: ImportState, *, asked_to_stop: bool) -> ImportState:
     """:attr:`domain.import_model.ImportJob.shown_state`."""
     return ImportState.CANCELLING if state is ImportState.RUNNING and asked_to_stop else state
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _grouped(values: Iterable[V], key: Callable[[V], K]) -> dict[K, list[V]]:

@@ -7,15 +7,24 @@ from collections.abc import Collection
 from sqlalchemy import and_, bindparam, func, or_, select, union_all
 
 from domain.artifact_types import ArtifactType
-from domain.import_model import ActionKind, ImportMode, ImportState
-from domain.model import TenantId
-from domain.rows import Page, Touch
+from domain.import_model import POSITIONS, ActionKind, ImportMode, ImportState, PlanAction
+from domain.model import ImportId, TenantId
+from domain.rows import Page, Slice, Touch
+from storage.artifacts import slice_of
+from storage.plans import ACTION, action_of
 from storage.session import Session
 from storage.sql import word
 from storage.tables import IS_ACTIVATED, artifact, import_job, plan_action, revision
 
 _P, _J, _R = plan_action.c, import_job.c, revision.c
 _TENANT = bindparam("tenant", type_=_P.tenant_id.type)
+_CONFLICT = (
+    select(*ACTION)
+    .where(_P.tenant_id == _TENANT, _P.import_id == bindparam("id"), _P.conflict_key == bindparam("key"))
+    .order_by(_P.ordinal, _P.position)
+    .limit(1)
+)
+_PLACE_MAX = 2**31 - 1
 #: deleted ones too: what touched them is still true
 _NAMED = select(artifact.c.artifact_id).where(
     artifact.c.tenant_id == _TENANT,
@@ -26,8 +35,8 @@ _NAMED = select(artifact.c.artifact_id).where(
 _TOUCH = (
     *(_J.import_id, _J.ended_at, _J.package_name, _J.package_version),
     *(_P.conflict_key, _P.strategy, _P.existing_version, _P.written_version),
+    (_P.ordinal * POSITIONS + _P.position).label("place"),
 )
-_PLACE = (_P.ordinal, _P.position)
 _IN_ITS_IMPORT = and_(
     _J.import_id == _P.import_id,
     _J.tenant_id == _TENANT,
@@ -36,7 +45,7 @@ _IN_ITS_IMPORT = and_(
 )
 #: an artifact that was found as it should be, without anybody's wish, was not touched
 _MET = (
-    select(*_TOUCH, *_PLACE)
+    select(*_TOUCH)
     .select_from(plan_action)
     .join(import_job, _IN_ITS_IMPORT)
     .where(
@@ -47,7 +56,7 @@ _MET = (
     )
 )
 _MADE = (
-    select(*_TOUCH, *_PLACE)
+    select(*_TOUCH)
     .select_from(revision)
     .join(
         plan_action,
@@ -58,11 +67,18 @@ _MADE = (
 )
 _ALL = union_all(_MET, _MADE).subquery()
 _COUNT = select(func.count()).select_from(_ALL)
-_PAGE = (
-    select(*(_ALL.c[column.name] for column in _TOUCH))
-    .order_by(_ALL.c.ended_at.desc(), _ALL.c.import_id.desc(), _ALL.c.ordinal, _ALL.c.position)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
+_IN_ORDER = select(*_ALL.c).order_by(_ALL.c.ended_at.desc(), _ALL.c.import_id.desc(), _ALL.c.place)
+_FIRST = _IN_ORDER.limit(bindparam("limit"))
+_PAGE = _FIRST.offset(bindparam("offset"))
+_LAST_ID = bindparam("last_id", type_=_J.import_id.type)
+_LAST_PLACE = bindparam("last_place", type_=_P.position.type)
+_LAST_END = select(_J.ended_at).where(_J.tenant_id == _TENANT, _J.import_id == _LAST_ID).scalar_subquery()
+_REST = _FIRST.where(
+    or_(
+        _ALL.c.ended_at < _LAST_END,
+        and_(_ALL.c.ended_at == _LAST_END, _ALL.c.import_id < _LAST_ID),
+        and_(_ALL.c.import_id == _LAST_ID, _ALL.c.place > _LAST_PLACE),
+    )
 )
 
 
@@ -73,6 +89,10 @@ class Conflicts:
         self._session = session
         self._tenant = tenant_id
 
+    async def conflict(self, import_id: ImportId, conflict_key: str) -> PlanAction | None:
+        row = await self._session.row(_CONFLICT, {"tenant": self._tenant, "id": import_id, "key": conflict_key})
+        return action_of(row) if row else None
+
     async def touched(
         self, name_key: str, artifact_types: Collection[ArtifactType], *, page: int, page_size: int
     ) -> Page[Touch]:
@@ -82,3 +102,17 @@ class Conflicts:
         part = {"limit": page_size, "offset": (page - 1) * page_size}
         rows = await self._session.rows(_PAGE, {**named, **part})
         return Page(tuple(Touch(*row) for row in rows), int(total[0]) if total else 0)
+
+    async def touches(
+        self,
+        name_key: str,
+        artifact_types: Collection[ArtifactType],
+        *,
+        first: int,
+        after: tuple[str, int] | None = None,
+    ) -> Slice[Touch]:
+        types = sorted(set(artifact_types), key=lambda one: one.rank)
+        named = {"tenant": self._tenant, "key": name_key, "types": types, "limit": first + 1}
+        last = {} if after is None else {"last_id": after[0], "last_place": min(after[1], _PLACE_MAX)}
+        rows = await self._session.rows(_REST if last else _FIRST, {**named, **last})
+        return slice_of([Touch(*row) for row in rows], first)

@@ -75,11 +75,14 @@ class Engines:
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
-        """``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``; nothing is connected yet."""
+        """``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``; nothing is connected yet.
+
+        ``readers`` are SQLite's; on PostgreSQL units have ``pool`` connections and views as many.
+        """
         if make_url(url).get_backend_name() == SQLITE:
             return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
-        engine = postgresql(url, pool)
-        return cls(engine, engine)
+        # apart here too: with one pool, units that all wait for a view would wait for each other
+        return cls(postgresql(url, pool), postgresql(url, pool))
 
     async def close(self) -> None:
         """Close every connection that is not in use."""

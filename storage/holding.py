@@ -13,7 +13,6 @@ from domain.model import (
     NewRevision,
     Reference,
     ReferenceKind,
-    RevisionId,
     TenantId,
 )
 from storage.artifacts import write_contents
@@ -31,8 +30,7 @@ _DELETED = word(ArtifactStatus.DELETED)
 #: the held revisions of one import
 HELD = and_(_R.tenant_id == _TENANT, _R.import_id == _ID, IS_HELD)
 
-_HELD_IDS = select(_R.revision_id).where(HELD)
-_SOME_HELD = _HELD_IDS.limit(bindparam("limit"))
+_SOME_HELD = select(_R.revision_id).where(HELD).limit(bindparam("limit"))
 
 _held_target = revision.alias("held_target")
 _HELD_WITH_IT = and_(
@@ -102,9 +100,6 @@ class Holding:
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
         await self._session.add(revision, [revision_row(self._tenant, new, held=True) for new in revisions])
         await write_contents(self._session, self._tenant, revisions, bases)
-
-    async def held_ids(self, import_id: ImportId) -> set[RevisionId]:
-        return {row[0] for row in await self._session.rows(_HELD_IDS, self._of(import_id))}
 
     async def broken_references(self, import_id: ImportId) -> list[Reference]:
         return [reference_of(row) for row in await self._session.rows(_BROKEN, self._of(import_id))]

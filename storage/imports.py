@@ -18,12 +18,12 @@ from storage.plans import Plans
 from storage.session import Session
 from storage.tables import audit, outbox
 
-#: in the order of :class:`domain.model.AuditEntry`
-_ENTRY = [audit.c[name] for name in ("at", "actor", "action", "import_id", "details")]
+#: in the order of :class:`domain.import_model.AuditEntry`
+ENTRY = [audit.c[name] for name in ("at", "actor", "action", "import_id", "details")]
 _ADD_AUDIT = insert(audit)
 _POST = insert(outbox)
 _AUDIT_OF = (
-    select(*_ENTRY)
+    select(*ENTRY)
     .where(audit.c.tenant_id == bindparam("tenant"), audit.c.import_id == bindparam("id"))
     .order_by(audit.c.audit_id)
 )
@@ -37,7 +37,7 @@ class SqlImports(Line, Journal, Plans, Holding, Activation, Conflicts):
         self._tenant = tenant_id
 
     async def audit(self, entry: AuditEntry) -> None:
-        row = {column.name: getattr(entry, column.name) for column in _ENTRY}
+        row = {column.name: getattr(entry, column.name) for column in ENTRY}
         self._session.later(_ADD_AUDIT, row | {"tenant_id": self._tenant})
 
     async def audit_of(self, import_id: ImportId) -> list[AuditEntry]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, Subquery, select
+from sqlalchemy import ColumnElement, Select, Subquery, null, select
 
 from domain.import_model import ImportJob, ImportPackage, ProgressEvent
 from domain.model import name_key
@@ -33,6 +33,8 @@ FIELDS = (
     *("package_name", "package_version", "package_id", "outcome", "failure", "retry_of", "idempotency_key"),
 )
 JOB = [import_job.c[name] for name in FIELDS]
+#: the same for lists that show no outcome: it is as large as the import
+LISTED = [null().label(column.name) if column is import_job.c.outcome else column for column in JOB]
 PACKAGE = [import_package.c[name] for name in ("ordinal", "blob_key", "sha256", "size_bytes", "source_package")]
 _EVENT = ("import_id", "seq", "at", "kind", "state", "body")
 EVENT = [import_event.c[name] for name in _EVENT]
@@ -46,9 +48,9 @@ _WRITTEN: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def with_packages(jobs: Select[Any]) -> Select[Any]:
+def with_packages(jobs: Select[Any], of: Sequence[ColumnElement[Any]] = JOB) -> Select[Any]:
     """These jobs, newest first, each row beside one of the job's packages."""
-    found: Subquery = jobs.with_only_columns(*JOB).subquery()
+    found: Subquery = jobs.with_only_columns(*of).subquery()
     return (
         select(*found.c, *PACKAGE)
         .outerjoin(import_package, import_package.c.import_id == found.c.import_id)
@@ -77,7 +79,8 @@ def job_of(row: Sequence[Any], packages: Iterable[Sequence[Any]]) -> ImportJob:
 
 
 def job_row(job: ImportJob) -> dict[str, Any]:
-    return written({name: getattr(job, name) for name in FIELDS}) | {"imported_by": job.imported_by}
+    people = {"imported_by": job.imported_by, "submitter": job.submitted_by.label}
+    return written({name: getattr(job, name) for name in FIELDS}) | people
 
 
 def written(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from domain.ports import IMPORTS, JOBS, LeaseLostError
 from domain.rows import NewEvent, Step
 from storage.job_rows import EVENT, event_body, event_of, written
 from storage.session import Session
-from storage.sql import DatabaseSeconds, word
+from storage.sql import INTEGER_MAX, DatabaseSeconds, word
 from storage.tables import import_event, import_job
 
-_SEQ_MAX = 2**31 - 1
 #: lines that tell of another state
 _TURNS = frozenset({EventKind.QUEUED, EventKind.WAITING, EventKind.RESUMED, EventKind.ENDED})
 
@@ -54,39 +53,45 @@ class Journal:
         if row is None:
             raise self._session.refuse(LeaseLostError(step.import_id))
         last_seq, cancel_requested = row
-        await add_events(self._session, self._tenant, step.import_id, last_seq=last_seq, events=step.events)
+        add_events(self._session, self._tenant, step.import_id, last_seq=last_seq, events=step.events)
         if changes.get("state", ImportState.RUNNING) is not ImportState.RUNNING:
             self._session.ring(JOBS)
         return bool(cancel_requested)
 
     async def events(self, import_id: ImportId, *, after: int, limit: int = 1000) -> list[ProgressEvent]:
-        values = {"id": import_id, "tenant": self._tenant, "after": min(after, _SEQ_MAX), "limit": limit}
+        values = {"id": import_id, "tenant": self._tenant, "after": min(after, INTEGER_MAX), "limit": limit}
         return [event_of(row) for row in await self._session.rows(_EVENTS, values)]
 
 
-async def add_events(
+def add_events(
     session: Session, tenant_id: TenantId, import_id: ImportId, *, last_seq: int, events: Sequence[NewEvent]
 ) -> None:
-    """Write events whose numbers were taken under the lock of the job's row; the last of them is ``last_seq``."""
+    """Write events whose numbers were taken under the lock of the job's row; the last of them is ``last_seq``.
+
+    They are written last of all: their time is that of the commit that makes them true.
+    """
     session.ring(import_id)
     if not events:
         return
     if any(event.kind in _TURNS for event in events):
         session.ring(IMPORTS)
-    now = session.clock.now()
-    rows: list[Mapping[str, object]] = [
-        {
-            "import_id": import_id,
-            "seq": seq,
-            "tenant_id": tenant_id,
-            "at": now,
-            "kind": event.kind,
-            "state": event.state,
-            "body": event_body(event),
-        }
-        for seq, event in enumerate(events, last_seq - len(events) + 1)
-    ]
-    await session.add(import_event, rows)
+
+    def rows() -> list[Mapping[str, object]]:
+        now = session.clock.now()
+        return [
+            {
+                "import_id": import_id,
+                "seq": seq,
+                "tenant_id": tenant_id,
+                "at": now,
+                "kind": event.kind,
+                "state": event.state,
+                "body": event_body(event),
+            }
+            for seq, event in enumerate(events, last_seq - len(events) + 1)
+        ]
+
+    session.add_at_end(import_event, rows)
 
 
 @cache

@@ -16,9 +16,9 @@ from storage.tables import idempotency, import_job, import_package, package, sec
 _SECRET_BYTES = 32
 _SECRET = select(secret.c.value).where(secret.c.name == bindparam("name"))
 _KEEP_SECRET = on_both(lambda made: made(secret).on_conflict_do_nothing())
-_EXPIRED = tuple(
-    delete(table).where(table.c.expires_at <= bindparam("now", type_=table.c.expires_at.type))
-    for table in (upload, idempotency)
+_FORGET_KEYS, _FORGET_UPLOADS = (
+    delete(table).where(table.c.expires_at <= bindparam("since", type_=table.c.expires_at.type))
+    for table in (idempotency, upload)
 )
 
 
@@ -39,8 +39,10 @@ class SqlKeeping:
             raise RuntimeError(msg)
         return str(row[0])
 
-    async def forget_expired(self, now: datetime) -> int:
-        return sum([(await self._session.run(statement, {"now": now})).rowcount for statement in _EXPIRED])
+    async def forget_expired(self, now: datetime, *, uploads_kept: timedelta) -> int:
+        keys = await self._session.run(_FORGET_KEYS, {"since": now})
+        uploads = await self._session.run(_FORGET_UPLOADS, {"since": now - uploads_kept})
+        return keys.rowcount + uploads.rowcount
 
     async def unnamed(self, keys: Collection[BlobKey], *, now: datetime, kept_after_use: timedelta) -> set[BlobKey]:
         left = set(keys)

@@ -27,30 +27,11 @@ _APPLIES = _JOB.mode == word(ImportMode.APPLY)
 _NOTHING_YET = Progress(stage=None, done=0, total=None, percent=0.0)
 
 _FIND = with_packages(select(*JOB).where(_MINE))
-_HOLDER = with_packages(
-    select(*JOB).where(_JOB.tenant_id == _TENANT, _JOB.state == word(ImportState.RUNNING), _APPLIES)
-)
 _QUEUED_COUNT = select(func.count()).where(_JOB.tenant_id == _TENANT, _WAITS)
 
-_asked = import_job.alias("asked")
-_PLACE = (
-    select(func.count())
-    .select_from(import_job)
-    .join(_asked, and_(_asked.c.import_id == _ID, _asked.c.tenant_id == _TENANT))
-    .where(
-        _JOB.tenant_id == _TENANT,
-        _WAITS,
-        _APPLIES,
-        _asked.c.state == word(ImportState.QUEUED),
-        or_(
-            _JOB.priority > _asked.c.priority,
-            and_(_JOB.priority == _asked.c.priority, _JOB.import_id <= _asked.c.import_id),
-        ),
-    )
-)
 #: the job's row, locked, and what its last event said
 _LOCKED = (
-    select(_JOB.state, _JOB.decisions, import_event.c.body)
+    select(_JOB.state, _JOB.decisions, import_event.c.body, _JOB.cancel_requested)
     .outerjoin(import_event, and_(import_event.c.import_id == _JOB.import_id, import_event.c.seq == _JOB.last_seq))
     .where(_MINE)
     .with_for_update(of=import_job)
@@ -70,7 +51,8 @@ _END = (
 )
 _RESUME = (
     update(import_job)
-    .where(_MINE)
+    # the row is locked; what is asked of it here is the time alone (R18)
+    .where(_MINE, or_(_JOB.expires_at.is_(None), _JOB.expires_at > bindparam("now", type_=_JOB.expires_at.type)))
     .values(
         state=ImportState.QUEUED,
         decisions=bindparam("all_decisions", type_=_JOB.decisions.type),
@@ -105,25 +87,18 @@ class Line:
         ]
         if packages:
             self._session.later(_ADD_PACKAGES, packages)
-        await add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
+        add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
         self._session.ring(JOBS)
 
     async def queued_count(self) -> int:
         return int((await self._session.rows(_QUEUED_COUNT, {"tenant": self._tenant}))[0][0])
 
-    async def holder(self) -> ImportJob | None:
-        found = jobs_of(await self._session.rows(_HOLDER, {"tenant": self._tenant}))
-        return found[0] if found else None
-
-    async def queue_place(self, import_id: ImportId) -> int:
-        return int((await self._session.rows(_PLACE, self._named(import_id)))[0][0])
-
     async def job(self, import_id: ImportId) -> ImportJob | None:
         found = jobs_of(await self._session.rows(_FIND, self._named(import_id)))
         return found[0] if found else None
 
-    async def request_cancel(self, import_id: ImportId) -> ImportState:
-        """The state that callers see from now on; an import that has ended stays as it is.
+    async def request_cancel(self, import_id: ImportId) -> ImportState | None:
+        """The state that callers see from now on; ``None`` when it has ended or was asked before, and stays so.
 
         Raises:
             LookupError: the tenant has no such import.
@@ -132,8 +107,8 @@ class Line:
         if row is None:
             raise LookupError(import_id)
         state: ImportState = row[0]
-        if state.is_final:
-            return state
+        if state.is_final or (state is ImportState.RUNNING and row[3]):
+            return None
         if state is ImportState.RUNNING:
             self._session.later(_ASK_TO_STOP, self._named(import_id))
             for topic in (import_id, IMPORTS):
@@ -154,9 +129,12 @@ class Line:
         if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
             return False
         decided = {**row[1], **decisions_document(decisions)}
-        queued = await self._session.rows(_RESUME, {**self._named(import_id), "all_decisions": decided})
+        values = {**self._named(import_id), "all_decisions": decided, "now": self._session.clock.now()}
+        queued = await self._session.rows(_RESUME, values)
+        if not queued:
+            return False
         event = NewEvent(EventKind.RESUMED, _progress(row[2]), "The conflicts were decided.", ImportState.QUEUED)
-        await add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
+        add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
         self._session.ring(JOBS)
         return True
 
@@ -165,7 +143,7 @@ class Line:
         values = {**self._named(import_id), "final_state": state, "now": self._session.clock.now()}
         ended = await self._session.rows(_END, values)
         event = NewEvent(EventKind.ENDED, _progress(last), message, state)
-        await add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
+        add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
 
     def _named(self, import_id: ImportId) -> dict[str, str]:
         return {"tenant": self._tenant, "id": import_id}

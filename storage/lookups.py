@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy import Column, ColumnElement, Select, and_, bindparam, func, or_, select, true, tuple_
 
+from domain.access import Reach
 from domain.import_model import ImportFilter, ImportJob, ImportMode, ImportState, InstalledPackage
 from domain.model import ArtifactId, ArtifactStatus, Package, TenantId, name_key
 from domain.rows import Page, Slice
 from storage.activation import INSTALLED
 from storage.artifacts import slice_of
-from storage.job_rows import JOB, jobs_of, with_packages
+from storage.job_rows import JOB, LISTED, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
 from storage.session import Session
 from storage.sql import chunks, word
 from storage.tables import artifact, import_job, installed_package, package, plan, tenant
 
-Reach = frozenset[TenantId] | None
-
-
+#: what tells installed packages apart, in the order in which they are listed (R4)
+_IDENTITY = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
 #: built once: putting this statement together costs more than running it
 _IMPORT_JOB = with_packages(
     select(*JOB).where(import_job.c.import_id == bindparam("id", type_=import_job.c.import_id.type))
@@ -59,19 +60,26 @@ class SqlLookups:
         found = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
         total = await self._session.row(select(func.count()).select_from(found.subquery()))
         part = found.order_by(import_job.c.import_id.desc()).limit(page_size).offset((page - 1) * page_size)
-        return Page(tuple(jobs_of(await self._session.rows(with_packages(part)))), int(total[0]) if total else 0)
+        rows = await self._session.rows(with_packages(part, LISTED))
+        return Page(tuple(jobs_of(rows)), int(total[0]) if total else 0)
 
     async def installed(
         self, reach: Reach, *, package_name: str, first: int, after: tuple[str, str, str] | None
     ) -> Slice[InstalledPackage]:
-        order = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
-        page = select(*INSTALLED).where(_within(installed_package.c.tenant_id, reach))
-        if package_name:
-            page = page.where(installed_package.c.name_key == name_key(package_name))
+        page = _installed(reach, package_name)
         if after is not None:
-            page = page.where(tuple_(*order) > tuple_(*after))
-        rows = await self._session.rows(page.order_by(*order).limit(first + 1))
+            page = page.where(tuple_(*_IDENTITY) > tuple_(*after))
+        rows = await self._session.rows(page.order_by(*_IDENTITY).limit(first + 1))
         return slice_of([InstalledPackage(*row) for row in rows], first)
+
+    async def installed_page(
+        self, reach: Reach, *, package_name: str, page: int, page_size: int
+    ) -> Page[InstalledPackage]:
+        found = _installed(reach, package_name)
+        total = await self._session.row(select(func.count()).select_from(found.subquery()))
+        part = found.order_by(*_IDENTITY).limit(page_size).offset((page - 1) * page_size)
+        rows = await self._session.rows(part)
+        return Page(tuple(InstalledPackage(*row) for row in rows), int(total[0]) if total else 0)
 
     async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
         # artifacts are found by tenant and id, so "everywhere" is a list of tenants too
@@ -95,6 +103,11 @@ def _within(column: Column[str], reach: Reach) -> ColumnElement[bool]:
     return true() if reach is None else column.in_(reach)
 
 
+def _installed(reach: Reach, package_name: str) -> Select[Any]:
+    found = select(*INSTALLED).where(_within(installed_package.c.tenant_id, reach))
+    return found.where(installed_package.c.name_key == name_key(package_name)) if package_name else found
+
+
 def _conditions(wanted: ImportFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.states:
@@ -113,6 +126,7 @@ def _conditions(wanted: ImportFilter) -> list[ColumnElement[bool]]:
 def _plain(wanted: ImportFilter) -> tuple[tuple[Column[str], str], ...]:
     return (
         (import_job.c.package_id, wanted.package_id),
+        (import_job.c.submitter, wanted.submitted_by),
         (import_job.c.imported_by, wanted.imported_by),
         (import_job.c.idempotency_key, wanted.idempotency_key),
     )

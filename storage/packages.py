@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from domain.model import Package, PackageId, TenantId, name_key
-from domain.rows import HistoryFilter, Page, Slice
+from domain.rows import ExportLine, HistoryFilter, Page, Slice
 from storage.artifacts import slice_of
 from storage.session import Session
 from storage.tables import export_record
@@ -80,6 +80,14 @@ class SqlPackages:
         part = found.order_by(export_record.c.record_id.desc()).limit(page_size).offset((page - 1) * page_size)
         rows = await self._session.rows(part)
         return Page(tuple(row[0] for row in rows), int(total[0]) if total else 0)
+
+    async def exports(self, wanted: HistoryFilter, *, first: int, after: int | None = None) -> Slice[ExportLine]:
+        line = select(export_record.c.record_id, export_record.c.record)
+        found = line.where(export_record.c.tenant_id == self._tenant, *_conditions(wanted))
+        if after is not None:
+            found = found.where(export_record.c.record_id < after)
+        rows = await self._session.rows(found.order_by(export_record.c.record_id.desc()).limit(first + 1))
+        return slice_of([ExportLine(*row) for row in rows], first)
 
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
         mine = update(packages).where(packages.c.tenant_id == self._tenant, packages.c.package_id == package_id)

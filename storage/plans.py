@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, insert, or_, select, tuple_, union_all
+from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, union_all
 
-from domain.import_model import ActionKind, Drift, Plan, PlanAction
+from domain.import_model import POSITIONS, ActionKind, Drift, Plan, PlanAction
 from domain.model import ArtifactStatus, ImportId, PlanId, TenantId, name_key
-from domain.rows import Slice
+from domain.rows import Page, Slice
 from storage.artifacts import slice_of
 from storage.documents import problem_document, problem_of
 from storage.heads import EXISTING_HEAD, existing_row, head_of
@@ -18,8 +18,6 @@ from storage.session import Session
 from storage.sql import on_both, word
 from storage.tables import artifact, plan, plan_action, scan_report
 
-#: ordinal * this + position is the key of an action in a page
-_POSITIONS = 1_000_000
 _ORDINAL_MAX = 2**31 - 1
 
 #: the columns of an action, but for the existing artifact
@@ -50,6 +48,7 @@ PLAN = [
 ]
 
 _ACTIONS = select(*ACTION).where(_THIS).order_by(_P.ordinal, _P.position)
+_COUNT = select(func.count()).select_from(plan_action).where(_THIS)
 _PLAN = select(*PLAN).where(plan.c.plan_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
 _ADD_PLAN = insert(plan)
 _DROP_ACTIONS = delete(plan_action).where(_THIS)
@@ -141,17 +140,42 @@ class Plans:
         row = await self._session.row(_PLAN, {"id": plan_id, "tenant": self._tenant})
         return plan_of(row) if row else None
 
-    async def actions(self, import_id: ImportId, *, first: int, after: int | None = None) -> Slice[PlanAction]:
-        page = _ACTIONS.limit(first + 1)
+    async def actions(
+        self,
+        import_id: ImportId,
+        *,
+        first: int,
+        after: int | None = None,
+        kinds: Collection[ActionKind | None] | None = None,
+    ) -> Slice[PlanAction]:
+        page = _of_kinds(_ACTIONS, kinds).limit(first + 1)
         if after is not None:
-            ordinal, position = divmod(max(-1, after), _POSITIONS)
+            ordinal, position = divmod(max(-1, after), POSITIONS)
             page = page.where(tuple_(_P.ordinal, _P.position) > tuple_(min(ordinal, _ORDINAL_MAX), position))
         rows = await self._session.rows(page, {"id": import_id, "tenant": self._tenant})
         return slice_of([action_of(row) for row in rows], first)
 
+    async def action_page(
+        self, import_id: ImportId, *, page: int, page_size: int, kinds: Collection[ActionKind | None] | None = None
+    ) -> Page[PlanAction]:
+        named = {"id": import_id, "tenant": self._tenant}
+        total = await self._session.row(_of_kinds(_COUNT, kinds), named)
+        part = _of_kinds(_ACTIONS, kinds).limit(page_size).offset((page - 1) * page_size)
+        rows = await self._session.rows(part, named)
+        return Page(tuple(action_of(row) for row in rows), int(total[0]) if total else 0)
+
     async def drift(self, import_id: ImportId) -> list[Drift]:
         rows = await self._session.rows(_DRIFT, {"id": import_id, "tenant": self._tenant})
         return [_drift_of(row) for row in rows]
+
+
+def _of_kinds(actions: Select[Any], kinds: Collection[ActionKind | None] | None) -> Select[Any]:
+    """Those of some kinds, if given; ``None`` among them stands for open conflicts."""
+    if kinds is None:
+        return actions
+    # each once, in one order: a statement for every choice of kinds, and no more
+    decided = _P.kind.in_([kind for kind in ActionKind if kind in kinds])
+    return actions.where(or_(decided, _P.kind.is_(None)) if None in kinds else decided)
 
 
 def _plan_row(made: Plan) -> dict[str, Any]:

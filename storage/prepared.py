@@ -20,7 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from storage.sql import POSTGRESQL, SQLITE, Kept
+from storage.sql import LIST_LENGTH, POSTGRESQL, SQLITE, Kept
 
 #: a row, read by position
 AnyRow = Sequence[Any]
@@ -29,6 +29,10 @@ Convert = Callable[[Any], Any]
 
 DIALECTS: Mapping[str, Dialect] = {SQLITE: aiosqlite_dialect(), POSTGRESQL: asyncpg_dialect()}  # type: ignore[no-untyped-call]
 _LAYOUTS_KEPT = 512
+#: a statement put together for a single question that brings more values is not remembered: few are like it
+_REMEMBERED_VALUES = 64
+#: what a list of so many is filled up to; longer ones, which statements bring themselves, are not remembered
+_REMEMBERED_LENGTH = 1 << (LIST_LENGTH - 1).bit_length()
 
 
 class Step(NamedTuple):
@@ -95,18 +99,23 @@ class Prepared(NamedTuple):
             columns[place] = read(columns[place])
         return list(zip(*columns, strict=True))
 
-    def _filled(self, values: Values) -> Values:
-        values = {**self.own, **values}
+    def _filled(self, given: Values) -> Values:
+        values = {**self.own, **given}
         for name in self.layout.lists:
+            if name in given and len(given[name]) > LIST_LENGTH:
+                raise ValueError(f"{name}: a list of {len(given[name])}, which is to be asked for in chunks")
             values[name] = _filled_up(values[name])
         return values
 
     def _shape(self, values: Values) -> _Shape:
         shapes = self.layout.shapes
         lengths = tuple([len(values[name]) for name in self.layout.lists])
-        if lengths not in shapes:
-            shapes[lengths] = _shape(_compiled(self.statement, self.database, self.columns), values)
-        return shapes[lengths]
+        found = shapes.get(lengths)
+        if found is None:
+            found = _shape(_compiled(self.statement, self.database, self.columns), values)
+            if max(lengths, default=0) <= _REMEMBERED_LENGTH:
+                shapes[lengths] = found
+        return found
 
 
 def prepared(statement: ClauseElement, database: str, columns: tuple[str, ...]) -> Prepared:
@@ -141,12 +150,11 @@ class _Alike:
 
 def _known(statement: ClauseElement, database: str, columns: tuple[str, ...]) -> tuple[_Layout, Values]:
     alike = _Alike(statement)
-    layout = _layout(alike, database, columns)
+    layout = (_remembered if len(alike.binds) <= _REMEMBERED_VALUES else _layout)(alike, database, columns)
     brought = zip(layout.own, alike.binds, strict=True)
     return layout, {**layout.added, **{name: bind.effective_value for name, bind in brought if name is not None}}
 
 
-@lru_cache(maxsize=_LAYOUTS_KEPT)
 def _layout(alike: _Alike, database: str, columns: tuple[str, ...]) -> _Layout:
     compiled = _compiled(alike.statement, database, columns)
     names = {bind.key: name for bind, name in compiled.bind_names.items() if not bind.required}
@@ -155,11 +163,14 @@ def _layout(alike: _Alike, database: str, columns: tuple[str, ...]) -> _Layout:
     readers = [(place, _reader(kind, DIALECTS[database])) for place, kind in enumerate(results)]
     return _Layout(
         own=own,
-        added={name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required},
-        lists=frozenset(name for name, bind in compiled.binds.items() if bind.expanding),
+        added={name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required},
+        lists=frozenset(name for bind, name in compiled.bind_names.items() if bind.expanding),
         readers=tuple((place, read) for place, read in readers if read),
         gives_rows=bool(results),
     )
+
+
+_remembered = lru_cache(maxsize=_LAYOUTS_KEPT)(_layout)
 
 
 def _shape(compiled: SQLCompiler, values: Values) -> _Shape:

@@ -5,7 +5,7 @@ What needs no answer is written *later*: together with the next statement that g
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -33,6 +33,7 @@ class Session:
         self._driver = driver
         self._is_unit = is_unit
         self._waiting: list[Step] = []
+        self._at_end: list[Callable[[], list[Step]]] = []
         self._has_begun = False
         self._refused: str | None = None
 
@@ -56,6 +57,10 @@ class Session:
         with self._refusing():
             self._waiting += insert_steps(table, rows, self.database)
 
+    def add_at_end(self, table: Table, make: Callable[[], Sequence[Values]]) -> None:
+        """Insert rows right before the commit, made then: a time in them is the time at which they become true."""
+        self._at_end.append(lambda: insert_steps(table, make(), self.database))
+
     async def rows(self, statement: Executable | Both, values: Values | None = None) -> Sequence[AnyRow]:
         return (await self.run(statement, values)).rows
 
@@ -67,6 +72,11 @@ class Session:
         self._refused = repr(error)
         return error
 
+    async def flush(self) -> None:
+        """Send what waits, so that what takes long is done before the times of the unit's events are taken."""
+        if self._waiting:
+            await self._send()
+
     async def finish(self) -> None:
         """Send what waits, and commit if it is a unit.
 
@@ -75,6 +85,8 @@ class Session:
         """
         if self._refused is not None:
             raise RuntimeError(f"a unit cannot be committed after {self._refused}")
+        with self._refusing():
+            self._waiting += [step for make in self._at_end for step in make()]
         if self._is_unit and (self._waiting or self._has_begun):
             await self._send(_COMMIT)
         elif self._waiting:
@@ -89,12 +101,13 @@ class Session:
     async def savepoint(self) -> AsyncIterator[None]:
         """What fails inside leaves the rest of the unit as it was."""
         await self._send(_SAVEPOINT)
-        before = self._refused
+        before, at_end = self._refused, len(self._at_end)
         try:
             yield
             await self._send(_RELEASE)
         except Exception:
             self._waiting.clear()
+            del self._at_end[at_end:]
             await self._send(_BACK, _RELEASE)
             self._refused = before
             raise

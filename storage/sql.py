@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
+#: what an Integer column holds at most
+INTEGER_MAX = 2**31 - 1
 #: how many values one statement looks for: far below both databases' limits on parameters
 LIST_LENGTH = 500
 

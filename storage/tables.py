@@ -189,6 +189,7 @@ package = Table(
     Column("expires_at", Moment(), nullable=False),
     UniqueConstraint("tenant_id", "name_key", "version"),
     Index("ix_package_page", "tenant_id", "package_id"),
+    Index("ix_package_blob", "blob_key"),
 )
 
 export_record = Table(
@@ -238,8 +239,9 @@ import_job = Table(
     Column("lease_until", Double()),
     _words("retry_of", optional=True),
     _words("idempotency_key", optional=True),
-    #: as people know the actor: what lists are filtered by
+    #: as people know the one who is named, and the actor: what lists are filtered by
     Column("imported_by", Words(), nullable=False, server_default=text("''")),
+    Column("submitter", Words(), nullable=False, server_default=text("''")),
     Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
     Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
     Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
@@ -259,6 +261,7 @@ import_package = Table(
     _words("sha256"),
     Column("size_bytes", BigInteger(), nullable=False),
     _words("source_package", optional=True),
+    Index("ix_import_package_blob", "blob_key"),
 )
 
 import_event = Table(
@@ -413,6 +416,7 @@ upload = Table(
     Column("uploaded_by", Who(), nullable=False),
     Column("expires_at", Moment(), nullable=False),
     Index("ix_upload_expires", "expires_at"),
+    Index("ix_upload_blob", "blob_key"),
 )
 
 idempotency = Table(

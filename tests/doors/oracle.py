@@ -39,7 +39,9 @@ class Oracle:
 def operation_of(method: str, path: str) -> Operation | None:
     """Which operation answers there; the first that fits, as the server looks."""
     scope = {"type": "http", "method": method, "path": path, "headers": []}
-    return next((one for one, route in _routes() if route.matches(scope)[0] is Match.FULL), None)
+    route = next((route for route in _routes() if route.matches(scope)[0] is Match.FULL), None)
+    asked = "GET" if method == "HEAD" else method
+    return next((one for one in OPERATIONS if route and (one.method, one.path) == (asked, route.path)), None)
 
 
 def hold(operation: Operation, answer: httpx.Response) -> None:
@@ -81,5 +83,5 @@ def _hold_refusal(operation: Operation, answer: httpx.Response) -> None:
 
 
 @cache
-def _routes() -> tuple[tuple[Operation, Route], ...]:
-    return tuple((one, route) for one in OPERATIONS for route in routes_of((one,)))
+def _routes() -> tuple[Route, ...]:
+    return routes_of(OPERATIONS)

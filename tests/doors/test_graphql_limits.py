@@ -11,8 +11,9 @@ import pytest_asyncio
 from graphql import GraphQLError, get_introspection_query, parse
 
 from resolvers.api import API
-from resolvers.limits import TooComplexError, checked, measure
-from tests.doors.graphql_world import A, Asking
+from resolvers.limits import LIST_MAX, TooComplexError, checked, measure
+from storage.prepared import _remembered
+from tests.doors.graphql_world import SAVE, A, Asking
 from tests.world import a_world
 
 #: seconds; the slowest of these takes a tenth of it alone on one core
@@ -53,6 +54,9 @@ COSTLY = {
     "the same place by fragments": "{ " + "...F " * 41 + "} fragment F on Query { viewer { subject } }",
     "many wide fragments": "{ a } fragment W on Query { " + "a b c d e f g h " * 40 + "}"
     + " ".join(f"fragment F{n} on Query {{ ...W }}" for n in range(100)),
+    "a list of more members than one may have": "{ importJobs(filter: {states: ["
+    + "A " * 1001
+    + "]}) { nodes { id } } }",
     "NUL in a text": '{ node(id: "\\u0000") { id } }',
     "NUL in a text, written short": '{ node(id: "\\u{0}") { id } }',
 }  # fmt: skip
@@ -137,6 +141,63 @@ def test_the_dearest_allowed_documents_are_validated_quickly(text):
 async def caller(tmp_path):
     async with a_world(tmp_path, role="web") as world:
         yield Asking(world, world.headers(A))
+
+
+LISTED = "query($filter: ImportFilter) { importJobs(filter: $filter) { nodes { id } } }"
+BY_TENANTS = "query($tenants: [ID!]) { importJobs(filter: {tenantIds: $tenants}) { nodes { id } } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "place"),
+    [
+        (LISTED, {"filter": {"states": ["SUCCEEDED"] * 70_000}}, "$filter.states"),
+        (LISTED, {"filter": {"tenantIds": [A] * (LIST_MAX + 1)}}, "$filter.tenantIds"),
+        (BY_TENANTS, {"tenants": [A] * (LIST_MAX + 1)}, "$tenants"),
+        (SAVE, {"input": {"tenantId": A, "save": [{}] * (LIST_MAX + 1)}}, "$input.save"),
+        (SAVE, {"input": {"tenantId": A, "save": [{"content": {}, "name": [["x"] * 2000]}] * 9}}, None),
+    ],
+    ids=["states", "tenants", "a variable", "saves", "a list where none belongs"],
+)
+async def test_a_list_of_more_members_than_one_may_have_is_refused_quickly(caller, query, variables, place):
+    began = time.perf_counter()
+    (error, *_) = (await caller.whole(query, variables))["errors"]
+
+    assert time.perf_counter() - began < QUICK
+    code = "QUERY_TOO_COMPLEX" if place else "BAD_USER_INPUT"
+    assert error["extensions"]["code"] == code
+    assert place is None or error["message"] == f"The list {place} has more than 1000 members."
+
+
+async def test_a_stream_refuses_such_a_list_too(caller):
+    query = "subscription($tenants: [ID!]) { importChanges(tenantIds: $tenants) { id } }"
+    body = {"query": query, "variables": {"tenants": [A] * (LIST_MAX + 1)}}
+
+    answer = await caller.world.http.post(
+        "/graphql", json=body, headers={**caller.headers, "Accept": "text/event-stream"}
+    )
+
+    assert "The list $tenants has more than 1000 members." in answer.text
+
+
+async def test_a_list_as_long_as_it_may_be_is_answered_and_its_repetitions_cost_nothing(caller):
+    await caller.world.tenant(A)
+    before = _remembered.cache_info().currsize
+
+    for length in (1, 65, 300, LIST_MAX):
+        wanted = {"states": ["SUCCEEDED"] * length, "kinds": ["IMPORT"] * length, "tenantIds": [A] * length}
+        assert await caller.data(LISTED, filter=wanted) == {"importJobs": {"nodes": []}}
+
+    assert _remembered.cache_info().currsize <= before + 1
+
+
+async def test_what_an_artifact_holds_is_no_list_of_the_callers(caller):
+    await caller.world.tenant(A)
+    content = {"fields": [{"name": f"f{number}"} for number in range(LIST_MAX + 1)]}
+    row = {"artifactType": "ENTITY_SCHEMA", "artifactId": "ent-1", "name": "Wide", "version": "1.0.0"}
+
+    saved = (await caller.data(SAVE, input={"tenantId": A, "save": [row | {"content": content}]}))["changeArtifacts"]
+
+    assert (saved["refusal"], saved["artifacts"][0]["artifactId"]) == (None, "ent-1")
 
 
 async def test_costly_documents_do_not_hold_up_others(caller):

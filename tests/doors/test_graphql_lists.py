@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,12 +10,13 @@ import pytest
 from domain.import_model import ImportJob, ImportKind, ImportMode, ImportOptions, ImportPackage, ImportState
 from domain.model import Actor, BlobKey, ImportId, PlanId, TenantId
 from domain.scanning import ScanReport, ScanResult
-from storage.session import Session
 from tests.clocks import NOON
+from tests.doors.counting import counted_statements
 from tests.doors.graphql_world import (
     EXPORT,
     SAVE,
     A,
+    Asking,
     B,
     an_order_form,
     exported,
@@ -44,20 +44,6 @@ async def quiet(tmp_path, database_url):
     """A world in which imports stay in line: nobody runs them."""
     async with a_world(tmp_path, database_url=database_url, role="web") as world:
         yield world
-
-
-@contextmanager
-def counted_statements():
-    """How many statements are sent to the database meanwhile, by all of this process."""
-    sent, whole = [], Session._step
-
-    def step(self, statement, values):
-        sent.append(statement)
-        return whole(self, statement, values)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Session, "_step", step)
-        yield sent
 
 
 async def many_imports(world, count: int) -> None:
@@ -170,6 +156,18 @@ async def test_imports_are_filtered_by_everything_they_are_known_by(quiet):
     assert await listed(expiresBefore="2026-03-03T12:00:00Z") == []
     assert await caller.code(FILTERED, filter={"since": "yesterday"}) == "BAD_USER_INPUT"
     assert await caller.code(FILTERED, filter={"tenantIds": [""]}) == "INVALID_TENANT_ID"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("name", ["since", "until", "expiresBefore"])
+async def test_a_moment_beyond_the_calendar_is_the_callers_mistake(quiet, name, moment):
+    caller = Asking(quiet, quiet.headers(A))
+    written = FILTERED.replace("$filter: ImportFilter", "$first: Int").replace(
+        "filter: $filter", f'first: $first, filter: {{{name}: "{moment}"}}'
+    )
+
+    assert await caller.code(FILTERED, filter={name: moment}) == "BAD_USER_INPUT"
+    assert await caller.code(written) == "BAD_USER_INPUT"
 
 
 async def test_installed_packages_are_listed_over_all_tenants_and_tell_what_was_changed(world):

@@ -15,6 +15,7 @@ from tests.doors.graphql_world import (
     SAVE,
     A,
     B,
+    C,
     an_order_form,
     asking,
     exported,
@@ -28,7 +29,7 @@ from tests.world import a_world
 
 ORDER = {"tenantId": A, "packageName": "Orders", "packageType": "FORM_PACKAGE", "artifactIds": ["form-1"]}
 PLAN = """mutation($input: PlanImportInput!) { planImport(input: $input) {
-  importJob { id mode } refusal { code } } }"""
+  importJob { id mode } refusal { code problems { inputPath } } } }"""
 RETRY = """mutation($input: RetryImportInput!) { retryImport(input: $input) {
   importJob { id state retryOf { id } } refusal { code problems { inputPath } } } }"""
 CANCEL = "mutation($id: ID!) { cancelImport(input: {importId: $id}) { importJob { state } } }"
@@ -219,6 +220,21 @@ async def test_an_import_that_came_to_nothing_is_tried_again(quiet):
     assert (await caller.data(query, id=first))["importJob"] == {"retryOf": None}
 
 
+async def test_a_retry_needs_what_an_import_of_the_same_package_needs(quiet):
+    owner = await with_artifacts(quiet)
+    first = await submitted(owner, await exported(owner))
+    await owner.data(CANCEL, id=first)
+    stranger = asking(quiet, B, scopes=["installhub:import", "installhub:export"])
+    unable = asking(quiet, A, B, scopes=["installhub:import"])
+
+    told = [
+        (await one.data(RETRY, input={"importId": first}))["retryImport"]["refusal"]["code"]
+        for one in (stranger, unable)
+    ]
+
+    assert told == ["NOT_FOUND", "INSUFFICIENT_PERMISSION"]
+
+
 async def test_an_import_that_goes_on_or_succeeded_is_not_tried_again(world, caller):
     import_id = await imported(caller)
 
@@ -226,6 +242,33 @@ async def test_an_import_that_goes_on_or_succeeded_is_not_tried_again(world, cal
 
     assert answer["importJob"] is None
     assert answer["refusal"] == {"code": "BAD_USER_INPUT", "problems": [{"inputPath": ["input", "importId"]}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"tenantId": "tenant-x"}, ["tenantId"]),
+        ({"tenantId": C}, ["tenantId"]),
+        ({"idempotencyKey": "no key"}, ["idempotencyKey"]),
+        ({"source": {"uploadId": "upl-x"}}, ["source", "uploadId"]),
+        ({"source": {"packageId": "pkg-x"}}, ["source", "packageId"]),
+        ({"source": {"packageId": ""}}, []),
+        ({"options": {"mergeFallback": "MERGE"}}, ["options", "mergeFallback"]),
+        ({"options": {"importedBy": ""}}, ["options", "importedBy"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("query", "field", "name"),
+    [(IMPORT, "importPackage", "request"), (PLAN, "planImport", "importPackage")],
+    ids=["import", "plan"],
+)
+async def test_a_refused_import_says_where_in_the_input_the_mistake_is(quiet, query, field, name, change, path):
+    caller = await with_artifacts(quiet)
+    request = wish(await exported(caller))["request"] | change
+
+    refusal = (await caller.data(query, input={name: request}))[field]["refusal"]
+
+    assert [problem["inputPath"] for problem in refusal["problems"]] == [["input", name, *path]]
 
 
 async def test_an_import_tells_who_did_what_with_it(quiet):
@@ -239,7 +282,7 @@ async def test_an_import_tells_who_did_what_with_it(quiet):
 
     assert (job["importedBy"], job["submittedBy"]) == ("anna@acme.example", {"subject": "anna@acme.example"})
     assert [(entry["action"], entry["actor"], entry["details"]) for entry in job["audit"]] == [
-        ("import.cancel-requested", {"email": "anna@acme.example"}, {})
+        ("import.cancelled", {"email": "anna@acme.example"}, {})
     ]
 
 

@@ -153,7 +153,7 @@ def test_what_is_ours_is_marked_and_what_is_documented_is_not():
     assert marked["DecidedConflict"] == {"conflictId"}
     assert marked["ImportAnswer"] == {
         *("artifactsWritten", "artifactsUnchanged", "counts", "planId", "planHash"),
-        *("backupPackageId", "backupPackageUrl"),
+        *("backupPackageId", "backupPackageUrl", "retryOf"),
     }
 
 

@@ -93,6 +93,16 @@ async def test_a_watcher_goes_on_after_the_last_number_it_saw(world, form):
     assert told_by(rest.text) == whole[-1:]
 
 
+async def test_an_import_that_is_over_is_told_whole_to_a_token_in_its_last_minute(world):
+    url = await ended(world)
+    late = {"Authorization": f"Bearer {world.token(tenants=['target'], ttl=timedelta(seconds=-5))}"}
+
+    whole = await world.http.get(url)
+    told = await world.http.get(url, headers=late)
+
+    assert (told.status_code, told.content) == (200, whole.content)
+
+
 async def test_who_has_seen_the_end_is_told_that_nothing_follows(world):
     url = await ended(world)
     last = told_by((await world.http.get(url, headers=SSE)).text)[-1][0]

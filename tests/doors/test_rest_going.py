@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from domain.model import TenantId
+from tests.doors.counting import counted_statements
 from tests.doors.rest import HUB, bearer, problems_of, upload, with_other_rules
+from tests.ports.rows import an_import, queued
 from tests.world import ANNA, a_world
 
 ASYNC = {"prefer": "respond-async"}
@@ -68,8 +71,11 @@ async def test_a_cancelled_import_is_tried_again_as_a_new_one(world):
     answer = await world.http.post(f"{HUB}/imports/{waiting}/retry")
 
     [new, old] = (await listed(world))["items"]
+    alone = (await world.http.get(f"{HUB}/imports/{new['importId']}")).json()
     assert (answer.status_code, answer.json()["importId"]) == (409, new["importId"])
     assert (new["retryOf"], old["importId"], old["status"]) == (waiting, waiting, "Cancelled")
+    assert (answer.json()["retryOf"], alone["retryOf"]) == (waiting, waiting)
+    assert "retryOf" not in old
 
 
 async def test_a_retry_can_be_left_to_go_on(idle_world):
@@ -82,6 +88,7 @@ async def test_a_retry_can_be_left_to_go_on(idle_world):
     url = f"{HUB}/imports/{body['importId']}"
     assert (answer.status_code, answer.headers["location"], body["statusUrl"]) == (202, url, url)
     assert body["importId"] != import_id
+    assert body["retryOf"] == import_id
 
 
 async def test_a_resume_can_be_left_to_go_on(world):
@@ -150,7 +157,7 @@ async def test_a_running_import_says_where_its_events_are(idle_world):
     assert record["eventsUrl"] == f"{url}/events"
 
 
-async def test_imports_are_listed_newest_first_each_as_it_answers_alone(world):
+async def test_imports_are_listed_newest_first_each_as_it_stands(world):
     first = (await upload(world)).json()["importId"]
     second = (await upload(world, b"no archive")).json()["importId"]
     third = (await upload(world, targetTenantId="source")).json()["importId"]
@@ -161,10 +168,26 @@ async def test_imports_are_listed_newest_first_each_as_it_answers_alone(world):
     assert ids(page) == [third, second, first]
     for item in page["items"]:
         alone = (await world.http.get(f"{HUB}/imports/{item['importId']}")).json()
-        assert alone.items() <= item.items()
+        shared = item.keys() & alone.keys()
+        assert {"importId", "status"} <= shared
+        assert {name: item[name] for name in shared} == {name: alone[name] for name in shared}
         assert (item["kind"], item["mode"], item["submittedBy"]) == ("IMPORT", "APPLY", ANNA)
     assert [item["tenantId"] for item in page["items"]] == ["source", "target", "target"]
     assert page["items"][1].get("packageName") is None
+
+
+async def test_a_list_leaves_out_what_grows_with_the_package(world):
+    await with_other_rules(world)
+    for query, options in (("", {}), ("?dryRun=true", {}), ("", {"defaultConflictStrategy": "Replace"})):
+        await upload(world, query=query, **options)
+
+    done, planned, waiting = (await listed(world, "?includeDryRuns=true"))["items"]
+
+    whose = {"tenantId", "kind", "mode", "submittedAt", "submittedBy", "importedBy"}
+    ended = {"importId", "status", "packageId", "packageName", "version", "endedAt"} | whose
+    assert (set(done), set(planned)) == (ended, ended)
+    assert set(waiting) == (ended - {"endedAt"}) | {"resumeUrl", "expiresAt"}
+    assert [row["status"] for row in (done, planned, waiting)] == ["Success", "Success", "PendingConflictResolution"]
 
 
 async def test_a_list_of_imports_does_not_show_other_tenants(world):
@@ -235,6 +258,22 @@ async def test_a_list_of_imports_is_narrowed_by_what_is_asked(world):
         *("w", "fw", "pf", "", everything, "pw", "", "pw", everything, "", everything, everything, "", ""),
         *("p", "p", "", "pdfw", everything, "w", ""),
     ], json.dumps(told)
+
+
+async def test_a_list_of_imports_costs_the_same_number_of_statements_however_many_go_on(idle_world):
+    for number in range(20):
+        job = an_import(f"imp-{number:03}", TenantId("target"))
+        async with idle_world.runtime.ports.store.unit(job.tenant_id) as unit:
+            await unit.imports.submit(job, queued())
+
+    counts = []
+    for size in (1, 20):
+        with counted_statements() as sent:
+            page = await listed(idle_world, f"?pageSize={size}")
+        counts.append(len(sent))
+        assert {item["progress"] for item in page["items"]} == {"0 of 0 artifacts installed"}
+
+    assert counts[0] == counts[1]
 
 
 async def test_every_wrong_wish_for_a_list_is_told_at_once(world):

@@ -250,6 +250,21 @@ async def test_decisions_that_fit_nothing_are_refused(world):
     assert problems_of(doubled) == [("BadUserInput", "resolutions[1].conflictId")]
 
 
+@pytest.mark.parametrize("paths", [[{"pointer": "/rules/0", "take": "package"}], {"pointer": "/rules"}, "all", 0])
+async def test_decisions_by_path_are_refused_and_never_let_pass_unheard(world, paths):
+    await with_other_rules(world)
+    waiting = (await upload(world)).json()
+    row = {"conflictId": "conf-001", "strategy": "Merge"}
+
+    refused = await world.http.post(waiting["resumeUrl"], json={"resolutions": [row | {"paths": paths}]})
+    after = (await world.http.get(f"{HUB}/imports/{waiting['importId']}")).json()
+    none = await world.http.post(waiting["resumeUrl"], json={"resolutions": [row | {"paths": []}]})
+
+    assert (refused.status_code, problems_of(refused)) == (400, [("BadUserInput", "resolutions[0].paths")])
+    assert after["status"] == "PendingConflictResolution"
+    assert (none.status_code, none.json()["status"]) == (200, "Success")
+
+
 async def test_a_caller_who_does_not_wait_gets_an_address_to_ask(idle_world):
     answer = await upload(idle_world, headers={"prefer": "wait=3, respond-async"})
 

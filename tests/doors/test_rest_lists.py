@@ -9,8 +9,10 @@ import pytest
 import rest_compat.neighbours
 from domain.authoring import ArtifactChanges
 from domain.model import Actor, TenantId
+from tests.doors.counting import counted_statements
 from tests.doors.onboarding import SUITE, exported, imported, onboarding
 from tests.doors.rest import HUB, bearer, problems_of
+from tests.ports.rows import an_import, an_installed
 from tests.world import ANNA, a_world
 
 HISTORY = f"{HUB}/packages/history"
@@ -22,6 +24,15 @@ LISTS = [HISTORY, f"{HUB}/installed", *NEIGHBOURS]
 async def world(tmp_path, database_url):
     async with a_world(tmp_path, database_url=database_url) as world:
         await onboarding(world)
+        yield world
+
+
+@pytest.fixture
+async def quiet(tmp_path, database_url):
+    """Nobody runs imports here."""
+    async with a_world(tmp_path, database_url=database_url, role="web") as world:
+        await world.tenant("acme-prod")
+        world.http.headers.update(bearer(world, "acme-prod"))
         yield world
 
 
@@ -159,19 +170,33 @@ async def test_installed_packages_are_listed_over_all_tenants_of_the_token(world
     }
 
 
-@pytest.mark.parametrize("read_at_once", [1, 500])
-async def test_installed_packages_are_narrowed_and_paged(world, monkeypatch, read_at_once):
-    monkeypatch.setattr(rest_compat.neighbours, "_READ_AT_ONCE", read_at_once)
+async def test_installed_packages_are_narrowed_counted_and_paged(world):
     for name in ("One", "Two", "Three"):
         package_id = (await exported(world, packageName=name))["packageId"]
         await imported(world, package_id, defaultConflictStrategy="Replace")
 
-    found = {
-        query: [item["packageName"] for item in (await asked(world, f"{HUB}/installed?{query}"))["items"]]
-        for query in ("packageName=tWo", "packageName=none", "tenantId=acme-dev", "pageSize=2", "pageSize=2&page=2")
-    }
+    queries = ("packageName=tWo", "packageName=none", "tenantId=acme-dev", "pageSize=2", "pageSize=2&page=2")
 
-    assert list(found.values()) == [["Two"], [], [], ["One", "Three"], ["Two"]]
+    pages = [await asked(world, f"{HUB}/installed?{query}") for query in queries]
+
+    names = [[item["packageName"] for item in page["items"]] for page in pages]
+    assert names == [["Two"], [], [], ["One", "Three"], ["Two"]]
+    assert [page["totalCount"] for page in pages] == [1, 0, 0, 3, 3]
+
+
+async def test_a_page_of_installed_packages_costs_the_same_however_many_there_are(quiet):
+    tenant_id, sent = TenantId("acme-prod"), []
+    for count in (1, 1200):
+        job = an_import(f"imp-{count}", tenant_id)
+        installed = [an_installed(job, name=f"Package {number}") for number in range(count)]
+        async with quiet.runtime.ports.store.unit(tenant_id) as unit:
+            await unit.imports.activate(job.import_id, installed, None)
+        with counted_statements() as statements:
+            page = await asked(quiet, f"{HUB}/installed?pageSize=1")
+        sent.append(len(statements))
+        assert (page["totalCount"], len(page["items"])) == (count, 1)
+
+    assert sent[0] == sent[1]
 
 
 async def test_neighbouring_lists_show_what_can_be_exported_by_name(world):

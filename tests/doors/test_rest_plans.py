@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-import rest_compat.plans
+from domain.model import PlanId, TenantId
+from tests.doors.counting import counted_statements
 from tests.doors.onboarding import exported, imported, onboarding
 from tests.doors.rest import HUB, bearer, problems_of, refer, upload
+from tests.ports.rows import a_plan, an_action, an_import, queued
 from tests.world import a_world
 
 ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
@@ -16,6 +18,15 @@ ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
 async def world(tmp_path, database_url):
     async with a_world(tmp_path, database_url=database_url) as world:
         await onboarding(world)
+        yield world
+
+
+@pytest.fixture
+async def quiet(tmp_path, database_url):
+    """Nobody runs imports here."""
+    async with a_world(tmp_path, database_url=database_url, role="web") as world:
+        await world.tenant("acme-prod")
+        world.http.headers.update(bearer(world, "acme-prod"))
         yield world
 
 
@@ -83,18 +94,31 @@ async def test_actions_are_listed_in_install_order_with_who_decided(world):
     ]
 
 
-@pytest.mark.parametrize("read_at_once", [1, 500])
-async def test_actions_are_narrowed_and_paged(world, monkeypatch, read_at_once):
-    monkeypatch.setattr(rest_compat.plans, "_READ_AT_ONCE", read_at_once)
+async def test_actions_are_narrowed_counted_and_paged(world):
     plan_id = (await planned(world)).json()["planId"]
+    queries = ("?action=CREATE", "?action=OPEN", "?action=SKIP,OPEN", "?action=MERGE", "?page=2&pageSize=2")
 
-    found = [
-        [row["sourceId"] for row in (await actions(world, plan_id, query))["items"]]
-        for query in ("?action=CREATE", "?action=OPEN", "?action=SKIP,OPEN", "?action=MERGE", "?page=2&pageSize=2")
-    ]
+    pages = [await actions(world, plan_id, query) for query in queries]
 
     created = [name for name in ORDER if name != "form-2005"]
+    found = [[row["sourceId"] for row in page["items"]] for page in pages]
     assert found == [created, ["form-2005"], ["form-2005"], [], ORDER[2:4]]
+    assert [page["totalCount"] for page in pages] == [4, 1, 1, 0, 5]
+
+
+async def test_a_page_of_actions_costs_the_same_however_long_the_plan_is(quiet):
+    tenant_id, sent = TenantId("acme-prod"), []
+    for count in (1, 1200):
+        job = an_import(f"imp-{count}", tenant_id, plan_id=PlanId(f"plan-imp-{count}"))
+        async with quiet.runtime.ports.store.unit(tenant_id) as unit:
+            await unit.imports.submit(job, queued())
+            await unit.imports.save_plan(a_plan(job, *(an_action(position) for position in range(count))))
+        with counted_statements() as statements:
+            page = await actions(quiet, job.plan_id, "?pageSize=1&action=CREATE")
+        sent.append(len(statements))
+        assert (page["totalCount"], len(page["items"])) == (count, 1)
+
+    assert sent[0] == sent[1]
 
 
 async def test_a_wrong_wish_for_actions_is_told_at_once(world):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
 from server.jobs import Worker
+from storage.tables import upload as table
 from tests.doors.rest import (
     BUNDLE,
     HUB,
@@ -67,6 +69,35 @@ async def test_an_import_by_reference_sent_again_is_answered_with_the_same_bytes
     assert (first.status_code, again.content) == (200, first.content)
     assert await import_count(world) == 1
     assert len(blob_files(world)) == 1, "the exported package's own"
+
+
+async def test_an_import_sent_again_is_answered_when_its_package_is_no_longer_kept(world):
+    package_id = await exported_rules(world)
+    first = await refer(world, package_id, KEY, targetTenantId="target")
+    for path in blob_files(world):
+        path.unlink()
+
+    again = await refer(world, package_id, KEY, targetTenantId="target")
+    anew = await refer(world, package_id, {"idempotency-key": "k-2"}, targetTenantId="target")
+
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert (anew.status_code, anew.json()["error"]) == (410, "BundleExpired")
+
+
+@pytest.mark.parametrize("path", ["packages/import", "plans"])
+async def test_an_import_sent_again_is_answered_when_its_upload_waited_too_long(world, path):
+    headers = {"content-type": "application/zip", "x-tenant-id": "target"}
+    upload_id = (await world.http.post(f"{HUB}/uploads", content=BUNDLE, headers=headers)).json()["uploadId"]
+    body = {"uploadId": upload_id, "options": {"targetTenantId": "target"}}
+    first = await world.http.post(f"{HUB}/{path}", json=body, headers=KEY)
+    async with world.runtime.ports.store._engines.writer.begin() as connection:
+        await connection.execute(update(table).values(expires_at=world.services.clock.now()))
+
+    again = await world.http.post(f"{HUB}/{path}", json=body, headers=KEY)
+    anew = await world.http.post(f"{HUB}/{path}", json=body)
+
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert (anew.status_code, anew.json()["error"]) == (410, "UploadExpired")
 
 
 async def test_a_repeated_import_that_still_runs_is_joined_and_answered_when_it_ends(idle_world):
@@ -187,8 +218,32 @@ async def test_a_retry_sent_again_is_the_same_import(idle_world):
 
     again = await idle_world.http.post(f"{HUB}/imports/{import_id}/retry", headers=ASYNC)
 
-    assert (first.status_code, again.content) == (202, first.content)
+    for path in blob_files(idle_world):
+        path.unlink()
+    without = await idle_world.http.post(f"{HUB}/imports/{import_id}/retry", headers=ASYNC)
+    anew = await idle_world.http.post(f"{HUB}/imports/{import_id}/retry")
+
+    assert (first.status_code, again.content, without.content) == (202, first.content, first.content)
+    assert (anew.status_code, anew.json()["error"]) == (410, "BundleExpired")
     assert await import_count(idle_world) == 2
+
+
+async def test_a_retry_needs_what_an_import_of_the_same_package_needs(idle_world):
+    await idle_world.tenant("source")
+    members = bearer(idle_world, "source", "target")
+    package_id = await exported_rules(idle_world)
+    sent = await refer(idle_world, package_id, members | {"prefer": "respond-async"}, targetTenantId="target")
+    url = f"{HUB}/imports/{sent.json()['importId']}"
+    await idle_world.http.post(f"{url}/cancel")
+
+    stranger = await idle_world.http.post(f"{url}/retry")
+    importer = bearer(idle_world, "source", "target", scopes=["installhub:import"])
+    unable = await idle_world.http.post(f"{url}/retry", headers=importer)
+    able = await idle_world.http.post(f"{url}/retry", headers=members | {"prefer": "respond-async"})
+
+    assert (stranger.status_code, stranger.json()["error"]) == (404, "NotFound")
+    assert (unable.status_code, unable.json()["error"]) == (403, "InsufficientPermission")
+    assert able.status_code == 202
 
 
 async def test_keys_belong_to_a_caller_in_a_tenant(world):

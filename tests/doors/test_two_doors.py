@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from resolvers.api import API
 from rest_compat.installhub import OPERATIONS
+from rest_compat.list_shapes import ConflictAuditRow, HistoryRow, TouchRow
 from rest_compat.wishes import OptionsBody
 
 HUB = "/api/installhub"
@@ -49,19 +51,57 @@ OPTIONS = {
 #: REST says with an option what GraphQL says with its input or its mutation; the last one is another name
 SAID_OTHERWISE = {"targetTenantId", "dryRun", "conflictStrategy"}
 #: a list's filter: GraphQL's word for REST's
-FILTER = {
-    "tenantIds": "tenantId",
-    "states": "status",
-    "kinds": "kind",
-    "submittedBy": "importedBy",
-    "since": "fromDate",
-    "until": "toDate",
+FILTER = {"tenantIds": "tenantId", "states": "status", "kinds": "kind", "since": "fromDate", "until": "toDate"}
+
+#: what is read, and the field that tells the same
+READ = {
+    f"{HUB}/packages/history": "Tenant.exportHistory",
+    f"{HUB}/packages/{{packageId}}": "Query.exportedPackage",
+    f"{HUB}/packages/{{packageId}}/download": "Package.downloadUrl",
+    f"{HUB}/plans/{{planId}}": "Query.plan",
+    f"{HUB}/plans/{{planId}}/actions": "Plan.actions",
+    f"{HUB}/imports": "Query.importJobs",
+    f"{HUB}/imports/{{importId}}": "Query.importJob",
+    f"{HUB}/imports/{{importId}}/scan-report": "ImportJob.scanReport",
+    f"{HUB}/imports/{{importId}}/audit": "ImportJob.audit",
+    f"{HUB}/imports/{{importId}}/events": "Subscription.importProgress",
+    f"{HUB}/packages/{{importId}}/conflicts": "ImportJob.conflictAudit",
+    f"{HUB}/packages/{{importId}}/conflicts/{{conflictId}}/diff": "Conflict.changes",
+    f"{HUB}/audit": "Tenant.artifactAudit",
+    f"{HUB}/installed": "Query.installedPackages",
+    **dict.fromkeys(("/api/processes", "/api/forms", "/api/apps"), "Tenant.artifacts"),
 }
+#: a conflict's row in the audit: GraphQL's place for REST's member
+CONFLICT = {
+    "conflictId": "Conflict.key",
+    "artifactType": "ArtifactName.artifactType",
+    "artifactName": "ArtifactName.name",
+    "existingVersion": "Artifact.version",
+    "packageVersion": "Conflict.packageVersion",
+    "strategyApplied": "Conflict.decided",
+    "strategySource": "AuditedConflict.decidedBy",
+    "resolvedBy": "AuditedConflict.resolvedBy",
+    "resolvedAt": "AuditedConflict.resolvedAt",
+    "outcome": "AuditedConflict.outcome",
+    "mergeDetails": "AuditedConflict.mergeDetails",
+}
+#: a line of the export history, and of an artifact's audit, where the words differ
+LINE = {"exportId": "key", "packageId": "exportedPackage", "status": "isSuccess", "bundleSize": "sizeBytes"}
+TOUCH = {"importId": "importJob", "conflictId": "conflictKey", "strategyApplied": "strategy"}
 
 
 def fields(type_name: str) -> set[str]:
     kind: Any = API._schema.type_map[type_name]
     return set(kind.fields)
+
+
+def members(row: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in row.model_fields.items()}
+
+
+def is_there(place: str) -> bool:
+    type_name, _, field = place.partition(".")
+    return field in fields(type_name)
 
 
 def test_every_mutation_about_packages_has_a_twin_at_the_other_door():
@@ -82,6 +122,20 @@ def test_every_query_about_packages_has_a_route():
     assert [route for route in ASKED.values() if route not in BY_ROUTE] == []
 
 
+def test_everything_that_routes_tell_is_told_by_fields_too():
+    assert {path for method, path in BY_ROUTE if method == "GET"} == set(READ)
+    assert [place for place in READ.values() if not is_there(place)] == []
+
+
+def test_what_became_of_things_is_told_by_both_doors_alike():
+    conflict, line, touch = (members(row) for row in (ConflictAuditRow, HistoryRow, TouchRow))
+
+    assert conflict == set(CONFLICT)
+    assert [place for place in CONFLICT.values() if not is_there(place)] == []
+    assert {LINE.get(name, name) for name in line - {"tenantId"}} == fields("ExportRecord")
+    assert {TOUCH.get(name, name) for name in touch} == fields("ArtifactTouch")
+
+
 @pytest.mark.parametrize("subscription", ["importProgress", "importChanges"])
 def test_what_can_be_watched_is_told_by_routes_too(subscription):
     routes = {"importProgress": f"{HUB}/imports/{{importId}}/events", "importChanges": f"{HUB}/imports"}
@@ -92,7 +146,7 @@ def test_what_can_be_watched_is_told_by_routes_too(subscription):
 
 def test_both_doors_take_the_same_options():
     here = {OPTIONS.get(name, name) for name in fields("ImportOptionsInput")}
-    there = {field.alias or name for name, field in OptionsBody.model_fields.items()}
+    there = members(OptionsBody)
 
     assert here == there - SAID_OTHERWISE
 

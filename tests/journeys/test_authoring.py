@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.instance import Instance, a_tenant, an_instance
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, ArtifactDraft
+from domain.authoring import ARTIFACT_BYTES_MAX, ArtifactChanges, ArtifactDraft
 from domain.errors import ErrorCode, Refusal
-from domain.model import ArtifactFilter, TenantId
+from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, TenantId
 
 TENANT = TenantId("tenant-a")
+EVERY_STATUS = ArtifactFilter(statuses=tuple(ArtifactStatus))
 
 
-def a_rule(artifact_id: str, name: str) -> ArtifactDraft:
-    return ArtifactDraft(ArtifactType.RULE_SET, name, "1.0.0", {"rules": []}, artifact_id=artifact_id)
+def a_rule(artifact_id: str, name: str, **members: Any) -> ArtifactDraft:
+    return ArtifactDraft(ArtifactType.RULE_SET, name, "1.0.0", {"rules": [], **members}, artifact_id=artifact_id)
 
 
 async def saved(instance: Instance, *drafts: ArtifactDraft) -> list[str]:
@@ -42,3 +46,102 @@ async def test_a_taken_name_is_told_beside_the_artifact_that_wants_it(tmp_path: 
     assert (problem.code, problem.where) == (ErrorCode.ARTIFACT_NAME_TAKEN, "save[1].name")
     assert problem.artifact_id == "rule-1"
     assert left == ["One"]
+
+
+async def statuses(instance: Instance) -> dict[str, str]:
+    page = await instance.services.authoring.page(instance.caller, TENANT, EVERY_STATUS, first=50, after=None)
+    return {head.artifact_id: head.status.wire for head in page.items}
+
+
+async def changed(instance: Instance, **changes: Any) -> None:
+    await instance.services.authoring.change(instance.caller, ArtifactChanges(TENANT, **changes))
+
+
+async def test_what_is_removed_frees_its_name_for_what_is_saved_with_it(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        await saved(instance, a_rule("rule-1", "One"), a_rule("rule-2", "Two"))
+
+        await changed(instance, save=(a_rule("rule-3", "One"),), publish=("rule-2", "rule-3"), remove=("rule-1",))
+
+        left = await statuses(instance)
+    assert left == {"rule-1": "Deleted", "rule-2": "Published", "rule-3": "Published"}
+
+
+async def test_the_last_wish_for_an_artifact_counts(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        await saved(instance, a_rule("rule-1", "One"), a_rule("rule-2", "Two"))
+
+        await changed(instance, publish=("rule-1", "rule-2"), archive=("rule-2",), remove=("rule-1",))
+
+        left = await statuses(instance)
+        revisions = [head.revision for head in await named(instance, "rule-1", "rule-2")]
+    assert left == {"rule-1": "Deleted", "rule-2": "Archived"}
+    assert revisions == [2, 2]
+
+
+async def test_a_published_artifact_keeps_its_name_from_what_is_saved_with_it(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        await saved(instance, a_rule("rule-1", "One"))
+
+        with pytest.raises(Refusal) as refused:
+            await changed(instance, save=(a_rule("rule-2", "One"),), publish=("rule-1",))
+
+        left = await statuses(instance)
+    [problem] = refused.value.problems
+    assert (problem.code, problem.where) == (ErrorCode.ARTIFACT_NAME_TAKEN, "save[0].name")
+    assert left == {"rule-1": "Draft"}
+
+
+async def test_many_large_artifacts_are_published_in_the_memory_of_a_few(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        ids = [f"rule-{number}" for number in range(24)]
+        for artifact_id in ids:
+            await saved(instance, a_rule(artifact_id, artifact_id, note="x" * (2 << 20)))
+
+        few = await peak_of(changed(instance, publish=tuple(ids[:2])))
+        many = await peak_of(changed(instance, publish=tuple(ids[2:])))
+
+        left = await statuses(instance)
+    assert set(left.values()) == {"Published"}
+    assert many < few + (8 << 20)
+
+
+async def peak_of(work: Awaitable[None]) -> int:
+    """The most bytes that were in use at once."""
+    tracemalloc.start()
+    try:
+        await work
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+async def test_an_artifact_that_its_new_status_makes_too_large_ends_the_whole_batch(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        await saved(instance, a_rule("rule-1", "One"), a_rule("rule-2", "Two", note="x"))
+        [head] = await named(instance, "rule-2")
+        size = await size_of(instance, head)
+        await saved(instance, a_rule("rule-2", "Two", note="x" * (1 + ARTIFACT_BYTES_MAX - size)))
+
+        with pytest.raises(Refusal) as refused:
+            await changed(instance, publish=("rule-1", "rule-2"))
+
+        left = await statuses(instance)
+    [problem] = refused.value.problems
+    assert (problem.code, problem.where) == (ErrorCode.ARTIFACT_INVALID, "publish[1].content")
+    assert set(left.values()) == {"Draft"}
+
+
+async def named(instance: Instance, *artifact_ids: str) -> list[ArtifactHead]:
+    found = await instance.services.authoring.heads(instance.caller, TENANT, [*artifact_ids])
+    return [found[artifact_id] for artifact_id in artifact_ids]
+
+
+async def size_of(instance: Instance, head: ArtifactHead) -> int:
+    async with instance.store.view(TENANT) as unit:
+        return (await unit.artifacts.body_sizes([head.revision_id]))[head.revision_id]

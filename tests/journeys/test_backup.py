@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
 import pytest
 
 from domain.errors import ErrorCode
@@ -9,6 +13,7 @@ from domain.import_model import ImportOptions, ImportState
 from domain.importing import SMALL_ARTIFACTS
 from domain.model import ArtifactStatus, TenantId, TenantPlan, name_key
 from domain.rows import HistoryFilter
+from storage.blobs import FileBlobs
 from storage.documents import options_document, options_of
 from tests.journeys.inside import ACME, GLOBEX, MERGE, REPLACE, SKIP, codes, is_whole, members
 from tests.journeys.trouble import KilledError, Troubled, killed
@@ -168,6 +173,27 @@ async def test_what_changed_between_two_plans_is_kept_as_it_is_now(inside):
     assert (job.state, job.outcome["backupPackageId"]) == (ImportState.SUCCEEDED, backup.package_id)
     assert b"minutes" in members(await inside.bytes_of(backup))["artifacts/entities/ent-1.json"]
     assert len(await history(inside)) == 2
+
+
+async def test_nobody_waits_for_a_writer_while_a_backup_is_packed(inside, tmp_path):
+    raw = await with_suite(inside)
+
+    class Meanwhile(FileBlobs):
+        """Somebody saves while bytes are on their way in."""
+
+        @asynccontextmanager
+        async def create(self):
+            async with super().create() as blob, asyncio.timeout(5):
+                await inside.save(ACME, an_entity("ent-5", name="Five"))
+                yield blob
+
+    await inside.submit(GLOBEX, raw, **WISH)
+    busy = replace(inside, blobs=Meanwhile(tmp_path / "blobs", tmp_path / "scratch")).over(inside.sql)
+    job = await busy.run_next()
+
+    assert job.state is ImportState.SUCCEEDED
+    assert job.outcome["backupPackageId"]
+    assert list(await inside.heads(ACME)) == ["Five"]
 
 
 @pytest.mark.parametrize(

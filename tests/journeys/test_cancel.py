@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 
 from domain.errors import ErrorCode, Refusal
@@ -91,13 +94,57 @@ async def test_a_waiting_import_is_cancelled_at_once_and_cannot_be_resumed(insid
     assert is_whole(await inside.events(paused.import_id))
 
 
-async def test_cancelling_twice_is_the_same_as_once(inside):
-    submitted = await inside.submit(GLOBEX, SMALL)
+async def audited(inside, job):
+    """What the audit of an import tells of its way to its end."""
+    return [entry.action for entry in await inside.services.records.audit(inside.caller, job)]
+
+
+@pytest.mark.parametrize("state", ["in line", "waiting"])
+async def test_cancelling_twice_is_the_same_as_once_and_is_audited_once(inside, state):
+    await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
+    submitted = await (inside.submit if state == "in line" else inside.bring)(GLOBEX, SMALL)
+    before = await audited(inside, submitted)
 
     first = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
     second = await inside.services.line.cancel(inside.caller, submitted.import_id, None)
 
     assert first == second
+    assert await audited(inside, submitted) == [*before, "import.cancelled"]
+
+
+async def test_a_running_import_that_is_asked_to_stop_again_and_again_is_audited_once(inside):
+    submitted = await inside.submit(GLOBEX, SMALL)
+    job = await inside.claim()
+    cancel = cancelling(inside, submitted.import_id)
+
+    for _ in range(3):
+        await cancel()
+    await inside.services.importer.run(job)
+    await cancel()
+
+    assert await audited(inside, submitted) == ["import.cancel-requested", "import.cancelled"]
+
+
+async def test_cancels_that_meet_each_other_are_audited_once(inside):
+    submitted = await inside.submit(GLOBEX, SMALL)
+
+    await asyncio.gather(*(cancelling(inside, submitted.import_id)() for _ in range(4)))
+
+    assert await audited(inside, submitted) == ["import.cancelled"]
+
+
+async def test_an_import_that_waited_too_long_is_audited_once(inside):
+    await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
+    paused = await inside.bring(GLOBEX, SMALL)
+    inside.clock.advance(timedelta(days=2))
+
+    for _ in range(2):
+        await inside.services.upkeep.expire_waiting()
+
+    assert await audited(inside, paused) == ["import.waiting", "import.expired"]
+    with pytest.raises(Refusal):
+        await inside.services.line.cancel(inside.caller, paused.import_id, None)
+    assert await audited(inside, paused) == ["import.waiting", "import.expired"]
 
 
 async def test_a_running_import_that_was_asked_to_stop_shows_it(inside):

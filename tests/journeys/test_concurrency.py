@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+import pytest
+
 from domain.import_model import ImportState
 from domain.model import TenantId, TenantPlan
 from domain.ports import LeaseLostError
-from tests.journeys.inside import ACME, GLOBEX, REPLACE, is_whole
+from tests.journeys.inside import ACME, GLOBEX, REPLACE, an_inside, is_whole
 from tests.makers import a_bundle, a_suite, an_entity
 
 SMALL = a_bundle(*a_suite())
@@ -23,10 +25,8 @@ async def test_one_tenants_second_import_waits_and_another_tenants_does_not(insi
 
     running = [job for job in claimed if job]
     assert [job.import_id for job in running] == [first.import_id, third.import_id]
-    assert await inside.services.records.queue_place(await inside.job(second.import_id)) == (
-        1,
-        await inside.job(first.import_id),
-    )
+    spot = (await inside.services.batches.queue_places(inside.caller, [second.import_id]))[second.import_id]
+    assert (spot.position, spot.holder) == (1, first.import_id)
     for job in running:
         await inside.services.importer.run(job)
     assert (await inside.run_next()).import_id == second.import_id
@@ -70,6 +70,21 @@ async def test_twenty_imports_over_five_tenants_all_end_and_never_two_in_one_ten
         assert is_whole(await inside.events(job.import_id))
     for tenant in tenants:
         assert (await inside.tenant_counts(tenant))["artifact"] >= 1
+
+
+@pytest.mark.postgres
+async def test_more_small_imports_at_once_than_there_are_connections_all_end(postgres_url, tmp_path):
+    async with an_inside(postgres_url, tmp_path) as inside, asyncio.timeout(30):
+        tenants = [TenantId(f"t{number}") for number in range(12)]
+        for tenant in tenants:
+            await inside.services.tenancy.add(tenant, TenantPlan.STANDARD)
+            await inside.submit(tenant, SMALL)
+        claimed = [await inside.claim(f"worker-{tenant}") for tenant in tenants]
+
+        await asyncio.gather(*(inside.services.importer.run(job) for job in claimed if job))
+
+        ended = [await inside.job(job.import_id) for job in claimed if job]
+    assert [job.state for job in ended] == [ImportState.SUCCEEDED] * len(tenants)
 
 
 async def test_watchers_of_a_running_import_see_every_number_once(inside):

@@ -10,6 +10,7 @@ from domain.conflicts import ConflictOutcome, MergeDetails
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import DecisionSource, ImportState
 from domain.model import name_key
+from storage.imports import SqlImports
 from tests.clocks import NOON
 from tests.journeys.inside import ACME, GLOBEX, MERGE, REPLACE, ROOT, SKIP, a_caller
 from tests.makers import a_bundle, a_form, a_rule_set, a_suite, an_agent, an_entity
@@ -168,6 +169,21 @@ async def test_a_conflict_can_still_be_looked_at_when_the_bundle_is_gone(inside,
     after = await differing(inside, job.import_id)
 
     assert (after.existing, after.package, after.changes) == (before.existing, before.package, before.changes)
+
+
+async def test_a_conflict_with_both_sides_kept_is_shown_without_the_rest_of_its_plan(inside, monkeypatch):
+    await inside.save(GLOBEX, rules("old"))
+    job = await inside.bring(GLOBEX, a_bundle(rules("new"), an_entity()), default_strategy=REPLACE)
+    read, whole = [], SqlImports.actions
+
+    async def actions(self, import_id, **wanted):
+        read.append(import_id)
+        return await whole(self, import_id, **wanted)
+
+    monkeypatch.setattr(SqlImports, "actions", actions)
+    shown = await differing(inside, job.import_id)
+
+    assert (told(shown), read) == ([("rules[0].condition", "CHANGED", "old", "new")], [])
 
 
 async def test_what_was_skipped_is_gone_with_its_bundle(inside):

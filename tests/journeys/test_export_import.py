@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Refusal
 from domain.holding import BATCH_REVISIONS
 from domain.import_model import EventKind, ImportState, Stage
@@ -141,7 +142,13 @@ async def test_a_resume_that_leaves_some_open_waits_again_with_the_same_ids_and_
 
     assert second.state is ImportState.WAITING_FOR_DECISIONS
     assert second.expires_at == first.expires_at
-    assert [row["conflictId"] for row in second.outcome["conflictReport"]["conflicts"]] == [ids["RuleSet"]]
+    rows = second.outcome["conflictReport"]["conflicts"]
+    assert second.outcome["conflictReport"]["conflictsFound"] == 2
+    assert {row["conflictId"]: row["proposedStrategy"] for row in rows} == {
+        ids["EntitySchema"]: "Skip",
+        ids["RuleSet"]: None,
+    }
+    assert (await inside.events(first.import_id))[-1].message == "1 conflict waits for a decision."
 
 
 async def test_a_resume_without_decisions_waits_again_and_every_conflict_keeps_its_id(inside, package):
@@ -165,6 +172,33 @@ async def test_a_resume_with_unknown_conflicts_is_refused_and_changes_nothing(in
 
     assert caught.value.code is ErrorCode.BAD_USER_INPUT
     assert await inside.job(paused.import_id) == paused
+
+
+async def test_decisions_that_come_too_late_are_refused_though_no_sweep_came_by(inside, package):
+    await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
+    paused = await inside.bring(GLOBEX, package)
+    inside.clock.advance(24 * 3_600)
+
+    with pytest.raises(Refusal) as caught:
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-001": SKIP})
+
+    assert (caught.value.code, caught.value.status) == (ErrorCode.IMPORT_EXPIRED, 410)
+    assert await inside.job(paused.import_id) == paused
+
+
+async def test_what_a_strategy_decided_is_reported_and_can_be_decided_otherwise(inside, package):
+    await inside.save(
+        GLOBEX, a_rule_set("rule-1", name="RuleSet 305"), an_entity("ent-1", "hours", name="EntitySchema 44")
+    )
+    paused = await inside.bring(GLOBEX, package, strategy_by_type={ArtifactType.ENTITY_SCHEMA: REPLACE})
+    rows = {row["type"]: row for row in paused.outcome["conflictReport"]["conflicts"]}
+
+    decisions = {row["conflictId"]: SKIP for row in rows.values()}
+    await inside.services.line.resume(inside.caller, paused.import_id, None, decisions)
+    job = await inside.run_next()
+
+    assert [rows[kind]["proposedStrategy"] for kind in ("EntitySchema", "RuleSet")] == ["Replace", None]
+    assert job.outcome["counts"]["skip"] == 2
 
 
 async def test_nobody_answers_and_the_import_expires(inside, package):
@@ -241,6 +275,35 @@ async def test_only_the_actor_is_recorded_and_importedby_is_told_to_be_ignored(i
     assert job.outcome["installedBy"] == "anna@acme.example"
     assert [row["code"] for row in job.outcome["warnings"]] == ["ImportedByIgnored"]
     assert audit[-1].details["onBehalfOf"] == "boss@acme.example"
+
+
+@pytest.mark.parametrize("end", ["fails", "is cancelled", "is cancelled in line", "expires"])
+async def test_the_audit_keeps_on_whose_behalf_however_an_import_ends(inside, package, end):
+    await inside.save(GLOBEX, an_entity("ent-1", "hours", name="EntitySchema 44"))
+    source = a_bundle(an_entity("ent-1"))[:-30] if end == "fails" else package
+    job = await inside.submit(GLOBEX, source, imported_by="boss@acme.example")
+
+    if end != "is cancelled in line":
+        await inside.run_next()
+    if end.startswith("is cancelled"):
+        await inside.services.line.cancel(inside.caller, job.import_id, None)
+    inside.clock.advance(25 * 3_600)
+    await inside.services.upkeep.expire_waiting()
+
+    job = await inside.job(job.import_id)
+    audit = await inside.services.records.audit(inside.caller, job)
+    assert job.state.is_final
+    assert (audit[0].action, audit[0].details["onBehalfOf"]) == ("import.submitted", "boss@acme.example")
+    assert end != "fails" or audit[-1].details["onBehalfOf"] == "boss@acme.example"
+
+
+@pytest.mark.parametrize("named", [None, "anna", "anna@acme.example"])
+async def test_nobody_is_named_who_imports_for_themselves(inside, package, named):
+    job = await inside.bring(GLOBEX, package, imported_by=named)
+
+    (entry,) = await inside.services.records.audit(inside.caller, job)
+    assert "onBehalfOf" not in entry.details
+    assert job.outcome["warnings"] == []
 
 
 async def test_a_plan_never_takes_the_tenants_place(inside, package):

@@ -14,9 +14,10 @@ from domain.errors import ErrorCode, Refusal
 from domain.export_order import ExportOrder
 from domain.import_model import ImportFilter, ImportOptions, ImportPackage, ImportState
 from domain.line import ImportOrder
-from domain.model import ImportId, Package, TenantId
+from domain.model import ImportId, Package, TenantId, TenantPlan, TenantStatus
 from domain.repeating import KEPT
 from domain.strict_json import canonical
+from domain.tenancy import TenantChange
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, SKIP, Inside, a_caller
 from tests.makers import a_suite, an_entity
 
@@ -113,8 +114,60 @@ async def test_a_key_is_forgotten_after_thirty_days(inside, package):
     later = await inside.services.line.submit(inside.caller, order_of(package), key="once")
 
     assert later.import_id != first.import_id
-    inside.clock.advance(KEPT + timedelta(seconds=1))
+    inside.clock.advance(KEPT + timedelta(hours=1))
     assert await inside.services.upkeep.forget_expired() == 1
+
+
+async def test_an_import_is_found_by_its_key_when_its_package_is_no_longer_kept(inside, package):
+    line, records = inside.services.line, inside.services.records
+    first = await line.submit(inside.caller, order_of(package), key="once")
+    await inside.blobs.delete(package.blob_key)
+
+    source = await records.importable(inside.caller, package.package_id, None, GLOBEX)
+    order = ImportOrder(GLOBEX, source.package, ImportOptions(), gone=source.gone)
+    again = await line.submit(inside.caller, order, key="once")
+
+    assert again.import_id == first.import_id
+    for key in (None, "other"):
+        with pytest.raises(Refusal) as caught:
+            await line.submit(inside.caller, order, key=key)
+        assert (caught.value.code, caught.value.status) == (ErrorCode.BUNDLE_EXPIRED, 410)
+    assert await imports_of(inside) == 1
+
+
+async def test_an_import_is_found_by_its_key_when_its_upload_waited_too_long(inside, package):
+    line, uploads = inside.services.line, inside.services.uploads
+    upload = await uploads.keep(inside.caller, GLOBEX, order_of(package).package)
+
+    async def sent(key):
+        source = await uploads.importable(inside.caller, upload.upload_id, GLOBEX)
+        return await line.submit(
+            inside.caller, ImportOrder(GLOBEX, source.package, ImportOptions(), gone=source.gone), key=key
+        )
+
+    first = await sent("once")
+    inside.clock.advance(KEPT - timedelta(hours=1))
+    await inside.services.upkeep.forget_expired()
+    again = await sent("once")
+
+    assert again.import_id == first.import_id
+    with pytest.raises(Refusal) as caught:
+        await sent("other")
+    assert caught.value.code is ErrorCode.UPLOAD_EXPIRED
+
+
+async def test_a_retry_is_found_by_its_key_when_the_bytes_are_gone(inside, package):
+    failed = await inside.submit(GLOBEX, package)
+    await inside.services.line.cancel(inside.caller, failed.import_id, None)
+    first = await inside.services.line.retry(inside.caller, failed.import_id, None, key="again")
+    await inside.blobs.delete(package.blob_key)
+
+    again = await inside.services.line.retry(inside.caller, failed.import_id, None, key="again")
+
+    assert again.import_id == first.import_id
+    with pytest.raises(Refusal) as caught:
+        await inside.services.line.retry(inside.caller, failed.import_id, None, key="other")
+    assert caught.value.code is ErrorCode.BUNDLE_EXPIRED
 
 
 async def test_twins_sent_at_once_make_one_import(inside, package):
@@ -198,6 +251,60 @@ async def test_changes_sent_again_are_made_once(inside):
 
     assert [head.revision for head in (*first, *again)] == [1, 1]
     assert again == first
+
+
+@pytest.mark.parametrize("artifact_id", [None, "ent-7", "ent-8"], ids=["new id", "named id", "there already"])
+async def test_twin_changes_are_made_once(inside, artifact_id):
+    await inside.save(ACME, an_entity("ent-8", name="Eight"))
+    draft = draft_of_file(canonical(an_entity("ent-7", name="Seven")))
+    changes = ArtifactChanges(ACME, save=(replace(draft, artifact_id=artifact_id),))
+    change = inside.services.authoring.change
+
+    made = await asyncio.gather(*(change(inside.caller, changes, key="once") for _ in range(4)))
+
+    assert all(heads == made[0] for heads in made)
+    assert made[0][0].revision == (2 if artifact_id == "ent-8" else 1)
+    assert "Seven" in await inside.heads(ACME)
+
+
+async def test_changes_that_are_refused_under_a_key_are_refused_again(inside):
+    changes = ArtifactChanges(ACME, publish=("ent-none",))
+
+    for _ in range(2):
+        with pytest.raises(Refusal) as caught:
+            await inside.services.authoring.change(inside.caller, changes, key="once")
+        assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_a_tenant_made_again_under_its_key_is_the_first_one_as_it_is_now(inside):
+    create = inside.services.tenancy.create
+
+    first = await create(inside.caller, "new", TenantPlan.STANDARD, key="once")
+    await inside.services.tenancy.update(inside.caller, TenantId("new"), TenantChange(status=TenantStatus.SUSPENDED))
+    again = await create(inside.caller, "new", TenantPlan.STANDARD, key="once")
+
+    assert again == replace(first, status=TenantStatus.SUSPENDED)
+    with pytest.raises(Refusal) as caught:
+        await create(inside.caller, "new", TenantPlan.ENTERPRISE, key="once")
+    assert caught.value.code is ErrorCode.IDEMPOTENCY_KEY_REUSED
+
+
+@pytest.mark.parametrize("key", [None, "other"])
+async def test_a_tenant_that_is_there_is_not_made_by_another_request(inside, key):
+    await inside.services.tenancy.create(inside.caller, "new", TenantPlan.STANDARD, key="once")
+
+    with pytest.raises(Refusal) as caught:
+        await inside.services.tenancy.create(inside.caller, "new", TenantPlan.STANDARD, key=key)
+
+    assert caught.value.code is ErrorCode.TENANT_EXISTS
+
+
+async def test_twins_make_one_tenant(inside):
+    create = inside.services.tenancy.create
+
+    made = await asyncio.gather(*(create(inside.caller, "new", TenantPlan.STANDARD, key="once") for _ in range(4)))
+
+    assert all(tenant == made[0] for tenant in made)
 
 
 async def test_a_new_artifact_saved_again_keeps_its_one_id(inside):

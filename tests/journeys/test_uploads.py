@@ -11,6 +11,7 @@ import pytest
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportOptions, ImportPackage, ImportState
 from domain.line import ImportOrder
+from domain.repeating import KEPT
 from domain.uploads import LIFETIME
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes
 from tests.makers import a_bundle, a_suite, an_entity
@@ -26,13 +27,18 @@ async def stored(inside, raw: bytes = RAW) -> ImportPackage:
     return ImportPackage(0, key, hashlib.sha256(raw).hexdigest(), len(raw))
 
 
+async def order_of(inside, upload) -> ImportOrder:
+    """What a door asks for that is told the upload's id."""
+    source = await inside.services.uploads.importable(inside.caller, upload.upload_id, GLOBEX)
+    return ImportOrder(GLOBEX, source.package, ImportOptions(), gone=source.gone)
+
+
 async def test_an_upload_is_imported_as_often_as_wished_while_it_is_kept(inside):
     uploads, line = inside.services.uploads, inside.services.line
     upload = await uploads.keep(inside.caller, GLOBEX, await stored(inside))
 
     for state in (ImportState.SUCCEEDED, ImportState.SUCCEEDED):
-        package = await uploads.importable(inside.caller, upload.upload_id, GLOBEX)
-        await line.submit(inside.caller, ImportOrder(GLOBEX, package, ImportOptions()))
+        await line.submit(inside.caller, await order_of(inside, upload))
         assert (await inside.run_next()).state is state
 
     assert upload.expires_at - inside.clock.now() == LIFETIME
@@ -59,10 +65,26 @@ async def test_an_upload_that_waited_too_long_is_gone(inside):
     upload = await inside.services.uploads.keep(inside.caller, GLOBEX, await stored(inside))
     inside.clock.advance(LIFETIME)
 
+    told = []
+    for days in (0, 1, 28):
+        inside.clock.advance(timedelta(days=days))
+        await inside.services.upkeep.forget_expired()
+        with pytest.raises(Refusal) as caught:
+            await inside.services.line.submit(inside.caller, await order_of(inside, upload), key=f"day-{days}")
+        told.append((caught.value.code, caught.value.status))
+
+    assert told == [(ErrorCode.UPLOAD_EXPIRED, 410)] * 3
+
+
+async def test_the_record_of_an_upload_goes_a_month_after_its_bytes(inside):
+    upload = await inside.services.uploads.keep(inside.caller, GLOBEX, await stored(inside))
+    inside.clock.advance(LIFETIME + KEPT + timedelta(hours=1))
+
+    await inside.services.upkeep.forget_expired()
+
     with pytest.raises(Refusal) as caught:
         await inside.services.uploads.importable(inside.caller, upload.upload_id, GLOBEX)
-
-    assert (caught.value.code, caught.value.status) == (ErrorCode.UPLOAD_EXPIRED, 410)
+    assert caught.value.code is ErrorCode.NOT_FOUND
 
 
 async def test_an_upload_sent_again_under_its_key_is_the_first_one(inside):
@@ -111,6 +133,21 @@ async def test_stored_bytes_go_when_nothing_needs_them_any_more(inside):
     assert kept == [[True, True, True], [False, False, True], [False, False, True], [False, False, False]]
 
 
+async def test_what_a_door_has_just_offered_outlives_every_sweep_of_the_next_hour(inside):
+    to_the_day(inside, 0)
+    uploads, upkeep = inside.services.uploads, inside.services.upkeep
+    upload = await uploads.keep(inside.caller, GLOBEX, await stored(inside))
+    inside.clock.advance(LIFETIME - timedelta(seconds=1))
+    order = await order_of(inside, upload)
+
+    inside.clock.advance(timedelta(hours=1))
+    await upkeep.forget_expired()
+    await upkeep.sweep_blobs()
+    await inside.services.line.submit(inside.caller, order)
+
+    assert (await inside.run_next()).state is ImportState.SUCCEEDED
+
+
 async def test_the_bundle_of_an_import_that_has_not_ended_is_never_swept(inside):
     to_the_day(inside, 0)
     package = await stored(inside)
@@ -127,7 +164,7 @@ async def test_a_packages_bytes_are_kept_until_it_expires(inside, package):
     await inside.services.upkeep.sweep_blobs()
     before = await inside.services.records.is_stored(package.blob_key)
 
-    inside.clock.advance(package.expires_at - inside.clock.now())
+    inside.clock.advance(package.expires_at - inside.clock.now() + timedelta(hours=1))
     await inside.services.upkeep.sweep_blobs()
 
     assert (before, await inside.services.records.is_stored(package.blob_key)) == (True, False)
@@ -183,3 +220,21 @@ async def test_another_tenants_import_cannot_be_tried_again(inside):
         await inside.services.line.retry(foreigner, failed.import_id, foreigner.reach)
 
     assert foreign.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_a_retry_needs_what_an_import_of_the_same_package_needs(inside, package):
+    job = await inside.submit(GLOBEX, package)
+    await inside.services.line.cancel(inside.caller, job.import_id, None)
+    rights = frozenset({"installhub:import"})
+    stranger = a_caller("carl", tenants=frozenset({GLOBEX}), scopes=rights | {"installhub:export"})
+    member = a_caller("dora", tenants=frozenset({ACME, GLOBEX}), scopes=rights)
+
+    told = []
+    for caller in (stranger, member):
+        with pytest.raises(Refusal) as caught:
+            await inside.services.line.retry(caller, job.import_id, caller.reach, key="again")
+        told.append(caught.value.code)
+
+    assert told == [ErrorCode.NOT_FOUND, ErrorCode.INSUFFICIENT_PERMISSION]
+    able = a_caller("emma", tenants=frozenset({ACME, GLOBEX}), scopes=rights | {"installhub:export"})
+    assert (await inside.services.line.retry(able, job.import_id, able.reach)).retry_of == job.import_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +13,7 @@ from domain.access import PLATFORM, Right
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportState
 from domain.ports import IMPORTS, Store, UnavailableError
+from storage.batches import SqlBatches
 from tests.journeys.inside import ACME, GLOBEX, SKIP, a_caller
 from tests.makers import a_bundle, a_suite, an_entity
 
@@ -208,6 +209,53 @@ async def test_a_store_that_cannot_answer_for_a_while_is_asked_again(inside):
         shown = await watcher.next()
 
     assert (shown.import_id, store.troubles) == (job.import_id, 0)
+
+
+@contextmanager
+def looks():
+    """The reaches that the store is asked for meanwhile, each time that it is."""
+    asked, whole = [], SqlBatches.standing
+
+    async def standing(self, reach, **wanted):
+        asked.append(reach)
+        return await whole(self, reach, **wanted)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SqlBatches, "standing", standing)
+        yield asked
+
+
+async def test_many_watchers_of_one_reach_who_are_woken_together_ask_the_store_once(inside):
+    mine = frozenset({GLOBEX})
+    async with AsyncExitStack() as entered:
+        watchers = [await entered.enter_async_context(a_watcher(inside, mine)) for _ in range(20)]
+        others = await entered.enter_async_context(a_watcher(inside))
+        with looks() as asked:
+            job = await inside.submit(GLOBEX, SMALL)
+            shown = [await watcher.next() for watcher in [*watchers, others]]
+
+    assert [one.import_id for one in shown] == [job.import_id] * 21
+    assert (asked.count(mine), asked.count(None)) == (1, 1)
+
+
+async def test_a_watcher_who_goes_away_while_it_asks_for_others_leaves_them_nothing_to_miss(inside):
+    async with a_watcher(inside) as stays:
+        async with a_watcher(inside):
+            inside.bell.ring([IMPORTS])
+            await asyncio.sleep(0)
+        job = await inside.submit(GLOBEX, SMALL)
+
+        assert (await stays.next()).import_id == job.import_id
+
+
+async def test_an_import_that_ended_long_ago_is_not_shown_again(inside):
+    await inside.bring(GLOBEX, SMALL)
+    async with a_watcher(inside) as watcher:
+        for _ in range(8):
+            inside.clock.advance(watching.OVERLAP / 3)
+            job = await inside.submit(GLOBEX, SMALL, dry_run=True)
+
+            assert (await watcher.next()).import_id == job.import_id
 
 
 async def test_a_bell_without_news_shows_nothing(inside):

@@ -30,7 +30,26 @@ _SHAPE = {
 
 
 _OLD_TENANT = "INSERT INTO tenant VALUES ('acme', 'Standard', 'Active', '4.2.0', '2026-01-01T00:00:00.000000Z', 0)"
-_OLD_EXPORT = "INSERT INTO export_record (tenant_id, at, record) VALUES ('acme', '2026-01-01T00:00:00.000000Z', '{}')"
+_OLD_EXPORT = """
+    INSERT INTO export_record (tenant_id, at, record) VALUES ('acme', '2026-01-01T00:00:00.000000Z', :record)"""
+_OLD_IMPORT = """
+    INSERT INTO import_job (
+        import_id, tenant_id, kind, mode, state, options, submitted_by, submitted_at, fence, attempt, last_seq,
+        cancel_requested, decisions
+    ) VALUES (
+        :import_id, 'acme', 'SINGLE', 'APPLY', 'QUEUED', :options, :submitted_by, '2026-01-01T00:00:00.000000Z', 0, 0,
+        1, :is_stopped, '{}'
+    )"""
+#: who submitted, whom they named, and how the import is found: by the submitter and by the importer
+_OLD_NAMES = [
+    ('["ann", "ann@example.com", false]', '"ben@example.com"', "ann@example.com", "ann@example.com"),
+    ('["robot", null, true]', '"ben@example.com"', "robot", "ben@example.com"),
+    ('["robot", "", true]', "null", "robot", "robot"),
+]
+_OLD_IMPORTS = [
+    {"import_id": f"imp-{n}", "submitted_by": actor, "options": f'{{"imported_by":{named}}}', "is_stopped": False}
+    for n, (actor, named, *_) in enumerate(_OLD_NAMES)
+]
 
 
 async def _shape(connection: AsyncConnection) -> list[list[str]]:
@@ -78,19 +97,60 @@ async def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
     assert codes == [0, 0, 0]
 
 
-async def test_rows_written_before_a_migration_are_still_there_after_it(empty_database_url):
+async def test_rows_written_before_a_migration_are_found_by_their_names_after_it(empty_database_url):
     engine = create_async_engine(empty_database_url)
     async with engine.begin() as connection:
         await connection.run_sync(lambda sync: upgrade(sync, "0001"))
         await connection.execute(text(_OLD_TENANT))
-        await connection.execute(text(_OLD_EXPORT))
+        for record in ("{}", '{"exportedBy":"ann@example.com"}'):
+            await connection.execute(text(_OLD_EXPORT), {"record": record})
+        await connection.execute(text(_OLD_IMPORT), _OLD_IMPORTS)
 
     await migrate(empty_database_url)
 
     async with engine.begin() as connection:
-        kept = (await connection.execute(text("SELECT record, exported_by FROM export_record"))).all()
+        exports = await connection.execute(text("SELECT record, exported_by FROM export_record ORDER BY record_id"))
+        imports = await connection.execute(text("SELECT submitter, imported_by FROM import_job ORDER BY import_id"))
+        found = [tuple(row) for row in exports], [tuple(row) for row in imports]
     await engine.dispose()
-    assert [tuple(row) for row in kept] == [("{}", "")]
+    assert found == (
+        [("{}", ""), ('{"exportedBy":"ann@example.com"}', "ann@example.com")],
+        [(submitter, importer) for _, _, submitter, importer in _OLD_NAMES],
+    )
+
+
+async def test_a_migration_tells_all_of_many_rows(empty_database_url):
+    engine = create_async_engine(empty_database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: upgrade(sync, "0001"))
+        await connection.execute(text(_OLD_TENANT))
+        await connection.execute(text(_OLD_EXPORT), [{"record": f'{{"exportedBy":"p{n}"}}'} for n in range(2500)])
+
+    await migrate(empty_database_url)
+
+    async with engine.begin() as connection:
+        told = await connection.execute(
+            text("SELECT record FROM export_record WHERE record NOT LIKE '%\"' || exported_by || '\"%'")
+        )
+        count = await connection.execute(text("SELECT count(DISTINCT exported_by) FROM export_record"))
+        found = told.all(), count.scalar_one()
+    await engine.dispose()
+    assert found == ([], 2500)
+
+
+@pytest.mark.parametrize("table", ["upload", "package", "import_package"])
+async def test_whether_bytes_are_in_use_is_looked_up_and_not_searched_for(database_url, table):
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if not is_sqlite:
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        rows = await connection.execute(text(f"{explain} SELECT 1 FROM {table} WHERE blob_key = 'some-key'"))
+        plan = " ".join(str(value) for row in rows for value in row)
+    await engine.dispose()
+
+    assert f"ix_{table}_blob" in plan
 
 
 def test_every_table_belongs_to_a_tenant_but_the_installations_own_secrets():

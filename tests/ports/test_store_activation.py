@@ -75,6 +75,46 @@ async def test_a_plan_is_read_back_with_every_action_in_order(store):
     assert (first, rest) == (Slice((update,), has_next=True), Slice((waiting,), has_next=False))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (None, [0, 1, 2, 3, 4]),
+        ({None}, [1, 3]),
+        ({ActionKind.CREATE}, [0, 4]),
+        ({ActionKind.SKIP, None}, [1, 2, 3]),
+        (set(), []),
+    ],
+)
+async def test_actions_of_some_kinds_are_found_counted_and_paged(store, kinds, expected):
+    job = await running(store)
+    of_plan = [ActionKind.CREATE, None, ActionKind.SKIP, None, ActionKind.CREATE]
+    async with store.unit(ACME) as unit:
+        await unit.imports.save_plan(a_plan(job, *(an_action(at, kind=kind) for at, kind in enumerate(of_plan))))
+
+    async with store.view(ACME) as view:
+        seen, this = view.imports, job.import_id
+        first = await seen.actions(this, first=1, kinds=kinds)
+        rest = await seen.actions(this, first=9, after=first.items[-1].place if first.items else None, kinds=kinds)
+        pages = [await seen.action_page(this, page=page, page_size=2, kinds=kinds) for page in (1, 2, 3)]
+
+    assert [action.position for action in (*first.items, *rest.items)] == expected
+    assert first.has_next == (len(expected) > 1)
+    assert [action.position for page in pages for action in page.items] == expected
+    assert {page.total_count for page in pages} == {len(expected)}
+
+
+async def test_the_place_of_an_action_counts_on_through_the_packages_of_an_import(store):
+    job = await running(store)
+    actions = [an_action(position, ordinal=ordinal) for ordinal in (0, 1) for position in (0, 1)]
+    async with store.unit(ACME) as unit:
+        await unit.imports.save_plan(a_plan(job, *actions))
+
+    async with store.view(ACME) as view:
+        after = [await view.imports.actions(job.import_id, first=9, after=action.place) for action in actions]
+
+    assert [list(page.items) for page in after] == [actions[1:], actions[2:], actions[3:], []]
+
+
 async def test_held_revisions_are_seen_by_nobody(store):
     job = await running(store)
     new = a_revision("rule-1", targets={"ent-1": 1})
@@ -82,11 +122,12 @@ async def test_held_revisions_are_seen_by_nobody(store):
     await _held(store, job, (an_action(0, new), new))
 
     async with store.view(ACME) as view:
-        assert await view.imports.held_ids(job.import_id) == {new.revision_id}
+        assert await view.imports.unreadable(job.import_id) == []
         assert await view.artifacts.heads(["rule-1"]) == {}
         assert await view.artifacts.page(ArtifactFilter(), first=9) == Slice((), has_next=False)
-        assert await view.artifacts.revisions("rule-1", first=9) == Slice((), has_next=False)
-        assert await view.artifacts.used_by("ent-1", first=9) == Slice((), has_next=False)
+    async with store.platform_view() as view:
+        assert await view.batches.revisions(ACME, ["rule-1"], first=9, before=None) == {}
+        assert await view.batches.used_by(ACME, ["ent-1"], first=9, after=None) == {}
 
 
 async def test_activation_makes_everything_visible_at_once(store):
@@ -100,14 +141,17 @@ async def test_activation_makes_everything_visible_at_once(store):
 
     async with store.view(ACME) as view:
         heads = await view.artifacts.heads(["rule-1", "rule-2"])
-        history = await view.artifacts.revisions("rule-1", first=9)
         bases = await view.imports.merge_bases("starter", "tenant-source")
         installed = await view.imports.installed(["starter"])
-        assert await view.imports.held_ids(job.import_id) == set()
+        # none of them is held any more
+        assert await view.imports.unreadable(job.import_id) == ["rule-1", "rule-2"]
+    async with store.platform_view() as view:
+        histories = await view.batches.revisions(ACME, ["rule-1"], first=9, before=None)
+    history = histories[ArtifactId("rule-1")].items
     moved = heads["rule-1"]
     assert (moved.name, moved.revision, moved.imported_revision, moved.origin) == ("New name", 2, 2, ORIGIN)
     assert heads["rule-2"].imported_revision == 1
-    assert [(revision.number, revision.import_id) for revision in history.items] == [(2, job.import_id), (1, None)]
+    assert [(revision.number, revision.import_id) for revision in history] == [(2, job.import_id), (1, None)]
     assert bases == {
         "rule-source-0": MergeBase("rule-source-0", first.content_hash, first.revision_id),
         "rule-source-1": MergeBase("rule-source-1", second.content_hash, second.revision_id),
@@ -126,7 +170,7 @@ async def test_a_failed_activation_leaves_the_tenant_as_it_was(store):
 
     async with store.view(ACME) as view:
         assert await view.artifacts.heads(["rule-1", "rule-2"]) == {}
-        assert await view.imports.held_ids(job.import_id) == {first.revision_id, second.revision_id}
+        assert await view.imports.unreadable(job.import_id) == []
         assert await view.imports.installed() == []
         assert await view.imports.merge_bases("starter", "tenant-source") == {}
 
@@ -378,7 +422,8 @@ async def test_every_question_about_plans_does_not_show_other_tenants(store):
     async with store.unit(ACME) as unit:
         seen, this = unit.imports, job.import_id
         nothing = [
-            *(await seen.plan(f"plan-{this}"), (await seen.actions(this, first=9)).items, await seen.held_ids(this)),
+            *(await seen.plan(f"plan-{this}"), (await seen.actions(this, first=9)).items),
+            (await seen.action_page(this, page=1, page_size=9)).items,
             *(await seen.broken_references(this), await seen.unreadable(this), await seen.drift(this)),
             *(await seen.audit_of(this), await seen.discard(this), await seen.installed()),
         ]

@@ -132,12 +132,13 @@ async def test_used_by_knows_active_revisions_only(store):
     await saved(store, a_revision("rule-2", number=2))
     await saved(store, a_revision("rule-5", number=2, targets={"ent-1": 1}, status=ArtifactStatus.DELETED))
 
-    async with store.view(ACME) as view:
-        first = await view.artifacts.used_by("ent-1", first=1)
-        rest = await view.artifacts.used_by("ent-1", first=5, after=("name of rule-1", "rule-1"))
+    async with store.platform_view() as view:
+        first = await view.batches.used_by(ACME, ["ent-1"], first=1, after=None)
+        rest = await view.batches.used_by(ACME, ["ent-1"], first=5, after=("name of rule-1", "rule-1"))
 
-    assert [head.artifact_id for head in (*first.items, *rest.items)] == ["rule-1", "rule-3"]
-    assert (first.has_next, rest.has_next) == (True, False)
+    pages = [page["ent-1"] for page in (first, rest)]
+    assert [head.artifact_id for page in pages for head in page.items] == ["rule-1", "rule-3"]
+    assert [page.has_next for page in pages] == [True, False]
 
 
 async def test_references_come_in_order_and_possible_ones_only_when_asked_for(store):
@@ -157,13 +158,14 @@ async def test_the_history_is_newest_first_and_goes_on_before_a_number(store):
     for number in range(1, 6):
         await saved(store, a_revision("rule-1", number=number))
 
-    async with store.view(ACME) as view:
-        first = await view.artifacts.revisions("rule-1", first=2)
-        rest = await view.artifacts.revisions("rule-1", first=9, before=4)
-        beyond = await view.artifacts.revisions("rule-1", first=1, before=10**30)
+    async with store.platform_view() as view:
+        pages = [
+            (await view.batches.revisions(ACME, ["rule-1"], first=first, before=before))["rule-1"]
+            for first, before in ((2, None), (9, 4), (1, 10**30))
+        ]
 
-    assert [revision.number for revision in (*first.items, *rest.items)] == [5, 4, 3, 2, 1]
-    assert (first.has_next, rest.has_next, beyond.items[0].number) == (True, False, 5)
+    assert [[revision.number for revision in page.items] for page in pages] == [[5, 4], [3, 2, 1], [5]]
+    assert [page.has_next for page in pages] == [True, False, True]
 
 
 async def test_more_ids_than_one_statement_takes_are_all_found(store):
@@ -210,10 +212,12 @@ async def test_every_question_about_artifacts_does_not_show_other_tenants(store)
             *(await seen.named([(new.artifact_type, new.name.lower())]), await seen.export_forms([new.revision_id])),
             await seen.from_package("starter", "tenant-source"),
         ]
-        empty = [
-            *(await seen.page(ArtifactFilter(), first=9), await seen.used_by("ent-1", first=9)),
-            await seen.revisions("rule-1", first=9),
+        page = await seen.page(ArtifactFilter(), first=9)
+    async with store.platform_view() as view:
+        nothing += [
+            await view.batches.used_by(ACME, ["ent-1"], first=9, after=None),
+            await view.batches.revisions(ACME, ["rule-1"], first=9, before=None),
         ]
 
     assert not any(nothing)
-    assert empty == [Slice((), has_next=False)] * 3
+    assert page == Slice((), has_next=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.ports.rows import (
     ACME,
     ANNA,
     GLOBEX,
+    LEASE,
     ORIGIN,
     a_package,
     a_plan,
@@ -147,7 +148,7 @@ async def test_reports_and_audit_entries_are_those_of_each_import(store):
     assert audit == entries
 
 
-async def test_places_in_line_are_the_same_as_one_by_one(store):
+async def test_places_in_line_are_told_together_with_what_holds_them_up(store):
     await with_tenants(store)
     holder = await running(store)
     jobs = [an_import(tenant_id=ACME if n % 3 else GLOBEX) for n in range(7)]
@@ -159,17 +160,22 @@ async def test_places_in_line_are_the_same_as_one_by_one(store):
         spots = await view.batches.queue_places([*(job.import_id for job in asked), holder.import_id])
         running_ones = await view.batches.running([ACME, GLOBEX])
         counts = await view.batches.queued_counts([ACME, GLOBEX, "nobody"])
-        alone = {job.import_id: await view.of(job.tenant_id).imports.queue_place(job.import_id) for job in asked}
 
-    assert {key: spot.position for key, spot in spots.items()} == alone
-    assert spots[jobs[0].import_id] == QueueSpot(1, None)
-    assert spots[jobs[1].import_id] == QueueSpot(1, holder.import_id)
+    lease_until = spots[jobs[1].import_id].holder_lease_until
+    # a dry run counts those before it, and nobody counts it
+    lines = {ACME: [(1, jobs[1]), (2, jobs[2]), (3, jobs[4]), (4, jobs[5]), (4, dry_run)]}
+    lines[GLOBEX] = [(1, jobs[0]), (2, jobs[3]), (3, jobs[6])]
+    held_up = {ACME: (holder.import_id, lease_until), GLOBEX: (None, None)}
+    assert spots == {
+        job.import_id: QueueSpot(place, *held_up[tenant_id]) for tenant_id, line in lines.items() for place, job in line
+    }
+    assert abs((lease_until - datetime.now(UTC)).total_seconds() - LEASE) < LEASE / 2
     assert running_ones == {ACME: holder}
     assert counts == {ACME: 4, GLOBEX: 3}
 
 
 @pytest.mark.parametrize("after", [None, ("name of rule-1", "rule-1")])
-async def test_who_uses_several_artifacts_is_the_same_as_one_by_one(store, after):
+async def test_who_uses_several_artifacts_is_told_together_in_pages(store, after):
     await with_tenants(store)
     targets = {"ent-1": ReferenceKind.LITERAL, "ent-2": ReferenceKind.DYNAMIC}
     await saved(
@@ -183,14 +189,17 @@ async def test_who_uses_several_artifacts_is_the_same_as_one_by_one(store, after
 
     async with store.platform_view() as view:
         together = await view.batches.used_by(ACME, asked, first=2, after=after)
-        alone = {key: await view.of(ACME).artifacts.used_by(key, first=2, after=after) for key in asked}
 
-    assert together == {key: page for key, page in alone.items() if page.items}
-    assert alone["ent-1"].has_next
+    users = {"ent-1": ["rule-1", "rule-2", "rule-4", "rule-5"], "ent-2": ["rule-2", "rule-5"]}
+    rest = {key: [one for one in found if after is None or one > after[1]] for key, found in users.items()}
+    assert {key: [head.artifact_id for head in page.items] for key, page in together.items()} == {
+        key: found[:2] for key, found in rest.items()
+    }
+    assert {key: page.has_next for key, page in together.items()} == {key: len(rest[key]) > 2 for key in rest}
 
 
 @pytest.mark.parametrize("before", [None, 3, 0, 2**40])
-async def test_histories_are_the_same_as_one_by_one(store, before):
+async def test_histories_are_told_together_in_pages(store, before):
     await with_tenants(store)
     for number in range(1, 5):
         some = ("rule-1", "rule-2") if number < 3 else ("rule-1",)
@@ -200,9 +209,16 @@ async def test_histories_are_the_same_as_one_by_one(store, before):
 
     async with store.platform_view() as view:
         together = await view.batches.revisions(ACME, asked, first=2, before=before)
-        alone = {key: await view.of(ACME).artifacts.revisions(key, first=2, before=before) for key in asked}
 
-    assert together == {key: page for key, page in alone.items() if page.items}
+    numbers = {"rule-1": [4, 3, 2, 1], "rule-2": [2, 1]}
+    before = 9 if before is None else before
+    rest = {key: [number for number in found if number < before] for key, found in numbers.items()}
+    assert {key: [one.number for one in page.items] for key, page in together.items()} == {
+        key: found[:2] for key, found in rest.items() if found
+    }
+    assert {key: page.has_next for key, page in together.items()} == {
+        key: len(found) > 2 for key, found in rest.items() if found
+    }
 
 
 async def test_changed_artifacts_of_installed_packages_are_counted(store):
@@ -223,8 +239,11 @@ async def test_changed_artifacts_of_installed_packages_are_counted(store):
             await unit.imports.activate(job.import_id, [], None)
     await saved(store, *(a_revision(f"rule-{n}", number=2, origin=ORIGIN) for n in (1, 2)))
 
+    # more names than one statement looks for
+    others = [replace(installed[0], name=f"Package {number}") for number in range(600)]
+
     async with store.platform_view() as view:
-        counts = await view.batches.changed_counts(installed)
+        counts = await view.batches.changed_counts([*others, *installed])
 
     assert counts == {(ACME, name_key(ORIGIN.package_name), ORIGIN.source): 2}
 

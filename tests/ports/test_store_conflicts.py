@@ -10,7 +10,7 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.import_model import ActionKind, ConflictStrategy, EventKind, ImportMode, ImportState
-from domain.model import ArtifactStatus, name_key
+from domain.model import ArtifactStatus, ImportId, name_key
 from domain.rows import Page, Step, Touch
 from tests.clocks import NOON
 from tests.ports.rows import (
@@ -69,6 +69,25 @@ async def touched(store, tenant_id=ACME, key=KEY, types=RULES, *, page=1, page_s
 async def head_of(store, artifact_id="rule-1", tenant_id=ACME):
     async with store.view(tenant_id) as unit:
         return (await unit.artifacts.heads([artifact_id]))[artifact_id]
+
+
+async def conflict(store, job, key, tenant_id=ACME):
+    async with store.view(tenant_id) as unit:
+        return await unit.imports.conflict(job.import_id, key)
+
+
+async def test_a_conflict_is_found_by_its_id_within_its_import_and_its_tenant(store):
+    await submitted(store, an_import())
+    job = await claimed(store)
+    actions = [an_action(0), *(an_action(n, conflict_key=f"conf-00{n}") for n in (1, 2, 3))]
+    async with store.unit(job.tenant_id) as unit:
+        await unit.imports.save_plan(a_plan(job, *actions))
+
+    assert await conflict(store, job, "conf-002") == actions[2]
+    assert await conflict(store, job, "conf-004") is None
+    assert await conflict(store, job, "") is None
+    assert await conflict(store, job, "conf-002", GLOBEX) is None
+    assert await conflict(store, replace(job, import_id=ImportId("imp-unknown")), "conf-002") is None
 
 
 async def test_what_made_and_what_replaced_an_artifact_is_found_newest_first(store):

@@ -88,14 +88,18 @@ async def test_a_tenant_has_one_place_and_plans_need_none(store):
 
     order = [await next_claim(store) for _ in range(3)]
     async with store.view(ACME) as view:
-        holder, waiting = await view.imports.holder(), await view.imports.queued_count()
-        place = [await view.imports.queue_place(job.import_id) for job in (first, second)]
+        waiting = await view.imports.queued_count()
+    async with store.platform_view() as view:
+        places = await view.batches.queue_places([first.import_id, second.import_id])
     assert order[0] is not None
     await ended(store, order[0])
     after = await claimed(store)
 
     assert [job and job.import_id for job in order] == [first.import_id, shown.import_id, None]
-    assert (holder.import_id, waiting, place) == (first.import_id, 1, [0, 1])
+    assert {key: (spot.position, spot.holder) for key, spot in places.items()} == {
+        second.import_id: (1, first.import_id)
+    }
+    assert waiting == 1
     assert after.import_id == second.import_id
 
 
@@ -115,10 +119,10 @@ async def test_the_place_in_line_counts_only_those_before(store):
     jobs = [an_import() for _ in range(3)]
     await submitted(store, *jobs, an_import(tenant_id=GLOBEX))
 
-    async with store.view(ACME) as view:
-        places = [await view.imports.queue_place(job.import_id) for job in jobs]
+    async with store.platform_view() as view:
+        places = await view.batches.queue_places([job.import_id for job in jobs])
 
-    assert places == [1, 2, 3]
+    assert [places[job.import_id].position for job in jobs] == [1, 2, 3]
 
 
 async def test_workers_that_claim_at_once_never_share_a_job_or_a_tenants_place(store, database_url, bell, clock):
@@ -164,11 +168,12 @@ async def test_the_end_frees_the_place_and_keeps_outcome_and_failure(store, bell
 
     async with store.view(ACME) as view:
         now = await view.imports.job(job.import_id)
-        holder = await view.imports.holder()
+    async with store.platform_view() as view:
+        holders = await view.batches.running([ACME])
     assert (now.state, now.failure, now.outcome, now.ended_at) == (
         *(ImportState.FAILED, failure, {"artifactsInstalled": 0}, NOON),
     )
-    assert holder is None
+    assert holders == {}
     assert bell.rung == [{job.import_id, "jobs"}]
 
 
@@ -234,13 +239,15 @@ async def test_a_running_job_is_asked_to_stop_and_hears_of_it(store):
 
     async with store.unit(ACME) as unit:
         shown = await unit.imports.request_cancel(job.import_id)
+    async with store.unit(ACME) as unit:
+        again = await unit.imports.request_cancel(job.import_id)
 
     async with store.unit(ACME) as unit:
         asked = await unit.imports.advance(Step(job.import_id, job.fence, (progress(1),)))
         now = await unit.imports.job(job.import_id)
     async with store.platform_unit() as unit:
         renewed = await unit.jobs.renew(job.import_id, job.fence, lease_seconds=30)
-    assert (shown, now.shown_state) == (ImportState.CANCELLING, ImportState.CANCELLING)
+    assert (shown, again, now.shown_state) == (ImportState.CANCELLING, None, ImportState.CANCELLING)
     assert asked
     assert renewed
 
@@ -256,7 +263,8 @@ async def test_a_queued_job_is_cancelled_at_once_with_its_last_event(store):
     async with store.view(ACME) as view:
         now = await view.imports.job(job.import_id)
         events = await view.imports.events(job.import_id, after=1)
-    assert (state, again, now.state, now.ended_at) == (*[ImportState.CANCELLED] * 3, NOON)
+    assert (state, again) == (ImportState.CANCELLED, None)
+    assert (now.state, now.ended_at) == (ImportState.CANCELLED, NOON)
     assert [(event.seq, event.kind, event.state) for event in events] == [(2, EventKind.ENDED, ImportState.CANCELLED)]
     assert await next_claim(store) is None
 
@@ -267,9 +275,12 @@ async def test_an_unknown_job_cannot_be_cancelled(store):
             await unit.imports.request_cancel("imp-unknown")
 
 
+DEADLINE = NOON + timedelta(hours=24)
+
+
 async def _paused(store):
     job = await running(store)
-    changes = {"state": ImportState.WAITING_FOR_DECISIONS, "expires_at": NOON, "outcome": {"conflicts": 2}}
+    changes = {"state": ImportState.WAITING_FOR_DECISIONS, "expires_at": DEADLINE, "outcome": {"conflicts": 2}}
     waiting = progress(4, kind=EventKind.WAITING, state=ImportState.WAITING_FOR_DECISIONS)
     async with store.unit(ACME) as unit:
         await unit.imports.advance(Step(job.import_id, job.fence, (waiting,), changes))
@@ -293,6 +304,18 @@ async def test_a_waiting_job_frees_the_place_and_goes_on_with_all_decisions(stor
     assert [(e.seq, e.kind, e.state, e.progress.percent) for e in events] == [
         (3, EventKind.RESUMED, ImportState.QUEUED, 40.0)
     ]
+
+
+async def test_a_waiting_job_whose_time_is_over_does_not_go_on_though_nobody_ended_it(store, clock):
+    job = await _paused(store)
+    clock.advance(DEADLINE - NOON)
+
+    async with store.unit(ACME) as unit:
+        is_resumed = await unit.imports.resume(job.import_id, {"conf-001": ConflictStrategy.SKIP})
+
+    async with store.view(ACME) as view:
+        now = await view.imports.job(job.import_id)
+    assert (is_resumed, now.state, now.decisions) == (False, ImportState.WAITING_FOR_DECISIONS, {})
 
 
 async def test_later_decisions_are_added_to_earlier_ones(store):
@@ -330,8 +353,8 @@ async def test_a_waiting_job_is_overdue_after_its_time(store):
     job = await _paused(store)
 
     async with store.platform_view() as view:
-        before = await view.jobs.overdue_waiting(NOON)
-        after = await view.jobs.overdue_waiting(NOON + timedelta(microseconds=1))
+        before = await view.jobs.overdue_waiting(DEADLINE)
+        after = await view.jobs.overdue_waiting(DEADLINE + timedelta(microseconds=1))
 
     assert (before, after) == ([], [(ACME, job.import_id)])
 
@@ -351,8 +374,8 @@ async def test_every_question_about_imports_does_not_show_other_tenants(store):
     async with store.unit(ACME) as unit:
         seen = unit.imports
         nothing = [
-            *(await seen.job(job.import_id), await seen.holder(), await seen.events(job.import_id, after=0)),
-            *(await seen.queued_count(), await seen.queue_place(job.import_id), await seen.scan_reports(job.import_id)),
+            *(await seen.job(job.import_id), await seen.events(job.import_id, after=0)),
+            *(await seen.queued_count(), await seen.scan_reports(job.import_id)),
             *(await seen.resume(job.import_id, {}), await seen.expire(job.import_id)),
         ]
         with pytest.raises(LookupError):

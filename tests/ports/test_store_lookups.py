@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.import_model import ImportFilter, ImportMode, ImportState
-from domain.model import ArtifactStatus, TenantId, TenantPlan, TenantStatus
+from domain.import_model import ImportFilter, ImportMode, ImportOptions, ImportState
+from domain.model import Actor, ArtifactStatus, TenantId, TenantPlan, TenantStatus
 from domain.ports import VersionTakenError
-from domain.rows import Slice
+from domain.rows import HistoryFilter, Slice
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
@@ -20,8 +20,10 @@ from tests.ports.rows import (
     a_revision,
     a_tenant,
     an_import,
+    an_installed,
     claimed,
     ended,
+    running,
     saved,
     submitted,
     with_tenants,
@@ -178,6 +180,66 @@ async def test_imports_are_filtered_by_what_callers_see(store, wanted, expected)
         found = await view.lookup.import_jobs(None, wanted, first=9)
 
     assert [job.import_id for job in found.items] == expected
+
+
+async def test_imports_are_found_by_who_asked_for_them_and_by_who_is_named(store):
+    await with_tenants(store)
+    service, nameless = Actor("robot", "robot@acme.example", is_service=True), Actor("ben")
+    on_behalf = ImportOptions(imported_by="carla@acme.example")
+    await submitted(
+        store,
+        an_import("imp-1"),
+        an_import("imp-2", submitted_by=service, options=on_behalf),
+        an_import("imp-3", submitted_by=nameless),
+    )
+    people = ["anna@acme.example", "robot@acme.example", "carla@acme.example", "ben", "anna"]
+
+    async with store.platform_view() as view:
+        asked = [await view.lookup.import_jobs(None, ImportFilter(submitted_by=one), first=9) for one in people]
+        named = [await view.lookup.import_jobs(None, ImportFilter(imported_by=one), first=9) for one in people]
+
+    assert [[job.import_id for job in page.items] for page in asked] == [["imp-1"], ["imp-2"], [], ["imp-3"], []]
+    assert [[job.import_id for job in page.items] for page in named] == [["imp-1"], [], ["imp-2"], ["imp-3"], []]
+
+
+async def test_installed_packages_are_counted_and_paged_inside_the_reach(store):
+    await with_tenants(store)
+    for tenant_id, names in ((GLOBEX, ["Beta"]), (ACME, ["Gamma", "alpha", "BETA"])):
+        job = await running(store, tenant_id)
+        async with store.unit(tenant_id) as unit:
+            await unit.imports.activate(job.import_id, [an_installed(job, name=name) for name in names], None)
+    asked = [(None, "", 1), (None, "", 2), (None, "", 3), (None, "beta", 1), (frozenset({GLOBEX}), "", 1)]
+
+    async with store.platform_view() as view:
+        pages = [
+            await view.lookup.installed_page(reach, package_name=name, page=page, page_size=3)
+            for reach, name, page in [*asked, (frozenset(), "", 1)]
+        ]
+        listed = await view.lookup.installed(None, package_name="", first=9, after=None)
+
+    found = [[(one.tenant_id, one.name) for one in page.items] for page in pages]
+    everything = [(ACME, "alpha"), (ACME, "BETA"), (ACME, "Gamma"), (GLOBEX, "Beta")]
+    assert found == [everything[:3], everything[3:], [], [everything[1], everything[3]], everything[3:], []]
+    assert [page.total_count for page in pages] == [4, 4, 4, 2, 1, 0]
+    assert [(one.tenant_id, one.name) for one in listed.items] == everything
+
+
+async def test_lines_of_the_export_history_go_on_where_a_page_ended(store):
+    await with_tenants(store)
+    async with store.unit(ACME) as unit:
+        for number in range(5):
+            await unit.packages.record_export({"exportId": f"exp-{number}", "exportedBy": "ab"[number % 2]})
+    async with store.unit(GLOBEX) as unit:
+        await unit.packages.record_export({"exportId": "exp-foreign", "exportedBy": "a"})
+
+    async with store.view(ACME) as view:
+        first = await view.packages.exports(HistoryFilter(), first=2)
+        rest = await view.packages.exports(HistoryFilter(), first=9, after=first.items[-1].number)
+        some = await view.packages.exports(HistoryFilter(exported_by="b"), first=9)
+
+    assert [line.record["exportId"] for line in (*first.items, *rest.items)] == [f"exp-{n}" for n in (4, 3, 2, 1, 0)]
+    assert (first.has_next, rest.has_next) == (True, False)
+    assert [line.record["exportId"] for line in some.items] == ["exp-3", "exp-1"]
 
 
 async def test_one_tenant_is_named_for_each_artifact_that_is_there(store):

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from domain.model import ArtifactFilter, ArtifactStatus
 from domain.ports import NameTakenError, UnavailableError
@@ -238,6 +238,35 @@ def test_statements_alike_share_what_was_compiled_and_keep_their_own_values():
 
     assert one.layout is other.layout
     assert (one.step({}).parameters, other.step({}).parameters) == (["a"], ["b"])
+
+
+def test_statements_that_bring_many_values_are_not_remembered():
+    def of(count):
+        return prepared(
+            select(artifact.c.name).where(or_(*(artifact.c.name == str(n) for n in range(count)))), SQLITE, ()
+        )
+
+    assert of(64).layout is of(64).layout
+    assert of(65).layout is not of(65).layout
+    assert of(65).step({}).parameters == [str(n) for n in range(65)]
+
+
+def test_a_long_list_that_a_statement_brings_is_looked_for_and_its_sql_is_not_remembered():
+    def of(count):
+        return prepared(select(artifact.c.name).where(artifact.c.name.in_([str(n) for n in range(count)])), SQLITE, ())
+
+    long, short = of(600), of(500)
+
+    assert set(long.step({}).parameters) == {str(n) for n in range(600)}
+    assert set(short.step({}).parameters) == {str(n) for n in range(500)}
+    assert set(short.layout.shapes) == {(512,)}
+
+
+def test_a_list_that_should_have_been_asked_for_in_chunks_is_a_mistake_of_ours():
+    ready = prepared(select(artifact.c.name).where(artifact.c.name.in_(bindparam("names", expanding=True))), SQLITE, ())
+
+    with pytest.raises(ValueError, match="names: a list of 501"):
+        ready.step({"names": ["x"] * 501})
 
 
 async def test_a_database_that_is_full_is_unavailable_and_works_again_when_there_is_room(store, database_url):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -53,6 +54,42 @@ def test_one_bad_file_keeps_all_out_and_is_named(here, tmp_path):
     assert "torn.json: " in refused.stderr
     assert "Traceback" not in refused.stderr
     assert artifacts.stdout == ""
+
+
+def test_what_a_name_hides_is_shown_where_artifacts_are_listed(here, tmp_path):
+    here("tenant", "add", "acme")
+    tree = {"_type": "EntitySchema", "_version": "1.0.0", "id": "ent-1", "name": "Or\u202eder"}
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "one.json").write_text(json.dumps(tree))
+    here("artifacts", "load", "--tenant", "acme", str(tmp_path / "files"))
+
+    listed = here("artifacts", "list", "--tenant", "acme")
+
+    assert listed.stdout == "ent-1\tEntitySchema\tOr\\x202eder\t1.0.0\tPublished\n"
+
+
+def test_a_folder_with_other_files_alone_is_no_dump(here, tmp_path):
+    here("tenant", "add", "acme")
+    (tmp_path / "notes.txt").write_text("mine")
+
+    refused = here("artifacts", "load", "--tenant", "acme", str(tmp_path))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "There is no artifact file" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_command_that_is_interrupted_while_it_starts_says_nothing(environment):
+    command = [sys.executable, "-X", "importtime", "-m", "server", "tenant", "list"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        # a line a module: the last of ours comes when all are there
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.endswith(" domain.errors\n"))
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+
+    assert process.returncode == 130
+    assert [line for line in told.splitlines() if not line.startswith("import time:")] == []
 
 
 @pytest.mark.slow

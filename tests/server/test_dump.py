@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,53 @@ def test_nothing_is_written_outside_the_folder_through_a_link_in_it(here, tenant
     assert files(outside) == {"file": b"theirs"}
     assert forced.returncode == (0 if link.endswith(".json") else 1)
     assert not (folder / ".unfinished-dump").exists()
+
+
+@pytest.mark.parametrize("link", ["artifacts/rules", "artifacts/workflows"])
+def test_a_folder_that_is_a_link_is_named_before_anything_is_written(here, tenants, tmp_path, link):
+    folder, outside = tmp_path / "dump", tmp_path / "outside"
+    outside.mkdir()
+    here("artifacts", "dump", "--tenant", PROD, str(folder))
+    (folder / "artifacts/forms/form-118.json").write_text("mine")
+    shutil.rmtree(folder / link, ignore_errors=True)
+    (folder / link).symlink_to(outside)
+    before = files(folder)
+
+    forced = here("artifacts", "dump", "--tenant", DEV, "--force", str(folder))
+
+    assert forced.returncode == 1
+    assert forced.stderr == f"installhub: {folder / link}: a link, which is not followed; nothing was written.\n"
+    assert (files(folder), files(outside)) == (before, {})
+
+
+def test_a_folder_where_a_file_belongs_is_named_before_anything_is_written(here, tenants, tmp_path):
+    folder = tmp_path / "dump"
+    there = folder / "artifacts" / "forms" / "form-118.json"
+    there.mkdir(parents=True)
+
+    refused = here("artifacts", "dump", "--tenant", PROD, str(folder))
+
+    assert (refused.returncode, refused.stderr) == (1, f"installhub: {there} is a folder; nothing was written.\n")
+    assert [path for path in folder.rglob("*") if not path.is_dir()] == []
+    assert sorted(path.name for path in folder.rglob("*")) == ["artifacts", "form-118.json", "forms"]
+
+
+def test_a_refused_dump_leaves_none_of_the_folders_that_it_made(here, tmp_path):
+    refused = here("artifacts", "dump", "--tenant", "nobody", str(tmp_path / "some" / "where" / "dump"))
+
+    assert refused.returncode == 1
+    assert not (tmp_path / "some").exists()
+
+
+def test_a_dump_of_a_tenant_without_artifacts_is_an_empty_folder_that_can_be_loaded(here, tmp_path):
+    here("tenant", "add", "empty")
+
+    dumped = here("artifacts", "dump", "--tenant", "empty", str(tmp_path / "dump"))
+    loaded = here("artifacts", "load", "--tenant", "empty", str(tmp_path / "dump"))
+
+    assert (dumped.returncode, dumped.stdout) == (0, "0 artifacts written, 0 unchanged.\n")
+    assert list((tmp_path / "dump").iterdir()) == []
+    assert (loaded.returncode, loaded.stdout) == (0, "0 artifacts saved, 0 unchanged.\n")
 
 
 def test_a_dump_of_an_unknown_tenant_leaves_no_folder_behind(here, tmp_path):

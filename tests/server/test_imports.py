@@ -114,7 +114,7 @@ def test_a_cancelled_import_says_who_cancelled_it(here, tenants):
     assert lines(cancelled.stdout)[0]["state"] == "CANCELLED"
     assert (followed.returncode, again.returncode) == (4, 0)
     assert [(entry["actor"], entry["action"]) for entry in lines(shown.stdout)[0]["audit"]][-1:] == [
-        (f"local:{login()}", "import.cancel-requested")
+        (f"local:{login()}", "import.cancelled")
     ]
 
 
@@ -173,6 +173,25 @@ def test_on_postgresql_commands_go_to_the_database_themselves(here, monkeypatch,
 
     assert (followed.returncode, lines(followed.stdout)[-1]["status"]) == (0, "Success")
     assert [row["importId"] for row in lines(listed.stdout)] == [import_id]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_on_postgresql_who_follows_what_nobody_runs_is_told_so(here, environment, monkeypatch, postgres_url):
+    monkeypatch.setenv("INSTALLHUB_DATABASE_URL", postgres_url)
+    here("tenant", "add", "acme-dev", "--plan", "Enterprise")
+    here("tenant", "add", "acme-prod")
+    here("artifacts", "load", "--tenant", "acme-dev", "examples/acme-source")
+    job = submitted()
+
+    with follower(environment | {"INSTALLHUB_DATABASE_URL": postgres_url}, job) as following:
+        said = following.stderr.readline()
+        here("imports", "cancel", job.import_id)
+        rest = following.communicate(timeout=20)
+
+    assert said.startswith("installhub: Nothing happens. Unless a server or a worker runs")
+    assert (following.returncode, rest[1]) == (4, "")
+    assert [event["kind"] for event in lines(rest[0])] == ["QUEUED", "ENDED"]
 
 
 @pytest.mark.slow

@@ -14,8 +14,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from server.keys import ensure_key_pair, public_keys_file
+from tests.doors.graphql_world import IMPORT, B, exported, with_artifacts
 from tests.makers import a_bundle, a_suite, an_agent
 from tests.server.installation import a_server
+from tests.world import a_world
 
 SECRETS = {
     "name": "NameThatNobodyMayRead",
@@ -128,3 +130,28 @@ def asked(url: str, path: str, token: str, sent: tuple[bytes, str] | None, numbe
             return dict(json.load(answer))
     except HTTPError as refused:
         return dict(json.load(refused))
+
+
+RESOLVE = """mutation($id: ID!) { resolveConflicts(input: {importId: $id, decisions: []}) {
+  importJob { id } refusal { code } } }"""
+CANCEL = """mutation($id: ID!) { cancelImport(input: {importId: $id}) { importJob { id } refusal { code } } }"""
+RETRY = """mutation($id: ID!) { retryImport(input: {importId: $id, idempotencyKey: "again"}) {
+  importJob { id } refusal { code } } }"""
+
+
+async def test_a_request_about_an_import_that_is_there_has_its_id_and_tenant_in_its_line(tmp_path, caplog):
+    caplog.set_level("INFO", "server.access")
+    async with a_world(tmp_path, role="web") as world:
+        caller = await with_artifacts(world)
+        source = {"tenantId": B, "source": {"packageId": await exported(caller)}, "idempotencyKey": "once"}
+        made = (await caller.data(IMPORT, input={"request": source}))["importPackage"]["importJob"]["id"]
+        caplog.clear()
+        await caller.data(IMPORT, input={"request": source})
+        for query in (RESOLVE, CANCEL, CANCEL):
+            await caller.data(query, id=made)
+        retried = [(await caller.data(RETRY, id=made))["retryImport"]["importJob"]["id"] for _ in range(2)]
+
+    lines = [record.fields for record in caplog.records if record.name == "server.access"]
+    assert [line.get("importId") for line in lines] == [made] * 4 + retried
+    assert {line.get("tenant") for line in lines} == {B}
+    assert len({made, *retried}) == 2

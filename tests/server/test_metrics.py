@@ -204,7 +204,7 @@ async def test_a_database_that_does_not_answer_is_said_and_the_rest_goes_on(tmp_
     assert ("installhub_queued_imports", ()) not in values
 
 
-@pytest.mark.parametrize("proxy", ["X-Forwarded-For", "Forwarded"])
+@pytest.mark.parametrize("proxy", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
 async def test_without_a_token_a_proxy_gets_nothing_for_others(world, proxy):
     answer = await world.http.get("/metrics", headers={proxy: "for=192.0.2.1"})
 

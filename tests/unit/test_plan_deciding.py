@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from domain.import_model import (
     DecisionSource,
     UnresolvedBindings,
 )
+from domain.import_outcome import action_row
 from domain.model import ArtifactId, ArtifactStatus
 from domain.plan import draft, plan_of
 from tests.clocks import NOON
@@ -77,6 +79,18 @@ def test_a_decision_by_hand_goes_before_the_types_and_that_before_the_default(ch
 
     (action,) = plan.actions
     assert (action.strategy, action.decided_by) == (strategy, source)
+    assert action.decider is (source if strategy else None)
+
+
+def test_what_is_the_same_without_a_strategy_is_no_conflict_that_anybody_decided(check):
+    bundle = check(a_bundle(an_entity("ent-44")))
+    body = json.dumps(an_entity("ent-1", "hours")).encode()
+    _, plan = planned(bundle, an_inventory(a_head("ent-1", "EntitySchema 44")), bodies={"ent-1": body})
+
+    action = replace(plan.actions[0], kind=UNCHANGED)
+
+    assert action.decider is DecisionSource.NO_CONFLICT
+    assert action_row(action)["decidedBy"] == "NoConflict"
 
 
 def test_conflict_ids_follow_the_install_order_and_stay_with_their_artifacts(check):
