@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -18,7 +19,18 @@ from domain.services import Services
 
 K = TypeVar("K")
 V = TypeVar("V")
-Loader = DataLoader[K, V]
+
+
+class Loader(DataLoader[K, V]):
+    """A loader whose askers are independent: one who is cancelled takes no answer from the others.
+
+    The library gives all who ask for the same key one future, and whoever is cancelled while waiting for a future
+    cancels it. A field that is refused cancels its siblings, and they may wait for what others wait for too.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        return asyncio.shield(super().load(key))
+
 
 #: bytes of contents that one operation, or one event, shows: two of the largest artifacts
 _CONTENT_BYTES_MAX = 16 << 20
@@ -135,7 +147,7 @@ def _loader(load: Callable[[list[K]], Awaitable[Mapping[Any, V]]]) -> Loader[K, 
         found = await load(keys)
         return [found.get(key) for key in keys]
 
-    return DataLoader(load_fn=load_all)
+    return Loader(load_fn=load_all)
 
 
 def _alike(keys: Iterable[tuple[Any, ...]], *places: int) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:

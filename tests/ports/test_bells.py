@@ -161,7 +161,7 @@ async def _until_connections_are(dsn, expected):
     connection = await asyncpg.connect(dsn)
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'installhub bell'"
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await connection.fetchval(count) != expected:
                 await asyncio.sleep(0.02)
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects import sqlite
@@ -50,7 +52,11 @@ async def test_an_import_that_comes_back_into_the_line_waits_since_then(store, c
     job = await claimed(store)
     pause = progress(0, kind=EventKind.WAITING, state=ImportState.WAITING_FOR_DECISIONS)
     async with store.unit(ACME) as unit:
-        changes = {"state": ImportState.WAITING_FOR_DECISIONS, "stage": Stage.PLANNING, "expires_at": NOON}
+        changes = {
+            "state": ImportState.WAITING_FOR_DECISIONS,
+            "stage": Stage.PLANNING,
+            "expires_at": NOON + timedelta(days=1),
+        }
         await unit.imports.advance(Step(job.import_id, job.fence, (pause,), changes))
     while_it_waits = await measured(store)
     resumed_at = clock.advance(3600)
