@@ -33,6 +33,10 @@ class Right(Enum):
     EDIT_ARTIFACTS = ("installhub:artifacts", ADMIN)
     ADMINISTER = (ADMIN,)
     MAKE_TENANTS = (PLATFORM,)
+    INSTALL = ("marketplace:install",)
+    INSTALL_COMMUNITY = ("marketplace:install:community",)
+    PUBLISH = ("marketplace:publish",)
+    RUN_MARKET = ("marketplace:admin", "MarketHub.Admin")
 
     def __init__(self, *scopes: str) -> None:
         #: any one of them is enough; the first is the one a refusal names

@@ -242,6 +242,8 @@ import_job = Table(
     #: as people know the one who is named, and the actor: what lists are filtered by
     Column("imported_by", Words(), nullable=False, server_default=text("''")),
     Column("submitter", Words(), nullable=False, server_default=text("''")),
+    #: what was asked of the marketplace, for an install
+    Column("install", Json()),
     Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
     Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
     Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
@@ -261,6 +263,8 @@ import_package = Table(
     _words("sha256"),
     Column("size_bytes", BigInteger(), nullable=False),
     _words("source_package", optional=True),
+    #: what the hub's index says of it, for a package of an install
+    Column("offer", Json()),
     Index("ix_import_package_blob", "blob_key"),
 )
 

@@ -8,7 +8,19 @@ import sys
 from tests.house.tree import MAY_IMPORT, functions, imported, modules, syntax
 
 #: what the domain may use besides the standard library: pure computing, nothing that waits
-DOMAIN_LIBRARIES = {"isal", "jiter", "networkx", "orjson", "resolvelib", "rfc8785", "semver", "uuid_utils", "yara_x"}
+DOMAIN_LIBRARIES = {
+    "isal",
+    "jiter",
+    "networkx",
+    "orjson",
+    "resolvelib",
+    "rfc8785",
+    "securesystemslib",
+    "semver",
+    "tuf",
+    "uuid_utils",
+    "yara_x",
+}
 
 #: files of the domain that decide and never wait
 PURE = (
