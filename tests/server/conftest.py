@@ -12,15 +12,9 @@ from server.cli import main
 from tests.server.installation import Here, Said, environment_of, prepare
 
 
-@pytest.fixture(scope="session")
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where child processes keep compiled modules, so that only the first one takes its time to start."""
-    return str(tmp_path_factory.mktemp("bytecode"))
-
-
 @pytest.fixture
-def environment(tmp_path: Path, bytecode: str) -> dict[str, str]:
-    return environment_of(str(tmp_path / "data"), bytecode)
+def environment(tmp_path: Path) -> dict[str, str]:
+    return environment_of(str(tmp_path / "data"))
 
 
 @pytest.fixture
