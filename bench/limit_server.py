@@ -10,6 +10,7 @@ import hashlib
 import sys
 import time
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import uvicorn
@@ -71,12 +72,14 @@ async def watch(socket: WebSocket) -> None:
 
 
 async def tell(request: Request) -> JSONResponse:
-    """W4: so many messages to every watcher, so many milliseconds apart, each with the time it was made."""
-    for _ in range(int(request.query_params["times"])):
-        await asyncio.sleep(float(request.query_params["pause"]) / 1000)
+    """W4: a message to every watcher at each of these moments, in seconds from now; it holds when it was made."""
+    began = time.perf_counter()
+    for moment, told_at_once in groupby(await request.json()):
+        await asyncio.sleep(began + moment - time.perf_counter())
         message = f'{{"at": {time.time()}, "filling": "{"x" * 400}"}}'
-        for told in _WATCHERS:
-            told.put_nowait(message)
+        for _ in told_at_once:
+            for told in _WATCHERS:
+                told.put_nowait(message)
     return JSONResponse({"watchers": len(_WATCHERS)})
 
 
@@ -92,4 +95,5 @@ app = Starlette(
 
 if __name__ == "__main__":
     # watchers wait for words and never hear that their client has gone
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", timeout_graceful_shutdown=1)
+    settings = {"log_level": "error", "timeout_graceful_shutdown": 1, "ws_per_message_deflate": False}
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), **settings)  # type: ignore[arg-type]
