@@ -265,13 +265,13 @@ def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
     if not isinstance(tree, dict):
         yield f"{entry.file} does not hold a JSON object."
         return
-    stated = {
-        "_type": entry.artifact_type.wire,
-        "_version": entry.version,
-        "id": entry.artifact_id,
-        "name": entry.name,
-    }
-    for key, expected in stated.items():
+    stated = (
+        ("_type", entry.artifact_type.wire),
+        ("_version", entry.version),
+        ("id", entry.artifact_id),
+        ("name", entry.name),
+    )
+    for key, expected in stated:
         if tree.get(key) != expected:
             yield f"{entry.file}: {key} is not {expected!r}, as the manifest states."
     if tree.get("_schemaVersion") not in (None, SCHEMA_VERSION):
@@ -286,6 +286,8 @@ def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
     began = time.perf_counter()
     found = scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
     reading.scan_seconds += time.perf_counter() - began
+    if not found:
+        return
     room = max(0, FINDINGS_MAX - len(reading.findings))
     reading.findings += found[:room]
     # beyond the bound only what is worse than everything before: the highest severity decides

@@ -16,6 +16,9 @@ from domain.limits import Limits
 from domain.model import EXPORTABLE, ArtifactHead, ArtifactId, Reference, ReferenceKind, TenantId
 from domain.ports import Store
 
+#: compared one by one: an enum's own hash is slow
+_EXPORTABLE = tuple(EXPORTABLE)
+
 
 @dataclass(slots=True)
 class Closure:
@@ -128,7 +131,7 @@ def _dangling(reference: Reference, *, is_elsewhere: bool) -> Problem:
 
 def _status_problems(heads: Iterable[ArtifactHead]) -> Iterable[Problem]:
     for head in heads:
-        if head.status not in EXPORTABLE:
+        if head.status not in _EXPORTABLE:
             text = f"{head.name} ({head.artifact_id}) is {head.status.wire}; only published artifacts are exported."
             details = {
                 "artifactId": head.artifact_id,

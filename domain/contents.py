@@ -17,10 +17,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain import strict_json
 from domain.artifact_types import ENTITY_TOKEN, ID_LENGTH_MAX, ID_TOKEN, LITERAL_ID, ArtifactType
@@ -29,6 +28,7 @@ from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, Ref
 SCHEMA_VERSION = "1.0"
 _MARK = "\0"
 _MARK_BYTES = b"\\u0000"
+_MARK_AFTER_BACKSLASH = _MARK_BYTES[1:]
 #: a mark, or a backslash in plain text, which may stand before these letters
 _MARK_OR_BACKSLASH = re.compile(rb"\\(?:\\|u0000)")
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
@@ -63,16 +63,14 @@ Trie = dict[str, tuple[bool, "Trie | None"]]
 Place = tuple["Place", str | int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A content's canonical bytes under the ids it came with, and where those ids stand: offset and id."""
 
     plain: bytes
     marks: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """An artifact that can be written under any ids.
 
     ``credentials`` are the JSON pointers and values found at the type's credential paths; they are no longer in
@@ -143,26 +141,55 @@ def written(template: Template, remap: Mapping[str, str]) -> bytes:
 
     Raises ``KeyError`` for a marked id that the table does not know: a source id never reaches a tenant.
     """
-    parts: list[bytes] = []
+    return b"".join(_pieces(template, remap))
+
+
+def file_and_hash(template: Template, remap: Mapping[str, str], written_at: datetime) -> tuple[bytes, str]:
+    """:func:`file_of` and :func:`content_hash` of the :func:`written` content, which itself is never put together.
+
+    Raises ``KeyError`` as :func:`written` does.
+    """
+    pieces = _pieces(template, remap)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    hashed = HASH_PREFIX + digest.hexdigest()
+    at = template.plain.find(_TYPE_LINE, 0, len(pieces[0]))
+    if at < 0 or _UNDERSCORED in template.plain[:at]:
+        return file_of(b"".join(pieces), written_at), hashed
+    return b"".join((pieces[0][:at], _stamp(written_at), pieces[0][at:], *pieces[1:])), hashed
+
+
+def _pieces(template: Template, remap: Mapping[str, str]) -> list[memoryview | bytes]:
+    """The content under other ids: its own bytes, not copied, and the ids between them."""
+    plain = memoryview(template.plain)
+    pieces: list[memoryview | bytes] = []
     at = 0
     for offset, found in template.marks:
-        parts += (template.plain[at:offset], remap[found].encode())
+        pieces += (plain[at:offset], remap[found].encode())
         at = offset + len(found)
-    parts.append(template.plain[at:])
-    return b"".join(parts)
+    pieces.append(plain[at:])
+    return pieces
 
 
 def _template(marked: bytes) -> Template:
     """Take the marks out and remember where they were: every second piece between them is an id."""
-    ends = [found.start() for found in _MARK_OR_BACKSLASH.finditer(marked) if found[0] == _MARK_BYTES]
-    begins = [0, *(end + len(_MARK_BYTES) for end in ends)]
-    parts = [marked[begin:end] for begin, end in zip(begins, [*ends, len(marked)], strict=True)]
+    parts = _between_marks(marked)
     marks, at = [], 0
     for place, part in enumerate(parts):
         if place % 2:
             marks.append((at, part.decode()))
         at += len(part)
     return Template(b"".join(parts), tuple(marks))
+
+
+def _between_marks(marked: bytes) -> list[bytes]:
+    first, *others = marked.split(b"\\")
+    if all(part.startswith(_MARK_AFTER_BACKSLASH) for part in others):  # nothing but marks is escaped: nearly always
+        return [first, *(part.removeprefix(_MARK_AFTER_BACKSLASH) for part in others)]
+    ends = [found.start() for found in _MARK_OR_BACKSLASH.finditer(marked) if found[0] == _MARK_BYTES]
+    begins = [0, *(end + len(_MARK_BYTES) for end in ends)]
+    return [marked[begin:end] for begin, end in zip(begins, [*ends, len(marked)], strict=True)]
 
 
 def content_hash(content: bytes) -> str:
@@ -176,8 +203,12 @@ def file_of(content: bytes, written_at: datetime) -> bytes:
     if _UNDERSCORED in head:  # somebody else's field, which may stand between the two
         stamps = {"_exportedAt": rfc3339(written_at), "_schemaVersion": SCHEMA_VERSION}
         return strict_json.canonical(strict_json.trusted(content) | stamps)
-    stamp = f'\n  "_exportedAt": "{rfc3339(written_at)}",\n  "_schemaVersion": "{SCHEMA_VERSION}",'.encode()
-    return b"".join((head, stamp, _TYPE_LINE, tail))
+    return b"".join((head, _stamp(written_at), _TYPE_LINE, tail))
+
+
+def _stamp(written_at: datetime) -> bytes:
+    """The two volatile lines."""
+    return f'\n  "_exportedAt": "{rfc3339(written_at)}",\n  "_schemaVersion": "{SCHEMA_VERSION}",'.encode()
 
 
 def with_values(file: bytes, values: Mapping[str, Any]) -> bytes:
@@ -337,9 +368,26 @@ def _collect(tree: dict[str, Any], trie: Trie, place: Place, found: list[tuple[A
             if below is None:
                 found += [(value, index, here) for index in range(len(value))]
                 continue
-            for index, item in enumerate(value):
-                if isinstance(item, dict) and not item.keys().isdisjoint(below):
-                    _collect(item, below, (here, index), found)
+            for item, inside, around in _entered(value, below, here):
+                _collect(item, inside, around, found)
+
+
+def _entered(items: list[Any], trie: Trie, place: Place) -> list[tuple[dict[str, Any], Trie, Place]]:
+    """The objects of a list to go on with. Where all paths lead through one member, at once to the objects there."""
+    step, (is_list, inside) = next(iter(trie.items()))
+    if len(trie) > 1 or is_list or inside is None:
+        return [
+            (item, trie, (place, index))
+            for index, item in enumerate(items)
+            if isinstance(item, dict) and not item.keys().isdisjoint(trie)
+        ]
+    return [
+        (member, inside, ((place, index), step))
+        for index, item in enumerate(items)
+        if isinstance(item, dict)
+        and isinstance(member := item.get(step), dict)
+        and not member.keys().isdisjoint(inside)
+    ]
 
 
 def _trie(paths: tuple[str, ...]) -> Trie:

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 import networkx as nx
 
 EdgesOf = Mapping[str, Sequence[str]]
+_NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An artifact that discovery came to. ``depth`` counts references from the nearest root, which has 0.
 
     ``resolved_from`` is the artifact that introduced it; ``None`` for a root.
@@ -41,7 +42,10 @@ def discovery(roots: Sequence[str], edges_of: EdgesOf, rank_of: Mapping[str, int
     found = [Found(root, None, 0) for root in dict.fromkeys(roots) if root in rank_of]
     seen = {root.artifact_id for root in found}
     for here in found:  # grows while it is read: a queue that remembers
-        needed = {target for target in edges_of.get(here.artifact_id, ()) if target in rank_of} - seen
+        targets = edges_of.get(here.artifact_id)
+        if not targets:
+            continue
+        needed = {target for target in targets if target in rank_of} - seen
         seen |= needed
         in_order = sorted(needed, key=lambda target: (-rank_of[target], target))
         found += [Found(target, here.artifact_id, here.depth + 1) for target in in_order]
@@ -95,7 +99,7 @@ def find_cycle(ids: Collection[str], edges_of: EdgesOf) -> list[str]:
     return [] if start is None else _shortest_circle(start, graph)
 
 
-def _is_acyclic(needs: Mapping[str, set[str]]) -> bool:
+def _is_acyclic(needs: Mapping[str, AbstractSet[str]]) -> bool:
     """The usual case, found out in one pass: everything can be taken away once nothing needs it."""
     needed = Counter(target for targets in needs.values() for target in targets)
     free = [artifact for artifact in needs if artifact not in needed]
@@ -131,7 +135,9 @@ def _way_back(last: str, came_from: Mapping[str, str | None]) -> list[str]:
     return way[-2::-1]
 
 
-def _needs(ids: Collection[str], edges_of: EdgesOf) -> dict[str, set[str]]:
+def _needs(ids: Collection[str], edges_of: EdgesOf) -> dict[str, AbstractSet[str]]:
     """What each of the ids refers to among them."""
-    known = set(ids)
-    return {artifact: known.intersection(edges_of.get(artifact, ())) for artifact in known}
+    known = frozenset(ids)
+    return {
+        artifact: known.intersection(edges_of[artifact]) if artifact in edges_of else _NOTHING for artifact in known
+    }

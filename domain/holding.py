@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.contents import content_hash, file_of, with_values, written
+from domain.contents import file_and_hash, file_of, with_values
 from domain.import_model import PlanAction
 from domain.model import Actor, ArtifactId, ImportId, Manifest, NewRevision, Origin, Reference, ReferenceKind, name_key
 from domain.plan import Planned
@@ -74,12 +74,12 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
     artifact = planned.bundle.artifacts[action.position]
     merge = planned.merged.get(action.source_id)
     if merge is None:
-        content = written(planned.bundle.template(artifact), planned.remap)
+        file, hashed = file_and_hash(planned.bundle.template(artifact), planned.remap, author.at)
         references = _remapped(planned, action)
     else:
         content = planned.bundle.spool.read(merge.content)
+        file, hashed = file_of(content, author.at), action.content_hash
         references = merge.references
-    file = file_of(content, author.at)
     values = planned.values.get(action.source_id)
     return NewRevision(
         revision_id=action.revision_id,
@@ -89,7 +89,7 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         name=action.name,
         version=action.written_version,
         status=action.status,
-        content_hash=action.content_hash or content_hash(content),
+        content_hash=hashed,
         body=with_values(file, values) if values else file,
         written_at=author.at,
         written_by=author.actor,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 #: what stays in memory of a bundle of small pieces: a thousand ordinary artifacts
 KEPT_BYTES = 12 << 20
@@ -14,8 +13,7 @@ KEPT_BYTES = 12 << 20
 KEPT_PIECE_BYTES = 256 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Where something lies in a spool."""
 
     offset: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table, insert
@@ -33,7 +34,7 @@ def insert_steps(table: Table, rows: Iterable[Mapping[str, Any]], database: str)
 
 
 def _step(sql: str, order: Sequence[str], converts: Converts, rows: Sequence[Mapping[str, Any]]) -> Step:
-    columns = [[row[name] for row in rows] for name in order]
+    columns: list[Sequence[Any]] = [list(map(itemgetter(name), rows)) for name in order]
     for place, convert in converts:
         columns[place] = _each_once(convert, columns[place])
     return Step(sql, list(zip(*columns, strict=True)), is_many=True)
@@ -42,9 +43,9 @@ def _step(sql: str, order: Sequence[str], converts: Converts, rows: Sequence[Map
 def _each_once(convert: Convert, values: Sequence[Any]) -> list[Any]:
     """Convert a column. A thousand rows have one author, one moment and few kinds."""
     # by identity, because some have no hash and others a slow one; the rows keep them all alive
-    different = {id(value): value for value in values}
-    made = {key: convert(value) for key, value in different.items()}
-    return [made[id(value)] for value in values]
+    places = list(map(id, values))
+    made = {place: convert(value) for place, value in dict(zip(places, values, strict=True)).items()}
+    return list(map(made.__getitem__, places))
 
 
 @lru_cache(maxsize=128)

@@ -49,13 +49,19 @@ class _Shape:
     """A statement's SQL, for lists of certain lengths."""
 
     sql: str
-    #: which value stands at which place; of a list, which of its members
-    places: tuple[tuple[str, int | None], ...]
+    #: which values stand one after the other; of a list, all members or this one
+    places: tuple[tuple[str, slice | None], ...]
     writers: tuple[tuple[str, Convert], ...]
 
     def parameters(self, values: Values) -> list[Any]:
         written = {**values, **{name: write(values[name]) for name, write in self.writers}}
-        return [written[name] if member is None else written[name][member] for name, member in self.places]
+        parameters: list[Any] = []
+        for name, members in self.places:
+            if members is None:
+                parameters.append(written[name])
+            else:
+                parameters += written[name][members]
+        return parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +184,23 @@ def _shape(compiled: SQLCompiler, values: Values) -> _Shape:
     members = {
         part: (name, place) for name, parts in state.parameter_expansion.items() for place, part in enumerate(parts)
     }
-    places = tuple((members.get(name) or (name, None)) for name in state.positiontup or ())
+    places = _runs([members.get(name) or (name, None) for name in state.positiontup or ()])
     names = dict.fromkeys(name for name, _ in places)
     writers = [(name, _writer(compiled.binds[name], compiled.dialect)) for name in names]
     return _Shape(state.statement, places, tuple((name, write) for name, write in writers if write))
+
+
+def _runs(places: Sequence[tuple[str, int | None]]) -> tuple[tuple[str, slice | None], ...]:
+    """Members of a list that stand one after the other in its order, as one slice of it."""
+    runs: list[tuple[str, slice | None]] = []
+    for name, member in places:
+        if member is None:
+            runs.append((name, None))
+        elif runs and runs[-1][0] == name and (last := runs[-1][1]) is not None and last.stop == member:
+            runs[-1] = (name, slice(last.start, member + 1))
+        else:
+            runs.append((name, slice(member, member + 1)))
+    return tuple(runs)
 
 
 def _writer(bind: BindParameter[Any], dialect: Dialect) -> Convert | None:

@@ -39,6 +39,8 @@ def suspected(raw: bytes) -> list[Rule]:
     Never misses a rule that would find something.
     """
     named = _named(raw)
+    if not named:
+        return []
     fired = _fired(raw, named)
     if _HIDING in named:
         shown = _shown(raw)

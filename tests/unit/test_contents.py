@@ -15,6 +15,7 @@ from domain.contents import (
     REFERENCES_MAX,
     content_hash,
     content_of,
+    file_and_hash,
     file_of,
     is_faithful,
     is_registered_credential,
@@ -243,6 +244,30 @@ def test_fields_of_others_that_begin_with_an_underscore_stand_in_their_sorted_pl
     file = file_of(written(content.template, same_ids(content)), NINE)
 
     assert [*json.loads(file)][:6] == ["_exportedAt", "_meta", "_schemaVersion", "_seed", "_type", "_version"]
+
+
+@given(forms)
+def test_file_and_hash_made_in_one_go_are_those_of_the_written_content(tree):
+    content = taken(tree)
+    ids = {source: f"ent-T{place}" for place, source in enumerate(same_ids(content))}
+    whole = written(content.template, ids)
+
+    file, hashed = file_and_hash(content.template, ids, NINE)
+
+    assert (file, hashed) == (file_of(whole, NINE), content_hash(whole))
+
+
+@pytest.mark.parametrize(
+    "members", [{"_meta": 1, "formGroups": ["form-2"]}, {"A": "x", "Z": {"_type": '\n  "_type": '}}]
+)
+def test_the_volatile_lines_have_their_place_whatever_stands_before_it(members):
+    content = taken(a_form(**members))
+    whole = written(content.template, same_ids(content))
+
+    file, hashed = file_and_hash(content.template, same_ids(content), NINE)
+
+    assert (file, hashed) == (file_of(whole, NINE), content_hash(whole))
+    assert file == strict_json.canonical(strict_json.read(file))
 
 
 def test_two_files_of_one_content_have_one_content_hash():
