@@ -1,0 +1,83 @@
+"""SQLite's log: moved into the file when its writers pause, and begun anew when it is moved."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from storage import checkpoints
+from storage.bells import LocalBell
+from storage.clock import SystemClock
+from storage.engines import Engines
+from storage.store import SqlStore
+from tests.ports.rows import a_revision, saved, with_tenants
+
+ROUNDS = 30
+
+
+@pytest.fixture
+async def store(tmp_path, migrated_sqlite, monkeypatch):
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 0.0)
+    shutil.copy(migrated_sqlite, tmp_path / "hub.db")
+    opened = SqlStore(Engines.open(f"sqlite+aiosqlite:///{tmp_path}/hub.db"), LocalBell(), SystemClock())
+    await with_tenants(opened)
+    yield opened
+    await opened.aclose()
+
+
+async def _all_moved(store):
+    while (task := store._checkpoints._task) is not None and not task.done():
+        await task
+
+
+def _in_the_file_alone(folder):
+    """What the file holds without its log, as after the loss of the log."""
+    shutil.copy(folder / "hub.db", folder / "alone.db")
+    with closing(sqlite3.connect(folder / "alone.db")) as alone:
+        return [row[0] for row in alone.execute("SELECT artifact_id FROM artifact ORDER BY artifact_id")]
+
+
+async def test_what_is_committed_reaches_the_file_by_itself(store, tmp_path):
+    await saved(store, a_revision("rule-1"))
+
+    await _all_moved(store)
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1"]
+
+
+async def test_a_log_that_is_moved_is_begun_anew(store, tmp_path):
+    await saved(store, a_revision("rule-0"))
+    await _all_moved(store)
+    size = (tmp_path / "hub.db-wal").stat().st_size
+
+    for number in range(1, ROUNDS):
+        await saved(store, a_revision(f"rule-{number}"))
+        await _all_moved(store)
+
+    assert (tmp_path / "hub.db-wal").stat().st_size <= 2 * size
+
+
+async def test_a_reader_holds_up_neither_the_log_nor_the_writers(store, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM artifact").fetchone()
+        await saved(store, a_revision("rule-1"))
+        await _all_moved(store)
+        await saved(store, a_revision("rule-2"))
+
+    await saved(store, a_revision("rule-3"))
+    await _all_moved(store)
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1", "rule-2", "rule-3"]
+
+
+async def test_what_waits_to_be_moved_holds_up_no_end(store, tmp_path):
+    await saved(store, a_revision("rule-1"))
+
+    await store.aclose()
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1"]
+    assert not (tmp_path / "hub.db-wal").exists()
