@@ -245,8 +245,10 @@ class Offer:
     content_checksum: str
     sha256: str
     size_bytes: int
+    artifact_count: int
     published_at: datetime
     state_reason: str = ""
+    replaced_by: str = ""
     signature: Mapping[str, Any] | None = None
     #: PEM by key id: the keys of the publisher that verify signatures now
     publisher_keys: Mapping[str, str] = field(default_factory=dict)
@@ -255,6 +257,18 @@ class Offer:
     def full_name(self) -> str:
         """``name@version``."""
         return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallWish:
+    """What was asked of the marketplace: one listing, and a version of it (``None``: the latest).
+
+    ``acknowledged``: the caller confirmed that Community packages are among what is installed.
+    """
+
+    listing_id: ListingId
+    version: str | None
+    acknowledged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +348,8 @@ class ListingFilter:
     package_type: PackageType | None = None
     min_rating: float | None = None
     sort: ListingSort | None = None
+
+    @property
+    def order(self) -> ListingSort:
+        """The order in which they are shown."""
+        return self.sort or (ListingSort.RELEVANCE if self.search.strip() else ListingSort.INSTALLS)

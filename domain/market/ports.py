@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from domain.market.model import Offer, VerificationMethod
 
@@ -28,11 +28,25 @@ class Hub(Protocol):
     async def offers_named(self, name_keys: Collection[str]) -> Sequence[Offer]:
         """Every version of the listings with these name keys, newest first."""
 
-    def read(self, offer: Offer, *, start: int = 0) -> AsyncIterator[bytes]:
+    def read(self, offer: Offer, *, start: int = 0) -> AsyncGenerator[bytes]:
         """The bundle's bytes from ``start`` on, and no more of them than the index says.
 
         They are not checked here. Raises :class:`HubUnreachableError`, and a refusal ``HubContentRefused`` when the
         hub has no such bytes or sends more than it said.
+        """
+
+
+#: of a request: each once, as text
+Parameters = Mapping[str, str | int | float]
+
+
+class HubPages(Protocol):
+    """What another installation's hub tells everybody about its packages, as its REST door documents it."""
+
+    async def page(self, path: tuple[str, ...], wanted: Parameters) -> Mapping[str, Any] | None:
+        """The answer to ``GET /api/marketplace/packages/<path>``; ``None`` for what the hub does not show.
+
+        Raises a refusal ``HubUnavailable``, and ``BadUserInput`` when the hub says that of the parameters.
         """
 
 
