@@ -1,0 +1,75 @@
+"""Listed versions are scanned again: at once when the rules change, else every night (installhub.md section 9.4).
+
+What a scan of today forbids is installed by nobody anew from that moment on; where it is installed it stays. A few
+versions at a time, each in a transaction of its own: whoever is stopped or goes on elsewhere does no harm.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.errors import Refusal
+from domain.market.curation_rows import DueScan, NewScan
+from domain.market.examining import Examined, Examiner, may_be_shown
+from domain.market.model import Listing
+from domain.market.publishing import judged
+from domain.market.standing import any_listing, kept_account, settled, suspend_version
+from domain.ports import PlatformUnit, Ports
+from domain.scanning import RULES_VERSION, ScanResult
+
+#: how long a scan is believed under the same rules
+BELIEVED = timedelta(days=1)
+_AT_ONCE = 20
+_WHY = "A scan by today's rules forbids this version."
+
+
+class Rescanning:
+    """Scans of what is offered."""
+
+    def __init__(self, ports: Ports, examiner: Examiner) -> None:
+        self._store = ports.store
+        self._clock = ports.clock
+        self._examiner = examiner
+
+    async def scan_due(self) -> int:
+        """Scan what is due, what other rules let pass first; how many versions were scanned."""
+        done = 0
+        while due := await self._due():
+            for version in due:
+                await self._scan(version)
+            done += len(due)
+        return done
+
+    async def _due(self) -> list[DueScan]:
+        async with self._store.platform_view() as unit:
+            return await unit.curation.due_scans(RULES_VERSION, self._clock.now() - BELIEVED, most=_AT_ONCE)
+
+    async def _scan(self, due: DueScan) -> None:
+        try:
+            async with self._examiner.reading(due.blob_key) as package:
+                await self._keep(due, package)
+        except Refusal as refusal:
+            # fails closed, and mends itself: what could not be scanned is not shown until a scan has ended well
+            report = {"overallResult": ScanResult.ERROR.value, "message": refusal.message}
+            scan = NewScan(ScanResult.ERROR.value, report, self._clock.now(), RULES_VERSION)
+            async with self._store.platform_unit() as unit:
+                await unit.curation.note_scan(due, scan)
+
+    async def _keep(self, due: DueScan, package: Examined) -> None:
+        report = package.report
+        async with self._store.platform_unit() as unit:
+            version = await unit.publishing.version(due.listing_id, due.version)
+            submission = await unit.publishing.submission(version.submission_id) if version else None
+            verdict = await judged(unit, submission, package) if submission else report.overall_result
+            scan = NewScan(verdict.value, report.to_stored(), report.scanned_at, report.rules_version)
+            listing = await any_listing(unit, due.listing_id)
+            if await unit.curation.note_scan(due, scan) and not may_be_shown(verdict):
+                await self._suspend(unit, listing, due, scan)
+
+    async def _suspend(self, unit: PlatformUnit, listing: Listing, due: DueScan, scan: NewScan) -> None:
+        now = self._clock.now()
+        if not await suspend_version(unit, listing, due.version, _WHY):
+            return
+        await settled(unit, listing, now)
+        details = {"listingId": due.listing_id, "version": due.version, "scanResult": scan.result}
+        await kept_account(unit, listing.tenant_id, "version.suspended", details, at=now)
