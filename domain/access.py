@@ -33,6 +33,8 @@ class Right(Enum):
     EDIT_ARTIFACTS = ("installhub:artifacts", ADMIN)
     ADMINISTER = (ADMIN,)
     MAKE_TENANTS = (PLATFORM,)
+    #: sending a package ahead, for an import or for the marketplace
+    UPLOAD = ("installhub:import", "marketplace:publish", ADMIN)
     INSTALL = ("marketplace:install",)
     INSTALL_COMMUNITY = ("marketplace:install:community",)
     PUBLISH = ("marketplace:publish",)

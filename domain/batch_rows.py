@@ -73,8 +73,8 @@ class BatchRows(Protocol):
     async def open_actions(self, import_ids: Collection[str], *, limit: int) -> list[tuple[ImportId, PlanAction]]:
         """Actions whose conflict waits for a decision, in install order; at most ``limit`` of all together."""
 
-    async def scan_reports(self, import_ids: Collection[str]) -> dict[ImportId, Mapping[str, Any]]:
-        """The report of each import's first package."""
+    async def scan_reports(self, import_ids: Collection[str]) -> dict[ImportId, list[Mapping[str, Any]]]:
+        """The reports of each import's packages, by ordinal."""
 
     async def audit(self, import_ids: Collection[str]) -> dict[ImportId, list[AuditEntry]]:
         """Audit entries, oldest first."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from domain import scanning
 from domain.access import Caller, Reach, Right, require
 from domain.batch_rows import BatchRows, QueueSpot
 from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
@@ -71,9 +72,10 @@ class Batches:
             return await rows.open_actions(import_ids, limit=limit)
 
     async def scan_reports(self, caller: Caller, import_ids: Collection[str]) -> dict[ImportId, Mapping[str, Any]]:
-        """Scan reports of imports."""
+        """Scan reports of imports, one each."""
         async with self._rows(caller, Right.READ_IMPORTS) as rows:
-            return await rows.scan_reports(import_ids)
+            found = await rows.scan_reports(import_ids)
+        return {import_id: scanning.together(reports) for import_id, reports in found.items()}
 
     async def audit(self, caller: Caller, import_ids: Collection[str]) -> dict[ImportId, list[AuditEntry]]:
         """Audit entries of imports, oldest first."""

@@ -111,7 +111,7 @@ class Conflicts:
                 action,
                 *_resolution(action, decided, made.created_at if made else None),
                 outcome=_outcome(job, action),
-                merge=merges.get(action.source_id),
+                merge=merges.get(action.place),
             )
             for action in conflicts
         )
@@ -168,13 +168,14 @@ class Conflicts:
             return await unit.imports.touches(name_key(artifact_name), types, first=first, after=after)
 
     async def _actions(self, job: ImportJob) -> tuple[PlanAction, ...]:
+        most = self._limits.artifacts_enterprise * len(job.packages)
         async with self._store.view(job.tenant_id) as unit:
-            return (await unit.imports.actions(job.import_id, first=self._limits.artifacts_enterprise)).items
+            return (await unit.imports.actions(job.import_id, first=most)).items
 
-    async def _merges(self, tenant_id: TenantId, conflicts: Sequence[PlanAction]) -> dict[str, MergeDetails]:
-        """What the merges did, by source id. What was never written is not there."""
+    async def _merges(self, tenant_id: TenantId, conflicts: Sequence[PlanAction]) -> dict[int, MergeDetails]:
+        """What the merges did, by place in the plan. What was never written is not there."""
         merged = [action for action in conflicts if action.strategy is ConflictStrategy.MERGE]
-        found = {action.source_id: MergeDetails() for action in merged if action.kind is ActionKind.UNCHANGED}
+        found = {action.place: MergeDetails() for action in merged if action.kind is ActionKind.UNCHANGED}
         written_ones = [action for action in merged if action.kind is ActionKind.MERGE]
         async for part, bodies in with_bodies(self._store, tenant_id, written_ones, _sides):
             room = _MERGE_CHANGES_MAX - sum(len(one.updated + one.added + one.removed) for one in found.values())
@@ -226,7 +227,7 @@ def _sides(action: PlanAction) -> tuple[str, str]:
     return action.existing.revision_id if action.existing else "", action.revision_id or ""
 
 
-def _merge_details(part: Sequence[PlanAction], bodies: Mapping[str, bytes], room: int) -> dict[str, MergeDetails]:
+def _merge_details(part: Sequence[PlanAction], bodies: Mapping[str, bytes], room: int) -> dict[int, MergeDetails]:
     found = {}
     for action in part:
         sides = [bodies[key] for key in _sides(action) if key in bodies]
@@ -236,7 +237,7 @@ def _merge_details(part: Sequence[PlanAction], bodies: Mapping[str, bytes], room
             room -= len(told.items)
             updated, added, removed = ([one.path for one in told.of(kind)] for kind in _DETAIL_ORDER)
             details = MergeDetails(tuple(updated), tuple(added), tuple(removed), told.is_truncated)
-            found[action.source_id] = details
+            found[action.place] = details
     return found
 
 

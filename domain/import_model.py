@@ -13,6 +13,7 @@ from typing import Any
 
 from domain.artifact_types import ArtifactType
 from domain.errors import Problem
+from domain.market.model import InstallWish, Offer
 from domain.model import (
     Actor,
     ArtifactHead,
@@ -79,9 +80,10 @@ class ImportMode(WireEnum):
 
 
 class ImportKind(WireEnum):
-    """Where an import job comes from."""
+    """Where an import job comes from: bytes that were sent or exported here, or a marketplace listing."""
 
     IMPORT = "IMPORT"
+    INSTALL = "INSTALL"
 
 
 class ImportState(Enum):
@@ -122,6 +124,7 @@ _FINAL = frozenset({ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCE
 class Stage(WireEnum):
     """The named steps of an import, in order (decisions section 5). Values are REST's words."""
 
+    DOWNLOAD = "Download"
     UPLOAD = "Upload"
     VALIDATION = "Validation"
     SECURITY_SCAN = "SecurityScan"
@@ -157,6 +160,8 @@ class InstalledPackage:
     package_id: PackageId
     import_id: ImportId
     installed_at: datetime
+    #: what a package of the marketplace can do there (:mod:`domain.market.powers`)
+    powers: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +183,17 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImportPackage:
-    """One package of an import (R8). ``sha256`` is that of the ZIP; ``source_package`` an export of this server."""
+    """One package of an import (R8). ``sha256`` is that of the ZIP; ``source_package`` an export of this server.
+
+    A package of an install has the hub's ``offer``, and no ``blob_key`` until it was downloaded.
+    """
 
     ordinal: int
     blob_key: BlobKey
     sha256: str
     size_bytes: int
     source_package: PackageId | None = None
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +294,9 @@ class ImportJob:
     #: the import that this one tries again (R12)
     retry_of: ImportId | None = None
     idempotency_key: str | None = None
+    install: InstallWish | None = None
+    #: whose it is: :attr:`domain.access.Caller.identity`
+    identity: str = ""
 
     @property
     def imported_by(self) -> str:

@@ -6,13 +6,12 @@ Both doors build their answers from it, so the record says the same at every tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain.errors import ErrorCode, Problem, problem_row
 from domain.import_model import ActionKind, ImportJob, Plan, PlanAction
 from domain.model import Manifest
-from domain.scanning import ScanReport
 
 _WRITTEN = {ActionKind.CREATE: "Created", ActionKind.UPDATE: "Updated", ActionKind.MERGE: "Merged"}
 _NOT_INSTALLED = (ActionKind.SKIP, ActionKind.REMOVE, None)
@@ -36,13 +35,17 @@ def counts(plan: Plan) -> dict[str, int]:
 def outcome(
     job: ImportJob,
     plan: Plan,
-    manifest: Manifest,
+    manifests: Sequence[Manifest],
     *,
-    report: ScanReport,
+    scan_result: str,
     warnings: Iterable[Problem],
     installed_at: str,
 ) -> dict[str, Any]:
-    """How a finished import went, with every field of A1's response."""
+    """How a finished import went, with every field of A1's response.
+
+    ``manifests`` are those of its packages by ordinal: the last one is the package that was asked for (R8).
+    """
+    manifest = manifests[-1]
     actions = plan.actions
     skipped = [action for action in actions if action.kind is ActionKind.SKIP]
     return {
@@ -58,7 +61,7 @@ def outcome(
         "installedBy": job.imported_by,
         "installOrder": [action.source_id for action in actions],
         "conflictReport": {"conflicts": [decided_conflict(action) for action in actions if action.strategy]},
-        "securityScanResult": report.overall_result.value,
+        "securityScanResult": scan_result,
         "warnings": [problem_row(problem) for problem in warnings],
         "installed": [_installed_row(action) for action in actions if action.kind in _WRITTEN],
         "skipped": [_skipped_row(action) for action in skipped],
@@ -66,17 +69,36 @@ def outcome(
         "counts": counts(plan),
         "planId": plan.plan_id,
         "planHash": plan.plan_hash,
+        **_members(job, manifests),
     }
 
 
-def dry_run(job: ImportJob, plan: Plan, manifest: Manifest, *, report: ScanReport) -> dict[str, Any]:
+def dry_run(job: ImportJob, plan: Plan, manifests: Sequence[Manifest], *, scan_result: str) -> dict[str, Any]:
     """What a dry run found (decisions R17; section 9.4)."""
+    manifest = manifests[-1]
     return {
         "packageId": manifest.package_id,
         "packageName": manifest.name,
         "version": manifest.version,
-        **planned(job, plan, report.overall_result.value),
+        **planned(job, plan, scan_result),
+        **_members(job, manifests),
     }
+
+
+def _members(job: ImportJob, manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """The packages of an install, what is needed first; an import is one package, told above."""
+    rows = [
+        {
+            "packageName": manifest.name,
+            "version": manifest.version,
+            "packageId": package.offer.listing_id,
+            "trustLevel": package.offer.trust_level.wire,
+            "artifacts": len(manifest.artifacts),
+        }
+        for package, manifest in zip(job.packages, manifests, strict=True)
+        if package.offer
+    ]
+    return {"packages": rows} if rows else {}
 
 
 def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:

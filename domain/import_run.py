@@ -20,6 +20,7 @@ from domain.rows import NewEvent, Step
 
 #: where each stage begins, in percent of a run; from the CPU time of its stages in the bench's W1
 STAGE_BEGINS: Mapping[Stage, float] = {
+    Stage.DOWNLOAD: 0.0,
     Stage.UPLOAD: 0.0,
     Stage.VALIDATION: 0.0,
     Stage.SECURITY_SCAN: 46.0,
@@ -30,6 +31,8 @@ STAGE_BEGINS: Mapping[Stage, float] = {
     Stage.ACTIVATION: 95.0,
 }
 _ALL = 100.0
+#: how much of an install is its download
+_DOWNLOAD_SHARE = 0.2
 _LAST_WORDS = (EventKind.WAITING, EventKind.ENDED)
 _ORDER = list(STAGE_BEGINS)
 
@@ -47,8 +50,10 @@ class Run:
         self.stage: Stage | None = None
         self.total: int | None = None
         self._tenant: Tenant | None = None
-        #: kept for the case that the transaction which stored it is rolled back
-        self.scan_report: Mapping[str, Any] | None = None
+        #: of each package; kept for the case that the transaction which stored them is rolled back
+        self.scan_reports: list[Mapping[str, Any]] = []
+        #: what the packages of an install can do, and what of it is new: members of its outcome
+        self.powers: Mapping[str, Any] = {}
         self._store = store
         self._told: list[NewEvent] = []
         #: told inside a transaction that is not committed yet
@@ -77,6 +82,12 @@ class Run:
         self.stage = progress.stage
         self._percent = self._percent_seen = progress.percent
 
+    async def is_to_stop(self) -> bool:
+        """Whether somebody asked to cancel: for work that writes nothing for long."""
+        async with self._store.view(self.job.tenant_id) as unit:
+            now = await unit.imports.job(self.job.import_id)
+        return now is not None and now.cancel_requested
+
     def begin_again(self, message: str) -> None:
         """Forget what the transaction that was rolled back would have told, and say why it is tried again."""
         self._told = self._before
@@ -92,9 +103,9 @@ class Run:
         """Tell how the stage went."""
         self._tell(EventKind.STAGE_ENDED, self.total or 0, message, problem=problem)
 
-    def progress(self, done: int, message: str, artifact_name: str = "") -> None:
-        """Tell how far the stage is."""
-        self._tell(EventKind.PROGRESS, done, message, artifact_name=artifact_name)
+    def progress(self, done: int, message: str, artifact_name: str = "", *, share: float | None = None) -> None:
+        """Tell how far the stage is: ``share`` of it (0 to 1) where artifacts are not what it counts."""
+        self._tell(EventKind.PROGRESS, done, message, artifact_name=artifact_name, share=share)
 
     def finish(self, state: ImportState, message: str, *, problem: Problem | None = None) -> None:
         """Tell the end, or the pause."""
@@ -113,22 +124,29 @@ class Run:
         artifact_name: str = "",
         state: ImportState = ImportState.RUNNING,
         problem: Problem | None = None,
+        share: float | None = None,
     ) -> None:
-        self._percent = max(self._percent, self._percent_of(kind, done))
+        if share is None:
+            share = done / self.total if self.total else 0.0
+        self._percent = max(self._percent, self._percent_of(kind, share))
         progress = Progress(self.stage, done, self.total, round(self._percent, 1), artifact_name)
         event = NewEvent(kind, progress, message, state, problem)
         self._told.append(event)
         self._observer.told(self.job, event)
 
-    def _percent_of(self, kind: EventKind, done: int) -> float:
+    def _percent_of(self, kind: EventKind, share: float) -> float:
         if self.stage is None:
             return 0.0
         place = _ORDER.index(self.stage)
-        begins = STAGE_BEGINS[self.stage]
-        ends = STAGE_BEGINS[_ORDER[place + 1]] if place + 1 < len(_ORDER) else _ALL
-        if kind is EventKind.STAGE_ENDED:
-            return ends
-        return begins + (ends - begins) * (done / self.total if self.total else 0.0)
+        begins, ends = (self._begins(_ORDER[at]) if at < len(_ORDER) else _ALL for at in (place, place + 1))
+        return ends if kind is EventKind.STAGE_ENDED else begins + (ends - begins) * share
+
+    def _begins(self, stage: Stage) -> float:
+        """Where a stage begins in this run: an install downloads before it does what an import does."""
+        begins = STAGE_BEGINS[stage]
+        if self.job.install is None or stage is Stage.DOWNLOAD:
+            return begins
+        return _ALL * _DOWNLOAD_SHARE + begins * (1 - _DOWNLOAD_SHARE)
 
     @asynccontextmanager
     async def together(self, *, is_small: bool) -> AsyncIterator[None]:

@@ -10,20 +10,23 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from domain import import_outcome, policy, scanning
+from domain import import_outcome, policy
 from domain.backup import Backups
 from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
-from domain.holding import Author, next_batch, origin_of
+from domain.holding import Author, next_batch
 from domain.import_model import (
     ActionKind,
     AuditEntry,
     Drift,
     Failure,
     ImportJob,
+    ImportPackage,
     ImportState,
     InstalledPackage,
     Plan,
@@ -31,11 +34,16 @@ from domain.import_model import (
 )
 from domain.import_run import CancelRequestedError, Run
 from domain.limits import Installation
+from domain.market.arrived import arrival_problems, manifest_tree
+from domain.market.downloading import Downloads
+from domain.market.own_hub import hub_of
+from domain.market.powers import powers_row
+from domain.market.trust import acknowledgment_problems
 from domain.model import Package, rfc3339
 from domain.observing import NOBODY, Observer
 from domain.plan import Planned
-from domain.planning import Planner
-from domain.ports import NameTakenError, Ports, RevisionMovedError
+from domain.planning import Checked, Planner, checked, powers_told, scan_result, with_powers
+from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 
@@ -69,6 +77,7 @@ class Importer:
         self._limits = installation.limits
         self._planner = Planner(ports.store, ports.clock, installation.limits)
         self._backups = Backups(ports, installation)
+        self._downloads = Downloads(hub_of(ports), ports.blobs, installation.limits)
 
     async def run(self, job: ImportJob) -> None:
         """Take a claimed import from bytes to active artifacts, or leave the tenant as it was.
@@ -87,30 +96,33 @@ class Importer:
 
     async def _run(self, run: Run) -> None:
         drift: Sequence[Drift] = ()
-        async with self._validated(run) as bundle:
+        async with self._store.platform_view() as platform:
+            run.tenant = await active_tenant(platform.tenants, run.job.tenant_id)
+        await self._downloads.fetch(run)
+        async with self._validated(run) as bundles:
             for _ in range(1 + REPLANS_MAX):
                 try:
-                    async with run.together(is_small=_is_small(bundle, run.job)):
-                        return await self._carried_out(run, bundle)
+                    async with run.together(is_small=_is_small(bundles, run.job)):
+                        return await self._carried_out(run, bundles)
                 except (PlanMovedError, NameTakenError, RevisionMovedError) as moved:
                     drift = moved.drift if isinstance(moved, PlanMovedError) else ()
                     run.begin_again("The tenant changed meanwhile; the plan does not hold any more.")
                     await self._dropped(run)
         raise Refusal(policy.drift_problems(drift))
 
-    async def _carried_out(self, run: Run, bundle: CheckedBundle) -> None:
-        """From a checked bundle to the end, or to the pause."""
-        report = await self._scanned(run, bundle)
-        planned, made = await self._planned(run, bundle, report)
+    async def _carried_out(self, run: Run, bundles: Sequence[CheckedBundle]) -> None:
+        """From checked bundles to the end, or to the pause."""
+        packages = await self._scanned(run, bundles)
+        drafts, made = await self._planned(run, packages)
         if run.job.options.dry_run:
-            return await self._shown(run, made, bundle, report)
+            return await self._shown(run, made, packages)
         refuse_if(made.blockers)
         if made.open_conflicts:
             return await self._paused(run, made)
         backup = await self._backups.keep(run, made)
-        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, planned))
+        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, drafts))
         await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, self._verified(run))
-        await self._activated(run, made, bundle, report, backup=backup)
+        await self._activated(run, made, packages, backup=backup)
         return None
 
     async def _begun_again(self, run: Run) -> None:
@@ -139,68 +151,93 @@ class Importer:
                 more = await unit.imports.discard(run.job.import_id)
 
     @asynccontextmanager
-    async def _validated(self, run: Run) -> AsyncIterator[CheckedBundle]:
-        async with self._store.platform_view() as platform:
-            run.tenant = await active_tenant(platform.tenants, run.job.tenant_id)
+    async def _validated(self, run: Run) -> AsyncIterator[Sequence[CheckedBundle]]:
+        """The import's packages by ordinal, read and checked, for as long as they are needed."""
         run.begin(Stage.VALIDATION)
-        limits = self._limits.bundle(run.tenant.plan)
-        blob = run.job.packages[0].blob_key
         async with AsyncExitStack() as stack:
-            try:
-                path = await stack.enter_async_context(self._blobs.local(blob))
-            except FileNotFoundError as error:
-                raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
             folder = await stack.enter_async_context(self._blobs.scratch())
-            with Spool(folder / "contents") as spool, path.open("rb") as source:
+            bundles: list[CheckedBundle] = []
+            for package in run.job.packages:
+                read = await self._reading(run, package, folder, stack)
+                before = sum(len(bundle.artifacts) for bundle in bundles)
+                try:
+                    bundles.append(await _told_while(run, read, before=before))
+                except Refusal:
+                    if package.offer is not None:
+                        await self._downloads.drop(run, package)
+                    raise
+            run.total = sum(len(bundle.artifacts) for bundle in bundles)
+            run.end(f"{run.total} artifacts were read; every checksum is right.")
+            yield bundles
 
-                def read(told: Told) -> CheckedBundle:
-                    return read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
+    async def _reading(
+        self, run: Run, package: ImportPackage, folder: Path, stack: AsyncExitStack
+    ) -> Callable[[Told], CheckedBundle]:
+        """How one package is read; raises in its thread what is wrong with the bundle, or with what arrived."""
+        try:
+            path = await stack.enter_async_context(self._blobs.local(package.blob_key))
+        except FileNotFoundError as error:
+            raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
+        spool = stack.enter_context(Spool(folder / f"contents-{package.ordinal}"))
+        source = stack.enter_context(path.open("rb"))
+        limits = self._limits.bundle(run.tenant.plan)
 
-                bundle = await _told_while(run, read)
-                run.total = len(bundle.artifacts)
-                run.end(f"{run.total} artifacts were read; every checksum is right.")
-                yield bundle
+        def read(told: Told) -> CheckedBundle:
+            bundle = read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
+            if package.offer is None:
+                return bundle
+            problems = [*arrival_problems(package.offer, bundle.manifest, manifest_tree(source, limits.archive))]
+            refuse_if(problems)
+            return replace(bundle, warnings=(*bundle.warnings, *problems))
 
-    async def _scanned(self, run: Run, bundle: CheckedBundle) -> scanning.ScanReport:
+        return read
+
+    async def _scanned(self, run: Run, bundles: Sequence[CheckedBundle]) -> list[Checked]:
         run.begin(Stage.SECURITY_SCAN)
-        manifest, now = bundle.manifest, self._clock.now()
-        report = scanning.report(
-            manifest.package_id, manifest.version, list(bundle.findings), scanned_at=now, duration_ms=bundle.scan_ms
-        )
-        run.scan_report = report.to_stored()
-        run.end(f"The scan's result is {report.overall_result.value}.")
+        packages = [checked(bundle, self._clock.now()) for bundle in bundles]
+        if run.job.install is not None:
+            packages = [await asyncio.to_thread(with_powers, package) for package in packages]
+        run.scan_reports = [package.report.to_stored() for package in packages]
+        run.end(f"The scan's result is {scan_result(packages).value}.")
         async with run.writing() as unit:
-            await unit.imports.save_scan(run.job.import_id, 0, run.scan_report)
-        return report
+            await _save_scans(unit, run)
+        return packages
 
-    async def _planned(self, run: Run, bundle: CheckedBundle, report: scanning.ScanReport) -> tuple[Planned, Plan]:
-        manifest = bundle.manifest
+    async def _planned(self, run: Run, packages: Sequence[Checked]) -> tuple[list[Planned], Plan]:
         run.begin(Stage.DEPENDENCY_CHECK)
-        inventory = await self._planner.inventory(bundle, run.tenant, run.job)
-        blockers = self._planner.blockers(bundle, inventory, run.job, report)
-        run.end(f"{len(manifest.package_dependencies)} needed packages were looked for.")
+        manifests = [package.bundle.manifest for package in packages]
+        met, blockers = [], []
+        for package in packages:
+            inventory = await self._planner.inventory(package.bundle, run.tenant, run.job)
+            beside = [manifest for manifest in manifests if manifest is not package.bundle.manifest]
+            blockers += self._planner.blockers(package, inventory, run.job, beside)
+            met.append((package, inventory))
+        if run.job.install is not None:
+            run.powers = powers_told(met)
+            offers = [package.offer for package in run.job.packages if package.offer]
+            blockers += acknowledgment_problems(offers, acknowledged=run.job.install.acknowledged)
+        run.end(f"{sum(len(m.package_dependencies) for m in manifests)} needed packages were looked for.")
         run.begin(Stage.PLANNING)
-        planned, made = await self._planner.plan(bundle, inventory, run.job, blockers)
+        bundles = [(package.bundle, inventory) for package, inventory in met]
+        drafts, made = await self._planner.plan(bundles, run.job, blockers)
         run.end(_plan_sentence(made))
-        changes = {
-            "package_name": manifest.name,
-            "package_version": manifest.version,
-            "package_id": manifest.package_id,
-        }
+        asked = manifests[-1]
+        changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}
         async with run.writing(changes) as unit:
             await unit.imports.save_plan(made)
-        return planned, made
+        return drafts, made
 
-    async def _held(self, run: Run, planned: Planned) -> None:
+    async def _held(self, run: Run, drafts: Sequence[Planned]) -> None:
         run.begin(Stage.INSTALLATION)
-        waiting = iter([action for action in planned.actions if action.writes])
-        done = sum(not action.writes for action in planned.actions)
+        done = sum(not action.writes for planned in drafts for action in planned.actions)
         author = Author(run.job.import_id, run.job.submitted_by, self._clock.now())
-        while (batch := await asyncio.to_thread(next_batch, planned, waiting, author)).revisions:
-            done += len(batch.revisions)
-            run.progress(done, f"{done} of {run.total} artifacts installed", batch.revisions[-1].name)
-            async with run.writing() as unit:
-                await unit.imports.hold(batch.revisions, batch.bases)
+        for planned in drafts:
+            waiting = iter([action for action in planned.actions if action.writes])
+            while (batch := await asyncio.to_thread(next_batch, planned, waiting, author)).revisions:
+                done += len(batch.revisions)
+                run.progress(done, f"{done} of {run.total} artifacts installed", batch.revisions[-1].name)
+                async with run.writing() as unit:
+                    await unit.imports.hold(batch.revisions, batch.bases)
         run.end("All revisions are held; nobody sees them yet.")
 
     async def _verified(self, run: Run) -> None:
@@ -218,41 +255,38 @@ class Importer:
             raise Refusal(problems, status=_FOUND_LATE)
         run.end("Every held artifact can be read and every reference resolves.")
 
-    async def _activated(
-        self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport, *, backup: Package | None
-    ) -> None:
+    async def _activated(self, run: Run, made: Plan, packages: Sequence[Checked], *, backup: Package | None) -> None:
         """The one transaction that the tenant sees. Raises :class:`PlanMovedError` when a precondition fell."""
-        job, manifest, now = run.job, bundle.manifest, self._clock.now()
+        job, now = run.job, self._clock.now()
+        manifests = [package.bundle.manifest for package in packages]
+        manifest = manifests[-1]
         run.begin(Stage.ACTIVATION)
         warnings = [*made.warnings, *import_outcome.importer_warnings(job)]
         outcome = import_outcome.outcome(
-            job, made, manifest, report=report, warnings=warnings, installed_at=rfc3339(now)
+            job, made, manifests, scan_result=scan_result(packages).value, warnings=warnings, installed_at=rfc3339(now)
         )
+        outcome |= run.powers
         if backup is not None:
             outcome["backupPackageId"] = backup.package_id
         run.finish(ImportState.SUCCEEDED, f"{manifest.name} {manifest.version} is active.")
-        installed = InstalledPackage(
-            tenant_id=job.tenant_id,
-            name=manifest.name,
-            source=manifest.tenant_id,
-            version=manifest.version,
-            checksum=manifest.checksum,
-            package_id=manifest.package_id,
-            import_id=job.import_id,
-            installed_at=now,
-        )
+        installed = [_installed(job, package, now) for package in packages]
         async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": outcome}) as unit:
             if moved := await unit.imports.drift(job.import_id):
                 raise PlanMovedError(moved)
-            await unit.imports.activate(job.import_id, [installed], origin_of(manifest, "", job.import_id))
+            await unit.imports.activate(job.import_id, installed)
+            # in one order for all installs: two of them never wait for each other's listings
+            for offer in sorted((one.offer for one in job.packages if one.offer), key=lambda one: one.listing_id):
+                await unit.imports.count_install(offer.listing_id, offer.version, now)
             details = {"package": manifest.name, "version": manifest.version, "counts": outcome["counts"]}
             details |= {"conflicts": outcome["conflictReport"]["conflicts"]}
             await unit.imports.audit(self._entry(job, "import.activated", details))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": ImportState.SUCCEEDED.value})
 
-    async def _shown(self, run: Run, made: Plan, bundle: CheckedBundle, report: scanning.ScanReport) -> None:
+    async def _shown(self, run: Run, made: Plan, packages: Sequence[Checked]) -> None:
         """A dry run: the plan is the answer (R10, R17)."""
-        outcome = import_outcome.dry_run(run.job, made, bundle.manifest, report=report)
+        manifests = [package.bundle.manifest for package in packages]
+        outcome = import_outcome.dry_run(run.job, made, manifests, scan_result=scan_result(packages).value)
+        outcome |= run.powers
         outcome |= {"planId": made.plan_id, "planHash": made.plan_hash, "expiresAt": rfc3339(made.expires_at)}
         run.finish(ImportState.SUCCEEDED, "The plan is ready; nothing was written.")
         now = self._clock.now()
@@ -301,8 +335,7 @@ class Importer:
         job = run.job
         changes = {"state": state, "ended_at": self._clock.now(), "failure": failure}
         async with run.ending(changes) as unit:
-            if run.scan_report is not None:
-                await unit.imports.save_scan(job.import_id, 0, run.scan_report)
+            await _save_scans(unit, run)
             details = {"code": failure.code, "stage": failure.stage.wire if failure.stage else None}
             await unit.imports.audit(self._entry(job, f"import.{state.value.lower()}", details))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": state.value})
@@ -320,10 +353,30 @@ class Importer:
         return AuditEntry(self._clock.now(), job.submitted_by, action, job.import_id, told)
 
 
-def _is_small(bundle: CheckedBundle, job: ImportJob) -> bool:
+def _is_small(bundles: Sequence[CheckedBundle], job: ImportJob) -> bool:
     """A backup is as large as what it replaces, and nobody waits for a writer while it is packed."""
-    is_little = len(bundle.artifacts) <= SMALL_ARTIFACTS and bundle.template_bytes <= SMALL_BYTES
-    return is_little and not job.options.backup_before_replace
+    artifacts, size = sum(len(b.artifacts) for b in bundles), sum(b.template_bytes for b in bundles)
+    return artifacts <= SMALL_ARTIFACTS and size <= SMALL_BYTES and not job.options.backup_before_replace
+
+
+async def _save_scans(unit: TenantUnit, run: Run) -> None:
+    for ordinal, report in enumerate(run.scan_reports):
+        await unit.imports.save_scan(run.job.import_id, ordinal, report)
+
+
+def _installed(job: ImportJob, package: Checked, now: datetime) -> InstalledPackage:
+    manifest = package.bundle.manifest
+    return InstalledPackage(
+        tenant_id=job.tenant_id,
+        name=manifest.name,
+        source=manifest.tenant_id,
+        version=manifest.version,
+        checksum=manifest.checksum,
+        package_id=manifest.package_id,
+        import_id=job.import_id,
+        installed_at=now,
+        powers=powers_row(package.powers) if job.install else None,
+    )
 
 
 async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, None]) -> None:
@@ -334,8 +387,8 @@ async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, Non
         raise refuse(code, f"The stage took longer than {seconds:g} seconds.") from error
 
 
-async def _told_while(run: Run, read: Callable[[Told], CheckedBundle]) -> CheckedBundle:
-    """Run the reading in a thread and write its progress down as it comes."""
+async def _told_while(run: Run, read: Callable[[Told], CheckedBundle], *, before: int) -> CheckedBundle:
+    """Run the reading in a thread and write its progress down as it comes, after ``before`` artifacts."""
     loop = asyncio.get_running_loop()
     news: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
     is_stopped = threading.Event()
@@ -350,7 +403,8 @@ async def _told_while(run: Run, read: Callable[[Told], CheckedBundle]) -> Checke
     work.add_done_callback(lambda _: news.put_nowait(None))
     try:
         while (state := await news.get()) is not None:
-            done, run.total = state
+            done, total = before + state[0], before + state[1]
+            run.total = max(total, run.total or 0)
             run.progress(done, f"{done} of {run.total} artifacts were read.")
             async with run.writing():
                 pass

@@ -37,10 +37,15 @@ class Limits:
     install_seconds: int = 120
     verify_seconds: int = 30
     rest_wait: int = 300
+    #: for the bytes of one package of an install
+    download_seconds: int = 300
     queued_imports: int = 100
     bundle_days: int = 365
     #: how long a bundle is kept after its last import ended (R13)
     used_bundle_days: int = 30
+    submission_mb: int = 50
+    submission_artifacts: int = 100
+    submissions_per_publisher_day: int = 20
 
     def zip_bytes(self, plan: TenantPlan) -> int:
         """The largest ZIP a plan lets in (A1)."""
@@ -64,6 +69,20 @@ class Limits:
             plan=plan.wire,
         )
 
+    def submission(self) -> BundleLimits:
+        """What the strict reader lets publishers submit (installhub.md section 10.4)."""
+        wire = MIB * self.submission_mb
+        return BundleLimits(
+            archive=ArchiveLimits(
+                bytes_max=wire,
+                entries_max=self.artifacts_enterprise * 2 + _ENTRIES_BESIDES_ARTIFACTS,
+                entry_bytes_max=_ARTIFACT_BYTES,
+                total_bytes_max=wire * _UNFOLDED_FACTOR[TenantPlan.STANDARD],
+            ),
+            artifacts_max=self.submission_artifacts,
+            plan="marketplace",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Installation:
@@ -71,3 +90,7 @@ class Installation:
 
     limits: Limits = Limits()
     platform_version: str = "4.2.0"
+    #: how people reach it, without a slash at the end; empty when nobody said
+    public_url: str = ""
+    #: whether its marketplace may be looked at without a token
+    is_market_public: bool = True

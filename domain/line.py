@@ -6,7 +6,7 @@ What a door asks for is checked and put down as a job; the run itself stands in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import uuid_utils
@@ -27,7 +27,9 @@ from domain.import_model import (
 )
 from domain.import_outcome import on_behalf_of, reported_conflicts
 from domain.limits import Installation
-from domain.model import ImportId, PlanId, TenantId
+from domain.market.model import InstallWish
+from domain.market.trust import require_trusted
+from domain.model import BlobKey, ImportId, PlanId, TenantId
 from domain.observing import NOBODY, Observer
 from domain.ports import KeyTakenError, Ports, TenantUnit
 from domain.records import Records
@@ -38,7 +40,10 @@ from domain.tenancy import active_tenant, entry_of
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What a door asks for: one stored bundle, a tenant, and how. ``retry_of`` is an import that came to nothing."""
+    """What a door asks for: one package, a tenant, and how. ``retry_of`` is an import that came to nothing.
+
+    For an install it comes from the marketplace, and ``needed`` are the packages that are installed before it.
+    """
 
     tenant_id: TenantId
     package: ImportPackage
@@ -46,6 +51,8 @@ class ImportOrder:
     retry_of: ImportId | None = None
     #: why the bytes cannot be read any more, if they cannot
     gone: tuple[Problem, ...] = ()
+    needed: tuple[ImportPackage, ...] = ()
+    install: InstallWish | None = None
 
 
 #: what a cancel is, by what it led to: a running import ends by itself
@@ -85,13 +92,24 @@ class Line:
         admit(caller, order.options)
         package = order.package
         asked = (order.options, package.sha256, package.source_package, order.retry_of)
-        request = once(caller, key, "import", *asked)
-        try:
-            return await self._submit(caller, order, request)
-        except KeyTakenError:
-            return await self._submit(caller, order, request)
+        return await self.enter(caller, order, once(caller, key, "import", *asked))
 
-    async def _submit(self, caller: Caller, order: ImportOrder, request: Once | None) -> ImportJob:
+    async def made(self, tenant_id: TenantId, request: Once | None) -> ImportJob | None:
+        """The import, as it is now, that this very request made before. Raises ``IdempotencyKeyReused``."""
+        if request is None:
+            return None
+        async with self._store.view(tenant_id) as unit:
+            made = await made_before(unit, request, self._clock.now())
+            return await _made_job(unit, made) if made else None
+
+    async def enter(self, caller: Caller, order: ImportOrder, request: Once | None) -> ImportJob:
+        """Put down what a service admitted, once a request. Raises as :meth:`submit` does after its admission."""
+        try:
+            return await self._enter(caller, order, request)
+        except KeyTakenError:
+            return await self._enter(caller, order, request)
+
+    async def _enter(self, caller: Caller, order: ImportOrder, request: Once | None) -> ImportJob:
         async with self._store.platform_unit() as platform:
             await active_tenant(platform.tenants, order.tenant_id)
             unit = platform.of(order.tenant_id)
@@ -117,17 +135,19 @@ class Line:
         return ImportJob(
             import_id=ImportId(f"imp-{unique}"),
             tenant_id=order.tenant_id,
-            kind=ImportKind.IMPORT,
+            kind=ImportKind.INSTALL if order.install else ImportKind.IMPORT,
             mode=ImportMode.PLAN if order.options.dry_run else ImportMode.APPLY,
             state=ImportState.QUEUED,
             options=order.options,
-            packages=(order.package,),
+            packages=(*order.needed, order.package),
             submitted_by=caller.actor,
+            identity=caller.identity,
             submitted_at=self._clock.now(),
             plan_id=PlanId(f"plan-{unique}"),
             last_seq=1,
             retry_of=order.retry_of,
             idempotency_key=request.key if request else None,
+            install=order.install,
         )
 
     async def _refuse_flood(self, unit: TenantUnit) -> None:
@@ -148,6 +168,8 @@ class Line:
         if not job.state.is_final or job.state is ImportState.SUCCEEDED:
             text = "Only an import that failed, was cancelled or expired can be tried again."
             raise refuse(ErrorCode.BAD_USER_INPUT, text, "importId", importId=job.import_id)
+        if job.install is not None:
+            return await self._retry_install(caller, job, job.install, key)
         package = job.packages[0]
         if package.source_package:
             await self._records.importable(caller, package.source_package, caller.reach, job.tenant_id)
@@ -157,6 +179,19 @@ class Line:
         order = ImportOrder(job.tenant_id, package, job.options, retry_of=job.import_id, gone=gone)
         return await self.submit(caller, order, key=key)
 
+    async def _retry_install(self, caller: Caller, job: ImportJob, wish: InstallWish, key: str | None) -> ImportJob:
+        """The same packages again; what was downloaded is, as long as it is kept, not downloaded again."""
+        admit(caller, job.options)
+        offers = [package.offer for package in job.packages if package.offer]
+        require_trusted(caller, offers, acknowledged=wish.acknowledged or job.options.dry_run)
+        packages = [
+            package if package.blob_key and await self._records.is_stored(package.blob_key) else _undownloaded(package)
+            for package in job.packages
+        ]
+        *needed, asked = packages
+        order = ImportOrder(job.tenant_id, asked, job.options, job.import_id, needed=tuple(needed), install=wish)
+        return await self.enter(caller, order, once(caller, key, "install", job.options, wish, job.import_id))
+
     async def cancel(self, caller: Caller, import_id: str, reach: Reach) -> ImportJob:
         """Ask an import to stop before its activation. Raises ``NotFound`` and ``CancelTooLate``."""
         job = await self._found(caller, import_id, reach)
@@ -165,6 +200,8 @@ class Line:
                 state = await unit.imports.request_cancel(job.import_id)
                 if state in _CANCELS:
                     await unit.imports.audit(self._entry(caller, job, _CANCELS[state], {}))
+                if state is ImportState.CANCELLED:
+                    await unit.imports.post("import.ended", {"importId": job.import_id, "state": state.value})
             if state is ImportState.CANCELLED:
                 self._observer.given_up(job.tenant_id, job.import_id, state)
             job = await self._records.get_import(caller, import_id, reach)
@@ -213,6 +250,10 @@ class Line:
 
     def _entry(self, caller: Caller, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
         return entry_of(caller, job.tenant_id, action, details, at=self._clock.now(), import_id=job.import_id)
+
+
+def _undownloaded(package: ImportPackage) -> ImportPackage:
+    return replace(package, blob_key=BlobKey(""))
 
 
 async def _made_job(unit: TenantUnit, made: Mapping[str, Any]) -> ImportJob:

@@ -76,8 +76,7 @@ def readme_of(manifest: Manifest) -> str:
         *([_plain(manifest.description), ""] if manifest.description else []),
         f"- Version: {manifest.version}",
         f"- Package type: {manifest.package_type.wire}",
-        f"- Exported by: {_plain(manifest.exported_by)}",
-        f"- Exported at: {manifest.exported_at}",
+        *_volatile_lines(manifest),
         "",
         "## What is installed",
         "",
@@ -104,6 +103,21 @@ def readme_of(manifest: Manifest) -> str:
     left = README_BYTES_MAX - _size(before) - _size(after)
     table = _cut([_table_line(entry) for entry in manifest.artifacts], left)
     return "\n".join([*before, *table, *after, ""])
+
+
+def restated_readme(readme: str, before: Manifest, after: Manifest) -> str:
+    """A README whose two volatile lines say what another manifest says, at most 64 KiB as UTF-8 (R14).
+
+    One that has no such lines stays as it is.
+    """
+    said = dict(zip(_volatile_lines(before), _volatile_lines(after), strict=True))
+    text = "\n".join(said.get(line, line) for line in readme.split("\n"))
+    return text.encode()[:README_BYTES_MAX].decode(errors="ignore")
+
+
+def _volatile_lines(manifest: Manifest) -> tuple[str, str]:
+    """Who exported it, and when."""
+    return f"- Exported by: {_plain(manifest.exported_by)}", f"- Exported at: {manifest.exported_at}"
 
 
 def _row(entry: ArtifactEntry) -> dict[str, Any]:

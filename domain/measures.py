@@ -22,6 +22,8 @@ class Measures:
     outbox: int
     uploads: int
     upload_bytes: int
+    #: when the first of the messages was written, or ``None`` when none waits
+    outbox_since: datetime | None = None
 
 
 class MeasureRows(Protocol):

@@ -106,6 +106,11 @@ class Actor:
         """The address people know the actor by."""
         return self.email or self.subject
 
+    @property
+    def public_label(self) -> str:
+        """The same as everybody may know it: without the address's domain, so that nobody gathers addresses."""
+        return self.label.partition("@")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Tenant:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from domain.import_model import ImportJob, ImportState, ProgressEvent
 from domain.model import ImportId, TenantId
+from domain.notices.model import DeliveryState, Mail, Message, NoticeKind, Outgoing
 from domain.rows import NewEvent
 
 
@@ -27,6 +28,15 @@ class Observer(Protocol):
     def passed_on(self, event: ProgressEvent) -> None:
         """A watcher is given an event that was written while it watched."""
 
+    def relayed(self, message: Message, kind: NoticeKind) -> None:
+        """A message of the outbox was turned into what people and webhooks are told."""
+
+    def mailed(self, mail: Mail, state: DeliveryState) -> None:
+        """An attempt to send a mail is over; WAITING: there will be another."""
+
+    def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
+        """An attempt to tell a webhook is over; WAITING: there will be another."""
+
 
 class Nobody:
     """Looks on where nobody does."""
@@ -44,6 +54,15 @@ class Nobody:
         """Nothing is done about it."""
 
     def passed_on(self, event: ProgressEvent) -> None:
+        """Nothing is done about it."""
+
+    def relayed(self, message: Message, kind: NoticeKind) -> None:
+        """Nothing is done about it."""
+
+    def mailed(self, mail: Mail, state: DeliveryState) -> None:
+        """Nothing is done about it."""
+
+    def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
         """Nothing is done about it."""
 
 

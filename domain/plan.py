@@ -14,7 +14,7 @@ In install order, for each artifact of the package (decisions section 5, R2-R7, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,7 +76,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """Whose plan it is, and what was wished and decided. ``conflict_keys`` are those already given (R18)."""
+    """Whose plan it is, and what was wished and decided, for one package of an import (R8).
+
+    ``conflict_keys`` are those already given to its artifacts (R18); new ones are numbered from ``next_conflict`` on.
+    """
 
     plan_id: PlanId
     import_id: ImportId
@@ -85,6 +88,7 @@ class PlanRequest:
     decisions: Mapping[str, ConflictStrategy]
     conflict_keys: Mapping[str, str] = field(default_factory=dict)
     ordinal: int = 0
+    next_conflict: int = 1
 
 
 @dataclass(slots=True)
@@ -129,7 +133,7 @@ def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> 
         for reference in artifact.references:
             if reference.kind is ReferenceKind.LITERAL and reference.target_id not in inside:
                 planned.remap[reference.target_id] = reference.target_id
-    keys = _ConflictKeys(request.conflict_keys)
+    keys = _ConflictKeys(request)
     matches = _matches(bundle, inventory)
     for position, artifact in enumerate(bundle.artifacts):
         planned.actions.append(_action(planned, position, artifact, keys, matches[artifact.source_id]))
@@ -189,6 +193,8 @@ class _Match:
 def _matches(bundle: CheckedBundle, inventory: Inventory) -> dict[str, _Match]:
     """Step 1. One artifact of the tenant is matched once: what another one came from is not met by name."""
     by_origin = inventory.by_origin
+    if not by_origin and not inventory.named:
+        return dict.fromkeys((artifact.source_id for artifact in bundle.artifacts), _Match())
     originals = {a.source_id: original for a in bundle.artifacts if (original := _original(a, by_origin))}
     claimed = {original.artifact_id for original in originals.values()}
     found: dict[str, _Match] = {}
@@ -332,16 +338,20 @@ def _bound(planned: Planned, action: PlanAction, artifact: BundleArtifact, exist
     return replace(action, status=ArtifactStatus.LOCKED) if missing else action
 
 
-def plan_of(planned: Planned, blockers: list[Problem], *, now: datetime, plan_days: int) -> Plan:
-    """The finished plan. ``blockers`` are problems found outside planning: scan, dependencies, platform."""
-    request = planned.request
-    problems = [*blockers, *planned.problems, *_name_problems(planned)]
+def plan_of(drafts: Sequence[Planned], blockers: list[Problem], *, now: datetime, plan_days: int) -> Plan:
+    """The finished plan of an import's packages, by ordinal.
+
+    ``blockers`` are problems found outside planning: scan, dependencies, platform.
+    """
+    request = drafts[0].request
+    found = [problem for planned in drafts for problem in (*planned.problems, *_name_problems(planned))]
+    problems = [*blockers, *found, *_clashes(drafts)]
     return Plan(
         plan_id=request.plan_id,
         import_id=request.import_id,
         tenant_id=request.tenant_id,
-        plan_hash=_plan_hash(planned),
-        actions=tuple(planned.actions),
+        plan_hash=_plan_hash(drafts),
+        actions=tuple(action for planned in drafts for action in planned.actions),
         warnings=tuple(problem for problem in problems if problem.code.is_warning),
         blockers=tuple(problem for problem in problems if not problem.code.is_warning),
         created_at=now,
@@ -351,6 +361,8 @@ def plan_of(planned: Planned, blockers: list[Problem], *, now: datetime, plan_da
 
 def _name_problems(planned: Planned) -> Iterator[Problem]:
     """Names that would be written and that another artifact of the tenant keeps (R5: a name stands once)."""
+    if not planned.inventory.named:
+        return  # nobody has any of the names
     if any(action.kind is None for action in planned.actions):
         return  # what will keep its name is not decided yet
     keys = {action.existing.artifact_id: _final_key(action) for action in planned.actions if action.existing}
@@ -364,6 +376,20 @@ def _name_problems(planned: Planned) -> Iterator[Problem]:
             yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text + cure, artifact_id=action.source_id)
 
 
+def _clashes(drafts: Sequence[Planned]) -> Iterator[Problem]:
+    """What two packages of one import would write: nobody could say which of them is meant."""
+    if len(drafts) == 1:
+        return
+    writers: dict[object, PlanAction] = {}
+    for action in (action for planned in drafts for action in planned.actions if action.writes):
+        for claimed in (action.target_id, _final_key(action)):
+            first = writers.setdefault(claimed, action)
+            if first.ordinal != action.ordinal:
+                text = f"{action.name} is written by two packages of this install. Install them one after the other."
+                yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, artifact_id=action.source_id)
+                break
+
+
 def _key_of(head: ArtifactHead) -> tuple[ArtifactType, str]:
     return head.artifact_type, name_key(head.name)
 
@@ -374,9 +400,9 @@ def _final_key(action: PlanAction) -> tuple[ArtifactType, str]:
     return _key_of(action.existing) if is_kept and action.existing else (action.artifact_type, name_key(action.name))
 
 
-def _plan_hash(planned: Planned) -> str:
+def _plan_hash(drafts: Sequence[Planned]) -> str:
     """Over the ordered actions, decisions, options and preconditions, without times (R10)."""
-    options = planned.request.options
+    options = drafts[0].request.options
     rows = [
         [
             action.ordinal,
@@ -387,6 +413,7 @@ def _plan_hash(planned: Planned) -> str:
             action.strategy.value if action.strategy else "",
             [action.existing.revision, action.existing.content_hash] if action.existing else [],
         ]
+        for planned in drafts
         for action, artifact in zip(planned.actions, planned.bundle.artifacts, strict=True)
     ]
     wishes = [
@@ -399,12 +426,17 @@ def _plan_hash(planned: Planned) -> str:
     return HASH_PREFIX + hashlib.sha256(strict_json.compact([rows, wishes])).hexdigest()
 
 
+def following_conflict(keys: Iterable[str]) -> int:
+    """The number after the highest of these conflict keys; 1 without any."""
+    return 1 + max((int(key.rpartition("-")[2]) for key in keys), default=0)
+
+
 class _ConflictKeys:
     """``conf-001`` and so on; a source artifact keeps the key it was given first (R18)."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = dict(given)
-        self._next = 1 + max((int(key.rpartition("-")[2]) for key in given.values()), default=0)
+    def __init__(self, request: PlanRequest) -> None:
+        self._given = dict(request.conflict_keys)
+        self._next = request.next_conflict
 
     def of(self, source_id: str) -> str:
         if source_id not in self._given:

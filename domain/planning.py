@@ -3,21 +3,72 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
+from typing import Any
 
-from domain import plan, policy
+from domain import plan, policy, scanning, strict_json
 from domain.bundle import CheckedBundle, dynamic_references
 from domain.errors import Problem
 from domain.import_model import ImportJob, Plan
 from domain.limits import Limits
-from domain.model import ArtifactHead, PlanId, Tenant, name_key
+from domain.market.powers import NO_POWERS, Powers, new_powers, powers_from, powers_of, powers_row, together
+from domain.model import ArtifactHead, Manifest, PlanId, Tenant, name_key
 from domain.plan import Inventory, Planned, PlanRequest
 from domain.portions import with_bodies
 from domain.ports import Clock, Store, TenantUnit
-from domain.scanning import ScanReport
+from domain.scanning import ScanReport, ScanResult
 
 _DYNAMIC_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A package of an import whose bytes were read and scanned."""
+
+    bundle: CheckedBundle
+    report: ScanReport
+    #: looked for in installs only
+    powers: Powers = NO_POWERS
+
+
+def checked(bundle: CheckedBundle, now: datetime) -> Checked:
+    """The bundle with the report of its scan."""
+    manifest = bundle.manifest
+    report = scanning.report(
+        manifest.package_id, manifest.version, list(bundle.findings), scanned_at=now, duration_ms=bundle.scan_ms
+    )
+    return Checked(bundle, report)
+
+
+def with_powers(package: Checked) -> Checked:
+    """The same with what its artifacts will be able to do; reads every content."""
+    bundle = package.bundle
+    found = (
+        powers_of(one.artifact_type, one.source_id, one.name, strict_json.trusted(bundle.spool.read(one.span)))
+        for one in bundle.artifacts
+    )
+    return replace(package, powers=together(found))
+
+
+def powers_told(met: Sequence[tuple[Checked, Inventory]]) -> dict[str, Any]:
+    """What the packages of an install can do, and what of that their versions in the tenant cannot."""
+    after = together(package.powers for package, _ in met)
+    before = together(
+        powers_from(had.powers)
+        for package, inventory in met
+        for had in inventory.installed
+        if had.powers and had.source == package.bundle.manifest.tenant_id
+        if name_key(had.name) == name_key(package.bundle.manifest.name)
+    )
+    return {"powers": powers_row(after), "newPowers": powers_row(new_powers(before, after))}
+
+
+def scan_result(packages: Sequence[Checked]) -> ScanResult:
+    """The worst result among an import's packages."""
+    return scanning.worst_of(package.report.overall_result for package in packages)
 
 
 class Planner:
@@ -46,43 +97,64 @@ class Planner:
             )
 
     def blockers(
-        self, bundle: CheckedBundle, inventory: Inventory, job: ImportJob, report: ScanReport
+        self, checked: Checked, inventory: Inventory, job: ImportJob, beside: Sequence[Manifest] = ()
     ) -> list[Problem]:
-        """Everything, warnings too, that stands in the way before a single artifact is looked at."""
+        """Everything, warnings too, that stands in the way before a single artifact is looked at.
+
+        ``beside`` are the other packages of the same install: what they bring is as good as there.
+        """
+        bundle, report = checked.bundle, checked.report
         manifest = bundle.manifest
+        there: list[policy.Versioned] = [*inventory.installed, *beside]
+        installed = inventory.installed if job.install else ()
         return [
             *policy.platform_problems(manifest, inventory.platform_version),
-            *policy.dependency_problems(manifest.package_dependencies, inventory.installed),
+            *policy.dependency_problems(manifest.package_dependencies, there),
             *policy.package_version_problems(manifest, inventory.installed, job.options),
+            *policy.downgrade_problems(manifest, manifest.tenant_id, installed, job.options),
             *policy.scan_problems(report, job.options),
             *bundle.warnings,
             *islice(dynamic_references(bundle.artifacts), _DYNAMIC_MAX),
         ]
 
     async def plan(
-        self, bundle: CheckedBundle, inventory: Inventory, job: ImportJob, blockers: list[Problem]
-    ) -> tuple[Planned, Plan]:
-        """The plan, and what is needed to carry it out."""
-        request = PlanRequest(
-            plan_id=job.plan_id or PlanId(job.import_id),
-            import_id=job.import_id,
-            tenant_id=job.tenant_id,
-            options=job.options,
-            decisions=job.decisions,
-            conflict_keys=await self._keys_given(job),
-        )
-        planned = await asyncio.to_thread(plan.draft, bundle, inventory, request)
-        await self._settle(planned)
-        made = plan.plan_of(planned, blockers, now=self._clock.now(), plan_days=self._limits.plan_days)
-        return planned, made
+        self, met: Sequence[tuple[CheckedBundle, Inventory]], job: ImportJob, blockers: list[Problem]
+    ) -> tuple[list[Planned], Plan]:
+        """The plan, and what is needed to carry it out, package by package. ``met``: each with what it meets."""
+        given = await self._keys_given(job)
+        following = plan.following_conflict(key for keys in given.values() for key in keys.values())
+        drafts = []
+        for ordinal, (bundle, inventory) in enumerate(met):
+            request = PlanRequest(
+                plan_id=job.plan_id or PlanId(job.import_id),
+                import_id=job.import_id,
+                tenant_id=job.tenant_id,
+                options=job.options,
+                decisions=job.decisions,
+                conflict_keys=given.get(ordinal, {}),
+                ordinal=ordinal,
+                next_conflict=following,
+            )
+            planned = await asyncio.to_thread(plan.draft, bundle, inventory, request)
+            await self._settle(planned)
+            drafts.append(planned)
+            new = (action.conflict_key for action in planned.actions if action.conflict_key)
+            following = max(following, plan.following_conflict(new))
+        made = plan.plan_of(drafts, blockers, now=self._clock.now(), plan_days=self._limits.plan_days)
+        return drafts, made
 
-    async def _keys_given(self, job: ImportJob) -> dict[str, str]:
-        """Conflict ids stay with their source artifacts from the first planning on (R18)."""
+    async def _keys_given(self, job: ImportJob) -> dict[int, dict[str, str]]:
+        """By package and source artifact: conflict ids stay from the first planning on (R18)."""
+        given: dict[int, dict[str, str]] = {}
         if job.expires_at is None:  # it never waited, so nobody has seen any
-            return {}
+            return given
+        most = self._limits.artifacts_enterprise * len(job.packages)
         async with self._store.view(job.tenant_id) as unit:
-            earlier = await unit.imports.actions(job.import_id, first=self._limits.artifacts_enterprise)
-        return {action.source_id: action.conflict_key for action in earlier.items if action.conflict_key}
+            earlier = await unit.imports.actions(job.import_id, first=most)
+        for action in earlier.items:
+            if action.conflict_key:
+                given.setdefault(action.ordinal, {})[action.source_id] = action.conflict_key
+        return given
 
     async def _settle(self, planned: Planned) -> None:
         """Merges and credentials, a few existing contents in memory at a time."""

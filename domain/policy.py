@@ -7,6 +7,7 @@ blockers by a plan (decisions R17, X3-X7, X19, X20; R4, R15; installhub.md secti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from domain import versions
 from domain.errors import ErrorCode, Problem
@@ -17,6 +18,11 @@ from domain.scanning import ScanReport, ScanResult
 _DRIFT_SHOWN = 20
 #: the stage in which a code is found, for failures (decisions section 5); every other one is found while planning
 STAGE_OF: Mapping[ErrorCode, Stage] = {
+    ErrorCode.HUB_UNAVAILABLE: Stage.DOWNLOAD,
+    ErrorCode.HUB_INDEX_REFUSED: Stage.DOWNLOAD,
+    ErrorCode.HUB_CONTENT_REFUSED: Stage.DOWNLOAD,
+    ErrorCode.PACKAGE_SUSPENDED: Stage.DOWNLOAD,
+    ErrorCode.SIGNATURE_INVALID: Stage.VALIDATION,
     ErrorCode.SECURITY_SCAN_FAILED: Stage.SECURITY_SCAN,
     ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED: Stage.SECURITY_SCAN,
     ErrorCode.SCAN_ERROR: Stage.SECURITY_SCAN,
@@ -25,6 +31,18 @@ STAGE_OF: Mapping[ErrorCode, Stage] = {
     ErrorCode.PLATFORM_VERSION_INCOMPATIBLE: Stage.DEPENDENCY_CHECK,
     ErrorCode.MAJOR_VERSION_UPGRADE_NOT_ALLOWED: Stage.DEPENDENCY_CHECK,
 }
+
+
+class Versioned(Protocol):
+    """A package that is in the tenant, or comes with the same import."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
 
 
 def platform_problems(manifest: Manifest, target: str) -> Iterator[Problem]:
@@ -40,43 +58,41 @@ def platform_problems(manifest: Manifest, target: str) -> Iterator[Problem]:
         yield Problem(ErrorCode.PLATFORM_VERSION_MISMATCH, text, "platformVersion", details=details)
 
 
-def dependency_problems(
-    dependencies: Sequence[PackageDependency], installed: Sequence[InstalledPackage]
-) -> Iterator[Problem]:
+def dependency_problems(dependencies: Sequence[PackageDependency], there: Sequence[Versioned]) -> Iterator[Problem]:
     """Packages that must be there and are not, or in a version outside the range. Matched by name alone (R4)."""
     found: dict[str, list[str]] = {}
-    for package in installed:
+    for package in there:
         found.setdefault(name_key(package.name), []).append(package.version)
     rows = [(index, wanted, found.get(name_key(wanted.package_name), [])) for index, wanted in enumerate(dependencies)]
     missing: list[dict[str, str | None]] = [
         {"packageName": wanted.package_name, "requiredMinVersion": wanted.min_version, "installedVersion": None}
-        for _, wanted, there in rows
-        if not there
+        for _, wanted, had in rows
+        if not had
     ]
     unfit: list[dict[str, str | None]] = [
         {
             "packageName": wanted.package_name,
             "requiredRange": versions.range_text(wanted.min_version, wanted.max_version),
-            "installedVersion": there[0],
+            "installedVersion": had[0],
         }
-        for _, wanted, there in rows
-        if there and not _is_met(wanted, there)
+        for _, wanted, had in rows
+        if had and not _is_met(wanted, had)
     ]
-    for index, wanted, there in rows:
+    for index, wanted, had in rows:
         where = f"packageDependencies[{index}]"
         needed = versions.range_text(wanted.min_version, wanted.max_version)
-        if not there:
+        if not had:
             text = f"The package needs {wanted.package_name} {needed}, which is not installed."
             details = {"missingDependencies": missing}
             yield Problem(ErrorCode.MISSING_PACKAGE_DEPENDENCY, text, where, details=details)
-        elif not _is_met(wanted, there):
-            text = f"The package needs {wanted.package_name} {needed}; installed is {there[0]}."
+        elif not _is_met(wanted, had):
+            text = f"The package needs {wanted.package_name} {needed}; installed is {had[0]}."
             details = {"incompatibleDependencies": unfit}
             yield Problem(ErrorCode.INCOMPATIBLE_PACKAGE_DEPENDENCY, text, where, details=details)
 
 
-def _is_met(wanted: PackageDependency, there: Sequence[str]) -> bool:
-    return any(versions.in_range(version, wanted.min_version, wanted.max_version) for version in there)
+def _is_met(wanted: PackageDependency, had: Sequence[str]) -> bool:
+    return any(versions.in_range(version, wanted.min_version, wanted.max_version) for version in had)
 
 
 def package_version_problems(
@@ -106,6 +122,18 @@ def _upgrade_problems(manifest: Manifest, installed: InstalledPackage, options: 
     if installed.version == manifest.version and installed.checksum != manifest.checksum:
         text = f"Version {manifest.version} is already installed with other contents."
         yield Problem(ErrorCode.PACKAGE_CONTENT_DIFFERS, text, "checksum")
+
+
+def downgrade_problems(
+    package: Versioned, source: str, installed: Sequence[InstalledPackage], options: ImportOptions
+) -> Iterator[Problem]:
+    """What the marketplace offers never takes the place of a later version by itself (security.md, TUF)."""
+    for had in installed:
+        is_same = had.source == source and name_key(had.name) == name_key(package.name)
+        if is_same and not options.allow_version_downgrade and versions.is_downgrade(had.version, package.version):
+            text = f"{had.name} {had.version} is installed. Send allowVersionDowngrade: true to go back."
+            details = {"installedVersion": had.version, "packageVersion": package.version}
+            yield Problem(ErrorCode.VERSION_DOWNGRADE_NOT_ALLOWED, text, "version", details=details)
 
 
 def drift_problems(drift: Sequence[Drift]) -> list[Problem]:

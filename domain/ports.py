@@ -15,8 +15,17 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.batch_rows import BatchRows
+from domain.market.catalogue_rows import CatalogueRows
+from domain.market.curation_rows import CurationRows
+from domain.market.hub_rows import HubRows
+from domain.market.offer_rows import OfferRows
+from domain.market.ports import DomainProof, Hub, HubPages
+from domain.market.publishing_rows import PublishingRows
+from domain.market.review_rows import ReviewRows
 from domain.measures import MeasureRows
 from domain.model import BlobKey, TenantId
+from domain.notices.ports import Mailer, Outward
+from domain.notices.rows import NoticeRows
 from domain.rows import (
     ArtifactRows,
     ImportRows,
@@ -33,6 +42,10 @@ from domain.rows import (
 JOBS = "jobs"
 #: the bell that is rung when an import begins, changes its state or ends
 IMPORTS = "imports"
+#: the bell that is rung when a message stands in the outbox
+OUTBOX = "outbox"
+#: the bell that is rung when a mail or a webhook's message waits to be sent
+POST = "post"
 
 
 class LeaseLostError(RuntimeError):
@@ -90,6 +103,13 @@ class PlatformUnit(Protocol):
     keeping: KeepingRows
     batches: BatchRows
     measures: MeasureRows
+    notices: NoticeRows
+    offers: OfferRows
+    hub_rows: HubRows
+    publishing: PublishingRows
+    curation: CurationRows
+    catalogue: CatalogueRows
+    reviews: ReviewRows
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         """The same transaction, bound to a tenant."""
@@ -189,3 +209,13 @@ class Ports:
     bell: Bell
     limiter: Limiter
     clock: Clock
+    #: without it mails wait
+    mailer: Mailer | None = None
+    #: without it webhooks wait
+    outward: Outward | None = None
+    #: another installation's; without it packages come from our own hub
+    hub: Hub | None = None
+    #: what is told about its packages, where the hub is another installation's
+    hub_pages: HubPages | None = None
+    #: without it no publisher can be verified
+    proof: DomainProof | None = None

@@ -26,6 +26,7 @@ from domain.import_model import (
     Progress,
     ProgressEvent,
 )
+from domain.market.model import ListingId
 from domain.model import (
     ArtifactFilter,
     ArtifactHead,
@@ -33,7 +34,6 @@ from domain.model import (
     BlobKey,
     ImportId,
     NewRevision,
-    Origin,
     Package,
     PackageId,
     PlanId,
@@ -103,6 +103,14 @@ class Touch:
     new_version: str
     #: :attr:`domain.import_model.PlanAction.place`
     place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """How long an import took from its submission to its end, and the bytes of its bundles."""
+
+    seconds: float
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +241,9 @@ class ImportRows(Protocol):
     async def submit(self, job: ImportJob, event: NewEvent) -> None:
         """Insert the job with its packages and event 1."""
 
+    async def keep_download(self, import_id: ImportId, ordinal: int, blob_key: BlobKey) -> None:
+        """Where the bytes of a package of an install lie, now that they are here."""
+
     async def queued_count(self) -> int:
         """Imports of this tenant that wait in line."""
 
@@ -327,11 +338,14 @@ class ImportRows(Protocol):
     async def drift(self, import_id: ImportId) -> list[Drift]:
         """Preconditions of the saved plan that no longer hold (R11)."""
 
-    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], bases: Origin | None) -> None:
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage]) -> None:
         """Make the held revisions active: pointers, undo rows, merge bases, installed packages. One transaction.
 
-        ``bases`` names the package the merge bases belong to. Raises :class:`NameTakenError`.
+        ``installed`` are the import's packages by ordinal (R8). Raises :class:`NameTakenError`.
         """
+
+    async def count_install(self, listing_id: ListingId, version: str, at: datetime) -> None:
+        """This tenant has installed the listing: counted once by our own hub, ignored for another's listing."""
 
     async def discard(self, import_id: ImportId, *, limit: int = 200) -> int:
         """Drop held revisions of an import that is over (or begins again). Returns how many were dropped."""
@@ -392,6 +406,9 @@ class LookupRows(Protocol):
     ) -> Page[InstalledPackage]:
         """The same list by page number, counted."""
 
+    async def past_runs(self, count: int) -> list[PastRun]:
+        """The last imports of the installation that changed a tenant without waiting for a decision."""
+
     async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
         """Non-deleted artifacts with these ids in the reach, and one tenant each (R21)."""
 
@@ -409,7 +426,7 @@ class KeepingRows(Protocol):
         """Which of these blobs nothing needs any more.
 
         A blob is needed by an upload or package that has not expired, and by an import that has not ended, or
-        ended less than ``kept_after_use`` ago.
+        ended less than ``kept_after_use`` ago; by a submission likewise, and by a published version for ever.
         """
 
 

@@ -44,6 +44,8 @@ class Upkeep:
                 is_over = await unit_of_tenant.imports.expire(import_id)
                 if is_over and (job := await unit_of_tenant.imports.job(import_id)):
                     await unit_of_tenant.imports.audit(_expired(job, self._clock.now()))
+                    ended = {"importId": import_id, "state": ImportState.EXPIRED.value}
+                    await unit_of_tenant.imports.post("import.ended", ended)
             if is_over:
                 self._observer.given_up(tenant_id, import_id, ImportState.EXPIRED)
         return len(overdue)

@@ -37,7 +37,7 @@ class Uploads:
         that stored them drops them. Raises ``InsufficientPermission``, ``InvalidTenantId`` and
         ``IdempotencyKeyReused``.
         """
-        require(caller, Right.IMPORT)
+        require(caller, Right.UPLOAD)
         request = once(caller, key, "upload", package.sha256)
         try:
             return await self._keep(caller, tenant_id, package, request)

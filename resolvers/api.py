@@ -15,11 +15,16 @@ from strawberry.types.graphql import OperationType
 
 from domain.ports import UnavailableError
 from resolvers.context import Asker, FreshOperation
+from resolvers.curation import CurationMutation, CurationQuery
+from resolvers.installs import InstallMutation, InstallQuery, InstallSubscription
 from resolvers.limits import CheckedDocuments
+from resolvers.listings import ListingMutation, ListingQuery
 from resolvers.mutations import Mutation
+from resolvers.notices import NoticeMutation, NoticeQuery, NoticeSubscription
+from resolvers.publishing import PublishingMutation, PublishingQuery
 from resolvers.queries import Query
 from resolvers.refusals import shown
-from resolvers.sharing import SharingExecutor
+from resolvers.streaming import subscription
 from resolvers.subscriptions import Subscription
 from schema.artifacts import Artifact
 from schema.refusals import LimitRefusal, PlainRefusal, TakenRefusal
@@ -60,9 +65,9 @@ class Api(strawberry.Schema):
             result = ExecutionResult(data=None, errors=[GraphQLError(str(slow), original_error=slow)])
         return _with_shown_errors(result)
 
-    async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def stream(self, query: str | None, **asked: Any) -> AsyncGenerator[Any, None]:  # type: ignore[override]
         """Answer an operation of any kind as it goes on."""
-        return _shown_stream(await super().stream(*args, **kwargs))
+        return subscription(self._schema, query, **asked) or _shown_stream(await super().stream(query, **asked))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: what is worth a line in the log gets it where errors are masked, once."""
@@ -80,12 +85,29 @@ def _with_shown_errors(result: R) -> R:
     return result
 
 
+# the three roots, each put together of what stands beside its subject
+@strawberry.type(name="Query", description="What can be asked.")
+class AllQueries(Query, ListingQuery, InstallQuery, NoticeQuery, PublishingQuery, CurationQuery):
+    pass
+
+
+@strawberry.type(name="Mutation", description="What can be done.")
+class AllMutations(Mutation, ListingMutation, InstallMutation, NoticeMutation, PublishingMutation, CurationMutation):
+    pass
+
+
+@strawberry.type(
+    name="Subscription", description="What can be watched, over `graphql-transport-ws` or as `text/event-stream`."
+)
+class AllSubscriptions(Subscription, InstallSubscription, NoticeSubscription):
+    pass
+
+
 API = Api(
-    query=Query,
-    mutation=Mutation,
-    subscription=Subscription,
+    query=AllQueries,
+    mutation=AllMutations,
+    subscription=AllSubscriptions,
     types=(Artifact, PlainRefusal, LimitRefusal, TakenRefusal),
     extensions=(FreshOperation, CheckedDocuments),
-    execution_context_class=SharingExecutor,
     config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
 )

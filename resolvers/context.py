@@ -6,12 +6,11 @@ looked up for one operation, or before one event of a subscription, is shown as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from strawberry.extensions import SchemaExtension
-from strawberry.types import StreamExecutionResult
 
 from domain.access import Caller, Reach, reach_of
 from domain.batch_rows import QueueSpot
@@ -25,11 +24,14 @@ from domain.import_model import (
     Progress,
     ProgressEvent,
 )
+from domain.market.installs import import_id_of
 from domain.model import ArtifactHead, Revision
-from domain.rows import Slice
+from domain.rows import PastRun, Slice
 from domain.services import Services
 from resolvers.lookups import Lookups
-from schema import artifacts, imports, packages, plans, tenants
+from resolvers.market_lookups import MarketLookups
+from resolvers.publishing_lookups import PublishingLookups
+from schema import artifacts, imports, installs, listings, notices, packages, plans, tenants
 from schema.nodes import Kind, Node, key_of
 
 #: what one operation may list; a page costs ten besides its members
@@ -59,6 +61,8 @@ class Operation:
         """Forget what was looked up: from here on everything is read anew."""
         self._left = _BUDGET
         self._lookups: Lookups | None = None
+        self._catalogue: MarketLookups | None = None
+        self._publishing: PublishingLookups | None = None
 
     @property
     def _found(self) -> Lookups:
@@ -66,6 +70,18 @@ class Operation:
         if self._lookups is None:
             self._lookups = Lookups(self.services, self.caller, lambda: self.reach)
         return self._lookups
+
+    @property
+    def catalogue(self) -> MarketLookups:
+        if self._catalogue is None:
+            self._catalogue = MarketLookups(self.services, self.caller)
+        return self._catalogue
+
+    @property
+    def publishing(self) -> PublishingLookups:
+        if self._publishing is None:
+            self._publishing = PublishingLookups(self.services, self.caller, lambda: self.reach)
+        return self._publishing
 
     @property
     def reach(self) -> Reach:
@@ -81,17 +97,28 @@ class Operation:
         key = key_of(node_id)
         if key is None:
             return None
-        match key.kind:
-            case Kind.TENANT:
-                return await self.find_tenant(key.tenant_id)
-            case Kind.ARTIFACT:
-                return await self.artifact(key.tenant_id, key.local_id)
-            case Kind.PACKAGE:
-                return await self.package(key.local_id)
-            case Kind.IMPORT:
-                return await self.import_job(key.local_id)
-            case Kind.PLAN:
-                return await self.plan(key.local_id)
+        if key.kind is Kind.ARTIFACT:
+            return await self.artifact(key.tenant_id, key.local_id)
+        finders: Mapping[Kind, Callable[[str], Awaitable[Node | None]]] = {
+            Kind.TENANT: self.find_tenant,
+            Kind.PACKAGE: self.package,
+            Kind.IMPORT: self.import_job,
+            Kind.PLAN: self.plan,
+            Kind.LISTING: self.listing,
+            Kind.NOTIFICATION: self.notification,
+            Kind.INSTALL: self.install,
+            Kind.PUBLISHER: self.publishing.publisher,
+            Kind.SUBMISSION: self.publishing.submission,
+        }
+        return await finders[key.kind](key.local_id)
+
+    async def listing(self, listing_id: str) -> listings.Listing | None:
+        shown = await self.catalogue.listing(listing_id)
+        return listings.Listing.of(shown) if shown else None
+
+    async def notification(self, notification_id: str) -> notices.Notification | None:
+        found = await self._found.notifications.load(notification_id)
+        return notices.Notification.of(found) if found else None
 
     async def tenant(self, tenant_id: str) -> Node:
         found = await self._found.tenants.load(tenant_id)
@@ -109,6 +136,14 @@ class Operation:
     async def import_job(self, import_id: str) -> imports.ImportJob | None:
         found = await self._found.jobs.load(import_id)
         return imports.ImportJob.of(found) if found else None
+
+    async def install(self, install_id: str) -> installs.Install | None:
+        import_id = import_id_of(install_id)
+        job = await self._found.jobs.load(import_id) if import_id else None
+        return installs.Install.of(job) if job and job.install else None
+
+    async def past_runs(self) -> Sequence[PastRun]:
+        return await self._found.past_runs.load("")
 
     async def job(self, import_id: str) -> ImportJob:
         found = await self._found.jobs.load(import_id)
@@ -181,12 +216,8 @@ class Operation:
 
 
 class FreshOperation(SchemaExtension):
-    """Gives every operation, and every event of a subscription, its own lookups."""
+    """Gives every operation its own lookups."""
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.context = Operation(self.execution_context.context)
         yield
-
-    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
-        yield
-        self.execution_context.context.begin()

@@ -17,6 +17,7 @@ from domain.line import ImportOrder, admit
 from domain.model import PackageDependency, TenantId, TenantPlan
 from domain.tenancy import TenantChange
 from resolvers.context import Operation
+from resolvers.installs import submitted_install
 from resolvers.queries import Info, named_tenant
 from resolvers.refusals import refusable
 from schema.artifacts import Artifact
@@ -101,7 +102,10 @@ class Mutation:
     )
     @refusable(PlanImportPayload)
     async def plan_import(self, info: Info, input: Input[PlanImportInput]) -> PlanImportPayload:
-        job = await _submitted(info.context, input.import_package, "importPackage", is_dry_run=True)
+        if input.install_package:
+            job = await submitted_install(info.context, input.install_package, is_dry_run=True)
+        else:
+            job = await _submitted(info.context, input.import_package, "importPackage", is_dry_run=True)
         return PlanImportPayload(import_job=ImportJob.of(job))
 
     @described("Brings a package into a tenant: plans, and applies the plan at once.")

@@ -18,18 +18,18 @@ from schema.imports import ImportJob, ProgressEvent
 class Subscription:
     @watched(
         "Every event of an import after a number, past ones and then coming ones; one final event, then"
-        " the end. An unknown or foreign import: the error NOT_FOUND."
+        " the end. An unknown or foreign import: the error NOT_FOUND.",
+        ProgressEvent,
     )
     async def import_progress(
         self,
         info: Info,
         import_id: Annotated[strawberry.ID, strawberry.argument(description="The import.")],
         after: Annotated[int, strawberry.argument(description="The last number already seen.")] = 0,
-    ) -> AsyncGenerator[ProgressEvent, None]:
+    ) -> AsyncGenerator[import_model.ProgressEvent, None]:
         asked = info.context
         # decided before the stream begins, so that a refusal is an error and not an empty stream
-        events = await asked.services.records.follow(asked.caller, import_id, asked.reach, after=after)
-        return _shown(events)
+        return await asked.services.records.follow(asked.caller, import_id, asked.reach, after=after)
 
     @watched(
         "Imports, dry runs too, each as it begins, changes its state or ends. Only what happens from now on:"
@@ -44,9 +44,3 @@ async def _jobs(jobs: AsyncGenerator[import_model.ImportJob, None]) -> AsyncGene
     async with aclosing(jobs):
         async for job in jobs:
             yield ImportJob.of(job)
-
-
-async def _shown(events: AsyncGenerator[import_model.ProgressEvent, None]) -> AsyncGenerator[ProgressEvent, None]:
-    async with aclosing(events):
-        async for event in events:
-            yield ProgressEvent.of(event)

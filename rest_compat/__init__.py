@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from rest_compat import installhub
+from rest_compat import installhub, marketplace
 
-DIALECTS = (installhub.DIALECT,)
+DIALECTS = (installhub.DIALECT, marketplace.DIALECT)
+#: the rows behind them, for the OpenAPI document
+OPERATIONS = (*installhub.OPERATIONS, *marketplace.OPERATIONS)

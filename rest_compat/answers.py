@@ -27,6 +27,7 @@ from rest_compat.shapes import (
     ActionCounts,
     ActionRow,
     ArtifactRow,
+    BroughtPackage,
     CheckRow,
     ConflictsDecided,
     ConflictsOpen,
@@ -40,6 +41,7 @@ from rest_compat.shapes import (
     InstalledRow,
     OpenShape,
     PlanActionRow,
+    Powers,
     ResolvedRow,
     Retried,
     ScanVerdict,
@@ -64,6 +66,12 @@ class ErrorAnswer(OpenShape):
     error: str = always("The code that answers for everything in `errors`. Act on this.")
     message: str = always("A sentence to show.")
     errors: list[ErrorRow] = always("Every problem at once, at most a hundred.")
+
+
+class _Installing(Retried):
+    packages: list[BroughtPackage] = ours_maybe("Of an install: every package of it, what is needed first.")
+    powers: Powers = ours_maybe("Of an install: what its packages can do.")
+    new_powers: Powers = ours_maybe("Of an install: what of that the versions in the tenant could not do before.")
 
 
 # A2
@@ -104,7 +112,7 @@ class PreviewAnswer(Shape):
 
 
 # A1
-class ImportAnswer(Retried):
+class ImportAnswer(_Installing):
     """The import has ended well."""
 
     import_id: str = always("The import's id, `imp-…`.")
@@ -136,7 +144,7 @@ class ImportAnswer(Retried):
 
 
 # decisions section 9.4, *dry run*
-class PlanMembers(Retried):
+class PlanMembers(_Installing):
     """What a plan says."""
 
     import_id: str = ours("The import, or dry run, that made it.")

@@ -80,8 +80,7 @@ class Asked:
 
     def id_in_path(self, name: str) -> str:
         """An id out of the address."""
-        named = str(self.request.path_params[name])
-        return named if _PLAIN_ID.fullmatch(named) else _NOBODY
+        return id_in_path(self.request, name)
 
     def tenant(self, tree: Mapping[str, Any], name: str, problems: Sequence[Problem]) -> TenantId:
         """The tenant that a body means (R1): 403 at once, 400 together with the body's other ``problems``."""
@@ -100,6 +99,25 @@ async def admitted(request: Request, right: Right) -> Asked:
     """Check the token, the scope and the header's tenant; nothing of the body is read yet."""
     caller = await request.state.authenticate(request.headers.get("authorization"))
     require(caller, right)
+    return _asked(request, caller)
+
+
+async def signed_in(request: Request) -> Asked:
+    """The same for what needs no permission: a good token is enough."""
+    return _asked(request, await request.state.authenticate(request.headers.get("authorization")))
+
+
+async def visitor(request: Request) -> Caller | None:
+    """Who looks at the marketplace: nobody in particular, where it is public and the request shows no token."""
+    authorization = request.headers.get("authorization")
+    services: Services = request.state.services
+    if authorization is None and services.installation.is_market_public:
+        return None
+    caller: Caller = await request.state.authenticate(authorization)
+    return caller
+
+
+def _asked(request: Request, caller: Caller) -> Asked:
     named = request.headers.getlist("x-tenant-id")
     if len(named) > 1:
         raise refuse(ErrorCode.BAD_USER_INPUT, "Send one X-Tenant-Id.", "X-Tenant-Id")
@@ -107,6 +125,12 @@ async def admitted(request: Request, right: Right) -> Asked:
     if asked.tenant_header is not None:
         tenant_of(caller, header=asked.tenant_header, where="X-Tenant-Id")
     return asked
+
+
+def id_in_path(request: Request, name: str) -> str:
+    """An id out of the address."""
+    named = str(request.path_params[name])
+    return named if _PLAIN_ID.fullmatch(named) else _NOBODY
 
 
 async def read_body(request: Request, form: type[B]) -> Read[B]:

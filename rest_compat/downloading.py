@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -17,6 +17,16 @@ _RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
+class Stored(Protocol):
+    """Bytes that never change: how many, and their SHA-256 in hexadecimal digits."""
+
+    @property
+    def bundle_sha256(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
 class Span(NamedTuple):
     """Which bytes are sent; ``is_part`` for 206."""
 
@@ -25,18 +35,18 @@ class Span(NamedTuple):
     is_part: bool
 
 
-def entity_tag(package: Package) -> str:
+def entity_tag(package: Stored) -> str:
     """Strong: the same tag means the same bytes."""
     return f'"sha256:{package.bundle_sha256}"'
 
 
-def is_known(package: Package, headers: Headers) -> bool:
+def is_known(package: Stored, headers: Headers) -> bool:
     """Whether the caller has these bytes already (``If-None-Match``)."""
     stated = headers.get("if-none-match", "")
     return stated.strip() == "*" or entity_tag(package) in _TAG.findall(stated)
 
 
-def span_of(package: Package, headers: Headers) -> Span:
+def span_of(package: Stored, headers: Headers) -> Span:
     """What of the package is asked for. One range is served; several, or none that can be read, mean the whole.
 
     Raises a refusal ``RangeNotSatisfiable`` for a range outside the package.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain import scanning
 from domain.access import Right
 from domain.errors import ErrorCode, refuse, refuse_if
 from domain.import_model import ImportFilter, ImportJob, ImportKind, ImportState, ProgressEvent
@@ -87,7 +88,7 @@ async def scan_report(request: Request) -> Response:
     reports = await asked.services.records.scan_reports(asked.caller, job)
     if not reports:
         raise refuse(ErrorCode.NOT_FOUND, "This import has no scan report yet.", what="scan report")
-    return answer(bodies.scan_report(job, reports[0]))
+    return answer(bodies.scan_report(job, scanning.together(reports)))
 
 
 async def _import(asked: Asked) -> ImportJob:

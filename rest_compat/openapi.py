@@ -14,9 +14,22 @@ from typing import Any, TypeGuard
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from domain.access import Right
 from domain.errors import ErrorCode
 from rest_compat.answers import ErrorAnswer, FailedImport
-from rest_compat.operations import JSON, MULTIPART, OF_A_BUNDLE, OF_A_RUN, Answer, Form, Forms, Operation, Parameter
+from rest_compat.market_questions import MARKET_DESCRIBED
+from rest_compat.operations import (
+    JSON,
+    MULTIPART,
+    OF_A_BUNDLE,
+    OF_A_RUN,
+    Admits,
+    Answer,
+    Form,
+    Forms,
+    Operation,
+    Parameter,
+)
 from rest_compat.questions import DESCRIBED
 
 OPENAPI_VERSION = "3.1.0"
@@ -25,6 +38,8 @@ VERSION = "0.2.0"
 _METHODS_THAT_WRITE = ("POST", "PUT", "PATCH", "DELETE")
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _TOO_SLOW = 408
+#: callers' words for each form that the doors read
+DESCRIBED_FORMS = {**DESCRIBED, **MARKET_DESCRIBED}
 _MODEL = "#/components/schemas/{model}"
 #: how a row says that its route is an addition of ours
 _OURS = "section 9.3"
@@ -35,20 +50,27 @@ Moves low-code artifacts between tenants as checked, versioned packages.
 Every refusal is one body, `{ "error": code, "message": text, "errors": [ … ] }`, with every problem at once. Members \
 marked *(ours)* are additions to the documented bodies; objects may get more members, never other ones under a known \
 name. Query parameters and members of a request that nobody knows are ignored; those of a request's body come back in \
-`warnings`. Sizes are bytes, times are RFC 3339 in UTC. Every `GET` may be asked as `HEAD`. Every answer carries \
-`X-Request-Id`: the caller's own, or one of ours."""
+`warnings`, where an answer has them. Sizes are bytes, times are RFC 3339 in UTC. Every `GET` may be asked as `HEAD`. \
+Every answer carries `X-Request-Id`: the caller's own, or one of ours."""
 
-#: the first of these whose text a path holds says what the path is about
+#: the first of these that fits an operation's method and path says what it is about
 _TAGS = (
-    ("/uploads", "Uploads"),
-    ("/plans", "Plans"),
-    ("/installed", "Installed packages"),
-    ("/import", "Imports"),
-    ("/conflicts", "Conflicts"),
-    ("/resume", "Imports"),
-    ("/audit", "Conflicts"),
-    ("/packages", "Packages"),
-    ("/api/", "Artifacts"),
+    (r"^PATCH /api/marketplace|/marketplace/.*/(deprecate|yank|unlist|relist|analytics)$", "Offered packages"),
+    (r"/marketplace/(.*/submissions$|validate|submi|review-queue|manual-reviews|scan-exceptions)", "Submissions"),
+    (r"/marketplace/publishers", "Publishers"),
+    (r"/marketplace/.*reviews", "Reviews"),
+    (r"/marketplace/.*(install|/preview$|subscribe$)", "Installs"),
+    (r"/marketplace/.*(certif|/suspend$|/reinstate$|flagged|vulnerability)", "Trust"),
+    (r"/marketplace/", "Catalogue"),
+    (r"/uploads", "Uploads"),
+    (r"/plans", "Plans"),
+    (r"/installed", "Installed packages"),
+    (r"/import", "Imports"),
+    (r"/conflicts", "Conflicts"),
+    (r"/resume", "Imports"),
+    (r"/audit", "Conflicts"),
+    (r"/packages", "Packages"),
+    (r"/api/", "Artifacts"),
 )
 _TAG_TEXTS = {
     "Packages": "Exporting, and what was exported.",
@@ -58,13 +80,31 @@ _TAG_TEXTS = {
     "Conflicts": "What was there already, and what was decided about it.",
     "Installed packages": "What is installed where.",
     "Artifacts": "What there is to export.",
+    "Catalogue": "The marketplace: which packages publishers offer.",
+    "Installs": "Installing from the marketplace, and hearing of new versions.",
+    "Reviews": "What those say who installed a package, and what moderators let others read.",
+    "Publishers": "Who offers packages: verification, keys, and how the packages do.",
+    "Submissions": "Offering a version: the checks, and the people who look where these are not enough.",
+    "Offered packages": "What a publisher does with a package that it offers.",
+    "Trust": "Certification, suspensions and reports of dangerous packages.",
 }
 _IN_PATHS = {
     "packageId": "The package's id, `pkg-…`.",
     "importId": "The import's id, `imp-…`.",
     "planId": "The plan's id, `plan-…`.",
+    "publisherId": "The publisher's id, `pub-…`.",
+    "submissionId": "The submission's id, `sub-…`.",
+    "keyId": "The key's id.",
+    "installId": "The install's id, `mkt-install-…`.",
+    "reviewId": "The review's id, `rev-…`.",
+    "exceptionId": "The exception's id, `exc-…`.",
+    "reportId": "The report's id, `vr-…`.",
+    "version": "The version.",
     "conflictId": "The conflict's id, such as `conf-001`.",
 }
+_MARKET = "/marketplace/"
+#: what the same name means there
+_IN_MARKET_PATHS = {"packageId": "The package's id in the marketplace, `mkt-pkg-…`."}
 _HEADERS = {
     "Accept-Ranges": "`bytes`: parts can be asked for.",
     "Content-Disposition": "The name to save it under.",
@@ -150,7 +190,11 @@ def codes_of(operation: Operation) -> dict[int, list[ErrorCode]]:
 
 def _usual(operation: Operation) -> Iterator[ErrorCode]:
     if operation.right:
-        yield from (ErrorCode.UNAUTHENTICATED, ErrorCode.INSUFFICIENT_PERMISSION, ErrorCode.TENANT_MISMATCH)
+        yield ErrorCode.UNAUTHENTICATED
+    if isinstance(operation.right, Right):
+        yield ErrorCode.INSUFFICIENT_PERMISSION
+    if _knows_tenants(operation):
+        yield ErrorCode.TENANT_MISMATCH
     if "{" in operation.path:
         yield ErrorCode.NOT_FOUND
     if _is_signed(operation):
@@ -171,7 +215,7 @@ def _described(operation: Operation, name: str) -> dict[str, Any]:
     added = "An addition to the documented routes." if _OURS in operation.source else ""
     found: dict[str, Any] = {
         "operationId": name,
-        "tags": [next(tag for text, tag in _TAGS if text in operation.path)],
+        "tags": [_tag(operation)],
         "summary": operation.summary,
     }
     if text := " ".join(filter(None, [operation.description, added])):
@@ -185,12 +229,27 @@ def _described(operation: Operation, name: str) -> dict[str, Any]:
     return found
 
 
+def _tag(operation: Operation) -> str:
+    asked = f"{operation.method} {operation.path}"
+    return next(tag for pattern, tag in _TAGS if re.search(pattern, asked))
+
+
 def _security(operation: Operation) -> Iterator[dict[str, list[str]]]:
     """Any one of these is enough; the words beside a token are the permissions it must hold."""
-    if operation.right:
-        yield from ({"token": [scope]} for scope in operation.right.scopes)
+    if operation.right is Admits.ANYBODY:
+        yield {}
+    if isinstance(operation.right, Admits):
+        yield {"token": []}
+    else:
+        enough = [right for right in (operation.right, operation.or_right) if right]
+        yield from ({"token": [scope]} for right in enough for scope in right.scopes)
     if _is_signed(operation):
         yield {"signedAddress": []}
+
+
+def _knows_tenants(operation: Operation) -> bool:
+    """Whether the caller's tenants play a part: what everybody may see belongs to none."""
+    return operation.right is not None and operation.right is not Admits.ANYBODY
 
 
 def _is_signed(operation: Operation) -> bool:
@@ -210,9 +269,10 @@ def _schemes(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     for name in _PATH_PARAMETER.findall(operation.path):
-        yield {"name": name, "in": "path", "required": True, "description": _IN_PATHS[name], "schema": _text()}
+        text = _IN_MARKET_PATHS.get(name, _IN_PATHS[name]) if _MARKET in operation.path else _IN_PATHS[name]
+        yield {"name": name, "in": "path", "required": True, "description": text, "schema": _text()}
     yield from (_parameter(one) for one in operation.parameters if one.name not in {_TENANT_HEADER.name, _SIGNATURE})
-    if operation.right:
+    if _knows_tenants(operation):
         yield {"$ref": "#/components/parameters/TenantHeader"}
 
 
@@ -235,7 +295,9 @@ def _taken(forms: Forms) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _parts(form: Form) -> dict[str, Any]:
-    """A form with the ZIP, and, where there is a model, with the options."""
+    """A form with the ZIP, and, where there is a model, with the options; or a model of the whole form."""
+    if _is_model(form) and "package" in form.model_fields:
+        return {"schema": _schema_of(form), "encoding": {"package": {"contentType": "application/zip"}}}
     package = {"description": "The ZIP.", "type": "string", "contentMediaType": "application/zip"}
     parts: dict[str, Any] = {"package": package}
     encoding = {"package": {"contentType": "application/zip"}}
@@ -321,7 +383,7 @@ def _common_name(code: ErrorCode) -> str:
 def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     forms = [form for operation in operations for form in operation.takes.values()]
     forms += [form for operation in operations for said in operation.answers.values() for form in said.forms.values()]
-    models: set[type[BaseModel]] = {DESCRIBED.get(form, form) for form in forms if _is_model(form)} | {
+    models: set[type[BaseModel]] = {DESCRIBED_FORMS.get(form, form) for form in forms if _is_model(form)} | {
         ErrorAnswer,
         FailedImport,
     }
@@ -335,7 +397,7 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema_of(form: type[BaseModel]) -> dict[str, Any]:
-    return {"$ref": _MODEL.format(model=DESCRIBED.get(form, form).__name__)}
+    return {"$ref": _MODEL.format(model=DESCRIBED_FORMS.get(form, form).__name__)}
 
 
 def _is_model(form: Form) -> TypeGuard[type[BaseModel]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
@@ -127,6 +128,15 @@ class Answer:
     headers: tuple[str, ...] = ()
 
 
+class Admits(Enum):
+    """Whom an operation admits without a permission."""
+
+    #: whoever shows a good token
+    SIGNED_IN = "signed in"
+    #: everybody, where the marketplace is public; else as above
+    ANYBODY = "anybody"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. ``answers`` lists what is not a refusal; refusals follow from the catalogue."""
@@ -135,13 +145,16 @@ class Operation:
     path: str
     endpoint: Callable[[Request], Awaitable[Response]]
     summary: str
-    right: Right | None
+    #: what a caller must hold; ``None``: the address itself is signed
+    right: Right | Admits | None
     answers: Mapping[int, Answer]
     takes: Forms = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     #: the refusals of this operation's own, besides those that its form brings along
     refuses: tuple[ErrorCode, ...] = ()
     description: str = ""
+    #: a second permission that is enough by itself: those who run the market look at what publishers have
+    or_right: Right | None = None
     #: a documented route of the source documents, or an addition of ours (decisions section 9.3)
     source: str = ""
 

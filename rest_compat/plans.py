@@ -8,6 +8,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain import scanning
 from domain.access import Right
 from domain.errors import ErrorCode, refuse
 from domain.import_model import ActionKind, Plan
@@ -37,9 +38,10 @@ async def plan(request: Request) -> Response:
     made = await _plan(asked)
     job = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
     reports = await asked.services.records.scan_reports(asked.caller, job)
-    most = asked.services.installation.limits.artifacts_enterprise
+    most = asked.services.installation.limits.artifacts_enterprise * len(job.packages)
     actions = await asked.services.records.actions(asked.caller, made, first=most)
-    return answer(bodies.plan(job, replace(made, actions=actions.items), reports[0]["overallResult"]))
+    result = scanning.together(reports)["overallResult"]
+    return answer(bodies.plan(job, replace(made, actions=actions.items), result))
 
 
 async def plan_actions(request: Request) -> Response:

@@ -21,6 +21,7 @@ from rest_compat.asking import Asked
 PAGE_SIZE, PAGE_SIZE_MAX = 25, 100
 #: pages beyond it are empty everywhere, and the number stays one that every database takes
 _PAGE_MAX = 1_000_000
+_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: RFC 3339: letters of either case, any number of digits of a second
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -94,10 +95,25 @@ class Query:
             self._refuse(name, f"{name} is true or false.")
         return SWITCHES.get(stated or "", False)
 
-    def page(self) -> Numbered:
-        """Which page of a list."""
+    def choice(self, name: str, known: Mapping[str, V]) -> V | None:
+        """One word out of a known set; ``None`` when it is not there."""
+        stated = self.stated(name)
+        if stated is not None and stated not in known:
+            self._refuse(name, f"{name} is one of {', '.join(known)}.")
+        return known.get(stated or "")
+
+    def decimal(self, name: str, *, most: int) -> float | None:
+        """A number from 0 on, with a point in it or without; ``None`` when it is not there."""
+        stated = self.stated(name)
+        if stated is None or (_DECIMAL.fullmatch(stated) and float(stated) <= most):
+            return None if stated is None else float(stated)
+        self._refuse(name, f"{name} is a number from 0 to {most}.")
+        return None
+
+    def page(self, size: int = PAGE_SIZE) -> Numbered:
+        """Which page of a list, of ``size`` items unless the caller says otherwise."""
         number = self._number("page", 1, most=_PAGE_MAX)
-        return Numbered(number, self._number("pageSize", PAGE_SIZE, most=PAGE_SIZE_MAX))
+        return Numbered(number, self._number("pageSize", size, most=PAGE_SIZE_MAX))
 
     def checked(self) -> None:
         """Refuse with all that is wrong."""

@@ -20,7 +20,7 @@ _OPTIONS = {"targetTenantId": "acme-prod", "defaultConflictStrategy": "Replace"}
 PackageTypeWord = Literal["workflow-package", "form-package", "app-package", "agent-package", "config-package"]
 
 
-def _shown(example: Mapping[str, Any], **more: Any) -> ConfigDict:
+def with_example(example: Mapping[str, Any], **more: Any) -> ConfigDict:
     """A form with an example, as a command line may send it."""
 
     def described(schema: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ class NeededPackageRequest(Shape):
 class ExportRequest(Shape):
     """What to export."""
 
-    model_config = _shown(
+    model_config = with_example(
         {
             "tenantId": "acme-dev",
             "packageName": "Employee Onboarding",
@@ -69,7 +69,7 @@ class ExportRequest(Shape):
 class PreviewRequest(Shape):
     """Which roots to look at."""
 
-    model_config = _shown({"tenantId": "acme-dev", "artifactIds": ["proc-1001"]})
+    model_config = with_example({"tenantId": "acme-dev", "artifactIds": ["proc-1001"]})
 
     tenant_id: Name = maybe("The tenant; else `X-Tenant-Id`, else the token's own.")
     artifact_ids: Annotated[list[Name], Field(min_length=1)] = always("The roots; what they need comes along.")
@@ -79,7 +79,7 @@ class PreviewRequest(Shape):
 class OptionsRequest(Shape):
     """How to import."""
 
-    model_config = _shown(_OPTIONS)
+    model_config = with_example(_OPTIONS)
 
     target_tenant_id: Name = maybe("The tenant; else `X-Tenant-Id`, else the token's own.")
     default_conflict_strategy: Strategy = maybe("For every conflict. Without it, an import waits for decisions.")
@@ -112,7 +112,7 @@ class OptionsRequest(Shape):
 class ReferenceRequest(Shape):
     """What to import, when the server has its bytes already."""
 
-    model_config = _shown(
+    model_config = with_example(
         {"sourcePackageId": "pkg-a3f9c821-4b2e-49d1-bc44-f7e2a1c09d33", "options": _OPTIONS},
         oneOf=[{"required": ["sourcePackageId"]}, {"required": ["uploadId"]}],
     )
@@ -133,7 +133,7 @@ class ResolutionRequest(Shape):
 class ResumeRequest(Shape):
     """Decisions for an import that waits."""
 
-    model_config = _shown({"resolutions": [{"conflictId": "conf-001", "strategy": "Replace"}]})
+    model_config = with_example({"resolutions": [{"conflictId": "conf-001", "strategy": "Replace"}]})
 
     resolutions: list[ResolutionRequest] = always("Each conflict once.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from domain.errors import ErrorCode, Refusal, refuse, refuse_if
 from domain.import_model import ImportPackage
 from domain.ports import Blobs, BlobWriter
 from rest_compat.dialect import announced_bytes, body_chunks, media_type
-from rest_compat.multipart import OPTIONS, PACKAGE, Parts, Piece
+from rest_compat.multipart import PACKAGE, Parts, Piece
 from rest_compat.operations import MULTIPART
 from rest_compat.wishes import ImportWish, SizeLimit
 
@@ -73,6 +73,31 @@ async def received_alone(request: Request, blobs: Blobs, *, limit: SizeLimit) ->
         if not archive.size:
             raise refuse(ErrorCode.BAD_USER_INPUT, "The package is empty.", PACKAGE)
         return await archive.kept()
+
+
+async def received_form(
+    request: Request, blobs: Blobs, *, limit: SizeLimit, texts: Mapping[str, int]
+) -> tuple[dict[str, bytes], ImportPackage]:
+    """A package, stored, and the parts that came with it; ``texts`` says how many bytes each of them may have.
+
+    Raises a refusal ``PayloadTooLarge``, ``MissingRequiredField`` without a package, or ``BadUserInput``.
+    """
+    _refuse_announced(announced_bytes(request), limit, beside=OVERHEAD_BYTES + sum(texts.values()))
+    parts = Parts(request.headers.get("content-type", ""), [PACKAGE, *texts])
+    found: dict[str, bytearray] = {}
+    async with blobs.create() as blob, _Zip(blob, limit) as archive:
+        taken = told = 0
+        async for chunk in body_chunks(request):
+            for piece in parts.cut(chunk):
+                if piece.part == PACKAGE:
+                    await archive.take(piece.data)
+                    continue
+                told += len(piece.data)
+                _gather(found.setdefault(piece.part, bytearray()), piece, texts[piece.part])
+            taken += len(chunk)
+            _refuse_padding(taken - archive.size - told)
+        _demand_package(parts, ErrorCode.MISSING_REQUIRED_FIELD)
+        return {name: bytes(text) for name, text in found.items()}, await archive.kept()
 
 
 class _Zip:
@@ -144,7 +169,7 @@ class _Form:
         if piece.part == PACKAGE:
             await self._archive.take(piece.data)
         else:
-            self._take_options(piece.data)
+            _gather(self._options, piece, OPTIONS_BYTES_MAX)
             if piece.is_last:
                 await self._weigh(bytes(self._options))
 
@@ -153,12 +178,6 @@ class _Form:
         _demand_package(parts)
         wish = self._wish or await self._weigh(b"{}")
         return wish, await self._archive.kept()
-
-    def _take_options(self, data: bytes) -> None:
-        self._options += data
-        if len(self._options) > OPTIONS_BYTES_MAX:
-            text = f"The part options has at most {OPTIONS_BYTES_MAX} bytes."
-            raise refuse(ErrorCode.PAYLOAD_TOO_LARGE, text, OPTIONS, limit=OPTIONS_BYTES_MAX)
 
     async def _weigh(self, options: bytes) -> ImportWish:
         """Judge the options; the tenant's own limit comes before what is wrong with them (R15, R24)."""
@@ -170,11 +189,18 @@ class _Form:
         return wish
 
 
-def _demand_package(parts: Parts) -> None:
+def _demand_package(parts: Parts, code: ErrorCode = ErrorCode.BAD_USER_INPUT) -> None:
     if not parts.is_complete:
         raise refuse(ErrorCode.BAD_USER_INPUT, "The body ended before its last boundary.")
     if PACKAGE not in parts.seen:
-        raise refuse(ErrorCode.BAD_USER_INPUT, "The part package is missing.", PACKAGE)
+        raise refuse(code, "The part package is missing.", PACKAGE)
+
+
+def _gather(text: bytearray, piece: Piece, most: int) -> None:
+    text += piece.data
+    if len(text) > most:
+        told = f"The part {piece.part} has at most {most} bytes."
+        raise refuse(ErrorCode.PAYLOAD_TOO_LARGE, told, piece.part, limit=most)
 
 
 def _refuse_padding(size: int) -> None:

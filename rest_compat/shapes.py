@@ -72,6 +72,7 @@ Strategy = Literal["Replace", "Merge", "Skip"]
 ScanVerdict = Literal["PASS", "WARN", "FAIL", "ERROR"]
 StageWord = Literal[
     "Queued",
+    "Download",
     "Upload",
     "Validation",
     "SecurityScan",
@@ -321,3 +322,24 @@ class FindingCounts(Shape):
     high: Count = always("High ones.")
     medium: Count = always("Medium ones.")
     low: Count = always("Low ones.")
+
+
+class BroughtPackage(Shape):
+    """A package of an install."""
+
+    package_name: str = always("Its name.")
+    version: str = always("Its version.")
+    package_id: str = always("Its listing.")
+    trust_level: Literal["Official", "Certified", "Community"] = always("How far it was looked at.")
+    artifacts: Count = always("How many artifacts it holds.")
+
+
+# installhub.md section 12
+class Powers(Shape):
+    """What packages can do once they are installed."""
+
+    hosts: list[str] = ours("Hosts that they call.")
+    reads: dict[str, list[str]] = ours("Fields that they read, by the entity's id.")
+    writes: dict[str, list[str]] = ours("Fields that they write, by the entity's id.")
+    agent_tools: list[str] = ours("Tools that their agents use.")
+    entities: dict[str, str] = ours("Names of these entities, by id.")

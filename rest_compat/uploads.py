@@ -23,7 +23,7 @@ _CREATED = 201
 
 async def upload(request: Request) -> Response:
     """Store a ZIP for an import to come; the header or the token says for which tenant (R1)."""
-    asked = await admitted(request, Right.IMPORT)
+    asked = await admitted(request, Right.UPLOAD)
     if media_type(request) not in {ZIP, MULTIPART}:
         raise refuse(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {ZIP}, or {MULTIPART} with the part package.")
     tenant_id = asked.tenant({}, "X-Tenant-Id", ())
@@ -50,7 +50,7 @@ UPLOAD_OPERATIONS = (
         path=f"{bodies.PREFIX}/uploads",
         endpoint=upload,
         summary="Send a package ahead of its import",
-        right=Right.IMPORT,
+        right=Right.UPLOAD,
         answers={_CREATED: Answer("The package is stored and waits for its import.", {JSON: UploadAnswer})},
         takes={ZIP: bytes, MULTIPART: bytes},
         parameters=(IDEMPOTENCY_KEY,),

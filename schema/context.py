@@ -11,9 +11,11 @@ from domain.access import Caller, Reach
 from domain.batch_rows import QueueSpot
 from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, PlanAction, Progress, ProgressEvent
 from domain.model import ArtifactHead, Revision
-from domain.rows import Slice
+from domain.rows import PastRun, Slice
 from domain.services import Services
+from schema.market_context import CatalogueContext
 from schema.nodes import Node
+from schema.publishing_context import PublishingContext
 
 
 class Context(Protocol):
@@ -30,6 +32,14 @@ class Context(Protocol):
     @property
     def reach(self) -> Reach:
         """The tenants that ids are looked up in; ``None`` means all."""
+
+    @property
+    def publishing(self) -> PublishingContext:
+        """Lookups of publishers and what they submit."""
+
+    @property
+    def catalogue(self) -> CatalogueContext:
+        """Lookups of the marketplace's catalogue."""
 
     def spend(self, rows: int) -> None:
         """Count what a list gives. Raises ``QUERY_TOO_COMPLEX`` when one operation asks for too much."""
@@ -72,6 +82,15 @@ class Context(Protocol):
 
     async def events(self, job: ImportJob, *, after: int, first: int) -> Sequence[ProgressEvent]:
         """Some of an import's journal."""
+
+    async def install(self, install_id: str) -> Node | None:
+        """An install in reach."""
+
+    async def listing(self, listing_id: str) -> Node | None:
+        """A listing that the caller may see."""
+
+    async def past_runs(self) -> Sequence[PastRun]:
+        """How long the installation's last imports took."""
 
     async def scan_report(self, job: ImportJob) -> Mapping[str, Any] | None:
         """What the security scan of an import found."""

@@ -23,6 +23,18 @@ from domain.import_model import (
     Stage,
     UnresolvedBindings,
 )
+from domain.market.model import (
+    Category,
+    ListingSort,
+    ListingState,
+    PublisherStatus,
+    ReviewState,
+    SubmissionStatus,
+    TrustLevel,
+    VerificationMethod,
+)
+from domain.market.review_rows import ReviewSort
+from domain.market.reviews import Verdict
 from domain.model import ArtifactStatus, PackageType, TenantPlan, TenantStatus
 from domain.scanning import ScanResult, Severity
 
@@ -41,6 +53,18 @@ strawberry.enum(ImportKind, description="Where an import comes from.")
 strawberry.enum(ImportMode, description="APPLY brings artifacts in; PLAN stops when the plan is made (a dry run).")
 strawberry.enum(ImportState, description="Where an import stands. The last four are final.")
 strawberry.enum(MatchedBy, description="Why a package's artifact and one of the tenant are the same thing.")
+strawberry.enum(Category, name="ListingCategory", description="What a package is for.")
+strawberry.enum(ListingSort, description="Orders of a search.")
+strawberry.enum(
+    ListingState, description="What may be done with a listing or a version; where it is installed it stays usable."
+)
+strawberry.enum(PublisherStatus, description="Whether a publisher may submit packages.")
+strawberry.enum(SubmissionStatus, description="How far a submission has come. The last two are final.")
+strawberry.enum(VerificationMethod, description="How a publisher shows that its website is its own.")
+strawberry.enum(ReviewSort, description="Orders of a listing's reviews.")
+strawberry.enum(ReviewState, description="Whether others can read a review.")
+strawberry.enum(TrustLevel, description="How far a package was looked at before it was offered.")
+strawberry.enum(Verdict, name="ReviewVerdict", description="What a moderator does with a review.")
 strawberry.enum(PackageType, description="What a package is mainly made of.")
 strawberry.enum(Right, name="Permission", description="What a token allows.")
 strawberry.enum(ScanResult, description="The outcome of a security scan. ERROR blocks like FAIL.")
@@ -48,6 +72,7 @@ strawberry.enum(Severity, name="FindingSeverity", description="How bad a finding
 strawberry.enum(Stage, description="The named steps of an import, in order.")
 strawberry.enum(TenantPlan, description="Decides how large an import may be.")
 strawberry.enum(TenantStatus, description="A suspended tenant can be read, not changed.")
+strawberry.enum(TrustLevel, description="How far a package was looked at before it was offered.")
 strawberry.enum(UnresolvedBindings, description="What happens to an artifact whose credentials nobody supplied.")
 
 

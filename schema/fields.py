@@ -16,7 +16,7 @@ def described(description: str, graphql_type: Any = None) -> Callable[[F], F]:
     return field
 
 
-def watched(description: str) -> Callable[[F], F]:
-    """A subscription."""
-    field: Callable[[F], F] = strawberry.subscription(description=description)
+def watched(description: str, graphql_type: Any = None) -> Callable[[F], F]:
+    """A subscription. ``graphql_type`` is that of an event, where it is made of what the method yields."""
+    field: Callable[[F], F] = strawberry.subscription(description=description, graphql_type=graphql_type)
     return field

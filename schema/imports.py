@@ -11,6 +11,7 @@ import strawberry
 from domain import import_model
 from domain.errors import BY_WIRE, ErrorCode, problem_of
 from domain.import_model import EventKind, ImportKind, ImportMode, ImportState, Stage
+from domain.market.installs import install_id
 from domain.rows import Slice
 from schema.connections import After, Connection, Cursors, First, connection, page_size
 from schema.context import Info
@@ -195,6 +196,12 @@ class ImportJob(Node):
     async def source_package(self, info: Info) -> Node | None:
         source = self.job.packages[0].source_package if self.job.packages else None
         return await info.context.package(source) if source else None
+
+    @described(
+        "The install that it carries out; null for one that came from elsewhere.", upward("Install", "installs") | None
+    )
+    async def install(self, info: Info) -> Node | None:
+        return await info.context.install(install_id(self.job)) if self.job.install else None
 
     @described("Its place in line, while it is QUEUED.")
     async def queue(self, info: Info) -> QueuePlace | None:

@@ -14,7 +14,9 @@ from domain.import_model import ConflictStrategy, ImportKind, ImportState, Unres
 from domain.model import PackageType, TenantPlan, TenantStatus
 from schema.scalars import Json
 
-_KEY = "Your own name for this request, 1 to 255 visible ASCII characters: sent again, it gives the first answer again."
+IDEMPOTENCY_KEY = (
+    "Your own name for this request, 1 to 255 visible ASCII characters: sent again, it gives the first answer again."
+)
 _NAME_MAX = 320
 
 
@@ -26,7 +28,7 @@ class CreateTenantInput:
     tenant_plan: TenantPlan | None = strawberry.field(
         default=TenantPlan.STANDARD, description="Decides how large an import may be."
     )
-    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="What of a tenant is to change; what is left out stays.")
@@ -67,7 +69,7 @@ class ChangeArtifactsInput:
     publish: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
     archive: list[str] | None = strawberry.field(default=None, description="Artifact ids.")
     remove: list[str] | None = strawberry.field(default=None, description="Artifact ids; they are never used again.")
-    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="A package that must be installed where this one is.")
@@ -90,7 +92,7 @@ class ExportPackageInput:
     package_dependencies: list[PackageDependencyInput] | None = strawberry.field(
         default=None, description="Packages that must be there before."
     )
-    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(one_of=True, description="Where the bundle comes from.")
@@ -175,12 +177,32 @@ class ImportRequestInput:
     tenant_id: strawberry.ID = strawberry.field(description="The tenant that is to have it.")
     source: ImportSourceInput = strawberry.field(description="The bundle.")
     options: ImportOptionsInput | None = strawberry.field(default=None, description="How.")
-    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="What to install from the marketplace, where to, and how.")
+class InstallRequestInput:
+    tenant_id: strawberry.ID = strawberry.field(description="The tenant that is to have it.")
+    listing_id: strawberry.ID = strawberry.field(description="The package.")
+    version: str | None = strawberry.field(default=None, description="The version; left out: the latest.")
+    options: ImportOptionsInput | None = strawberry.field(default=None, description="How.")
+    acknowledge_community_package: bool | None = strawberry.field(
+        default=False, description="Required where a Community package is among what would be installed."
+    )
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(one_of=True, description="What to install.")
+class InstallPackageInput:
+    request: InstallRequestInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Plan and apply at once."
+    )
 
 
 @strawberry.input(one_of=True, description="What to plan.")
 class PlanImportInput:
     import_package: ImportRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An import.")
+    install_package: InstallRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An install.")
 
 
 @strawberry.input(one_of=True, description="What to import.")
@@ -220,7 +242,7 @@ class CancelImportInput:
 @strawberry.input(description="An import to be tried again.")
 class RetryImportInput:
     import_id: strawberry.ID = strawberry.field(description="One that failed, was cancelled or expired.")
-    idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Which imports a list shows.")

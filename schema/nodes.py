@@ -24,9 +24,23 @@ class Kind(Enum):
     PACKAGE = "pkg-"
     IMPORT = "imp-"
     PLAN = "plan-"
+    LISTING = "mkt-pkg-"
+    NOTIFICATION = "ntc-"
+    INSTALL = "mkt-install-"
+    PUBLISHER = "pub-"
+    SUBMISSION = "sub-"
 
 
-_BY_PREFIX = (Kind.PACKAGE, Kind.IMPORT, Kind.PLAN)
+_BY_PREFIX = (
+    Kind.PACKAGE,
+    Kind.IMPORT,
+    Kind.PLAN,
+    Kind.LISTING,
+    Kind.NOTIFICATION,
+    Kind.INSTALL,
+    Kind.PUBLISHER,
+    Kind.SUBMISSION,
+)
 
 
 @strawberry.interface(description="Something with an identity of its own. Ids are unique in the whole installation.")

@@ -87,6 +87,10 @@ class InstalledPackage:
     async def import_job(self, info: Info) -> Node | None:
         return await info.context.import_job(self.package.import_id)
 
+    @described("A higher version that the marketplace offers; null for none, and for what does not come from it.")
+    async def available_version(self, info: Info) -> str | None:
+        return await info.context.catalogue.available(self.package)
+
     @described("How many of its artifacts were changed here since.")
     async def changed_artifact_count(self, info: Info) -> int:
         return await info.context.changed_count(self.package)

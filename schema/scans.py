@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+import schema.enums  # noqa: F401 - published there before a type here names them
 from domain import scanning
 from domain.scanning import ScanResult, Severity
 from schema.fields import described

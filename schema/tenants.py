@@ -19,7 +19,9 @@ from schema.fields import described
 from schema.histories import ArtifactTouch, ExportFilter, ExportRecord, touch_key
 from schema.imports import ImportJob
 from schema.nodes import Node, tenant_node_id
+from schema.notices import NoticeViewer
 from schema.packages import InstalledPackage, Package, installed_key
+from schema.publishers import PublishingViewer
 from schema.scalars import Long
 
 
@@ -168,7 +170,7 @@ class Tenant(Node):
 
 
 @strawberry.type(description="The caller: what the token allows, so that buttons can be shown or hidden.")
-class Viewer:
+class Viewer(NoticeViewer, PublishingViewer):
     subject: str = strawberry.field(description="The token's subject.")
     email: str | None = strawberry.field(description="The address people know the caller by.")
     scopes: list[str] = strawberry.field(description="What the token allows, in its tenants.")

@@ -21,7 +21,7 @@ from domain.errors import ErrorCode, Refusal, refuse
 from domain.ports import UnavailableError
 from rest_compat import DIALECTS
 from rest_compat.dialect import Dialect
-from server import openapi
+from server import hub_files, openapi
 from server.graphql import graphql_endpoint
 from server.metrics import metrics_page
 from server.origins import KnownPages
@@ -54,6 +54,7 @@ def create_app(runtime: Runtime) -> Starlette:
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             *openapi.ROUTES,
+            *hub_files.ROUTES,
             *(route for dialect in DIALECTS for route in dialect.routes),
         ],
         middleware=[

@@ -15,11 +15,13 @@ import uvloop
 
 from domain.errors import Refusal
 from domain.import_model import ImportState
+from domain.market.index import ROLES
 from domain.model import TenantPlan
 from domain.ports import UnavailableError
 from resolvers.api import API
-from rest_compat import installhub, openapi
+from rest_compat import OPERATIONS, openapi
 from server import demo, settings, tokens
+from server.bundle_commands import add_bundle_commands
 from server.commands import COMMANDS
 from server.control import find_server, told_by
 from server.dumping import Dump
@@ -93,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_tenant_commands(commands)
     _add_artifact_commands(commands)
     _add_import_commands(commands)
+    _add_hub_commands(commands)
+    add_bundle_commands(commands)
     commands.add_parser("print-schema", help="print the GraphQL schema").set_defaults(run=_print_schema)
     commands.add_parser("print-openapi", help="print the REST OpenAPI document").set_defaults(run=_print_openapi)
     command = commands.add_parser("demo", help="two tenants, one package, live progress")
@@ -152,6 +156,24 @@ def _add_import_commands(commands: Any) -> None:
     command = actions.add_parser("cancel", help="ask an import to stop before its activation")
     command.add_argument("import_id", metavar="ID")
     _sends(command, "imports cancel", "import_id", terminal=Columns)
+
+
+def _add_hub_commands(commands: Any) -> None:
+    hub = commands.add_parser("hub", help="the hub that this server is to others: its index, its keys, its files")
+    actions = hub.add_subparsers(required=True, metavar="ACTION")
+    _sends(actions.add_parser("show", help="what others need to know of it"), "hub show", terminal=Card)
+    _sends(actions.add_parser("publish", help="bring its index up to date now"), "hub publish")
+    command = actions.add_parser("export", help="write index and packages as plain files, for a CDN to serve")
+    command.add_argument("folder", type=_folder, metavar="FOLDER")
+    _sends(command, "hub export", "folder")
+    command = actions.add_parser("rotate-key", help="sign with a new key from now on")
+    command.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
+    _sends(command, "hub rotate-key", "role")
+    root = actions.add_parser("root", help="sign the root elsewhere").add_subparsers(required=True, metavar="ACTION")
+    _sends(root.add_parser("export", help="print the root in force"), "hub root export")
+    command = root.add_parser("import", help="take over the next root, as it was signed elsewhere")
+    command.add_argument("file", type=_folder, metavar="FILE")
+    _sends(command, "hub root import", "file")
 
 
 def _sends(
@@ -298,7 +320,7 @@ def _print_schema(_: argparse.Namespace) -> None:
 
 
 def _print_openapi(_: argparse.Namespace) -> None:
-    print(openapi.printed(installhub.OPERATIONS), end="")
+    print(openapi.printed(OPERATIONS), end="")
 
 
 def _demo(given: argparse.Namespace) -> int:

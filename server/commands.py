@@ -9,6 +9,7 @@ from domain.model import ArtifactFilter, TenantId, TenantPlan, name_key
 from server import loading
 from server.dumping import dump_artifacts
 from server.errands import Command, Errand, Said, known_tenant
+from server.hub_commands import export_hub, export_root, import_root, publish_hub, rotate_key, show_hub
 from server.import_commands import cancel_import, follow_import, list_imports, show_import
 from server.logs import printable
 
@@ -68,4 +69,10 @@ COMMANDS: Mapping[str, Command] = {
     "imports show": show_import,
     "imports follow": follow_import,
     "imports cancel": cancel_import,
+    "hub show": show_hub,
+    "hub publish": publish_hub,
+    "hub export": export_hub,
+    "hub rotate-key": rotate_key,
+    "hub root export": export_root,
+    "hub root import": import_root,
 }

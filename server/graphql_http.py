@@ -30,6 +30,7 @@ from domain.errors import ErrorCode, Refusal, refuse
 from resolvers.api import API
 from resolvers.context import Asker
 from resolvers.refusals import formatted
+from resolvers.sharing import sendable
 from server.media import EVENTS, GRAPHQL, HTML, JSON, chosen
 
 BODY_MAX = 1 << 20
@@ -175,7 +176,7 @@ def _shape(result: ExecutionResult) -> dict[str, Any]:
     """The result as it is sent; ``data`` only where something was executed."""
     errors = [error.formatted for error in result.errors or ()]
     shape: dict[str, Any] = {"errors": errors} if errors else {}
-    return shape if _was_never_executed(result) else shape | {"data": result.data}
+    return shape if _was_never_executed(result) else shape | {"data": sendable(result.data)}
 
 
 def _was_never_executed(result: ExecutionResult) -> bool:

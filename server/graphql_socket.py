@@ -28,6 +28,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from domain import strict_json
 from domain.access import Caller
 from resolvers.context import Asker
+from resolvers.sharing import sendable
 from server.graphql_http import tenant_header
 
 INVALID, FORBIDDEN = 4400, 4403
@@ -94,7 +95,7 @@ class SocketAdapter(ASGIWebSocketAdapter):
         if self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         try:
-            await self.ws.send_text(orjson.dumps(message).decode())
+            await self.ws.send_text(orjson.dumps(_sendable(message)).decode())
         except WebSocketDisconnect as gone:
             raise WebSocketDisconnected from gone
 
@@ -155,6 +156,14 @@ class WithoutDisconnects(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], WebSocketDisconnected))
+
+
+def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message, and in it what many watchers are told as it was encoded for the first; the id is each one's own."""
+    if message["type"] != "next":
+        return message
+    payload = message["payload"]
+    return {**message, "payload": {**payload, "data": sendable(payload["data"])}}
 
 
 def _is_same(one: str, other: object) -> bool:

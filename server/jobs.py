@@ -18,12 +18,15 @@ from typing import Any
 import uuid_utils
 
 from domain.import_model import ImportJob
-from domain.ports import JOBS, LeaseLostError, UnavailableError
+from domain.market.publishing_rows import LISTINGS, SUBMISSIONS
+from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, UnavailableError
 from server.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 #: a lease given back ended this long ago, so that any clock of the database agrees
 _GIVEN_BACK = -1.0
+#: so many mails, and messages to webhooks, are on their way at the same time: more than the webhooks of one tenant
+_MAILERS, _MESSENGERS = 2, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Worker:
         self._store = runtime.ports.store
         self._bell = runtime.ports.bell
         self._onlooker = runtime.onlooker
+        self._hub = runtime.hub
         self._places = places
         self._rhythm = rhythm or Rhythm()
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid_utils.uuid7().hex[-8:]}"
@@ -69,6 +73,8 @@ class Worker:
         """
         if is_alone:
             await self._services.upkeep.requeue_lost(all_running=True)
+            await self._services.post.take_back()
+            await self._services.pipeline.release_all()
         upkeep, rhythm = self._services.upkeep, self._rhythm
         loops = [
             asyncio.create_task(self._claim_on()),
@@ -77,12 +83,48 @@ class Worker:
             asyncio.create_task(_again_and_again(upkeep.sweep_held, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.forget_expired, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.sweep_blobs, rhythm.tidy)),
+            *self._telling(),
+            *self._publishing(),
+            *self._offering(),
+            *self._caring(),
         ]
         try:
             yield
         finally:
             await _ended(loops)
             await self._let_go()
+
+    def _telling(self) -> list[asyncio.Task[None]]:
+        """Relay the outbox, and send what comes of it."""
+        relay, post, rhythm = self._services.relay.empty, self._services.post, self._rhythm
+        looking = [(OUTBOX, relay), (POST, post.send_mails), (POST, post.tell_webhooks)]
+        # whoever looks rings for the others once something was sent: an idle server looks as one
+        others = [*[(POST, post.send_mails)] * (_MAILERS - 1), *[(POST, post.tell_webhooks)] * (_MESSENGERS - 1)]
+        tasks = [
+            asyncio.create_task(_when_it_rings(self._bell, topic, repair, seconds))
+            for work, seconds in ((looking, rhythm.look), (others, rhythm.sweep))
+            for topic, repair in work
+        ]
+        return [*tasks, asyncio.create_task(_again_and_again(post.tidy, self._rhythm.sweep))]
+
+    def _publishing(self) -> list[asyncio.Task[None]]:
+        """Check what publishers submitted, and look at their domains now and then."""
+        checks = _when_it_rings(self._bell, SUBMISSIONS, self._services.pipeline.check_waiting, self._rhythm.look)
+        domains = _again_and_again(self._services.publishers.look_again, self._rhythm.tidy)
+        return [asyncio.create_task(checks), asyncio.create_task(domains)]
+
+    def _offering(self) -> list[asyncio.Task[None]]:
+        """Keep the hub's index as what is offered is, and good for longer."""
+        if self._hub is None:
+            return []
+        return [asyncio.create_task(_when_it_rings(self._bell, LISTINGS, self._hub.publish, self._rhythm.sweep))]
+
+    def _caring(self) -> list[asyncio.Task[None]]:
+        """Scan again what is offered, at once where the rules changed, and let the rules of the market act."""
+        care = self._services.curation
+        scans = _again_and_again(care.rescanning.scan_due, self._rhythm.sweep)
+        rules = _again_and_again(care.safeguarding.tend, self._rhythm.tidy)
+        return [asyncio.create_task(scans), asyncio.create_task(rules)]
 
     async def _claim_on(self) -> None:
         async with self._bell.listen(JOBS) as rung:
@@ -173,13 +215,25 @@ class Worker:
 
 
 async def _again_and_again(repair: Callable[[], Awaitable[int]], seconds: float) -> None:
-    name = getattr(repair, "__name__", "a repair")
     while True:
-        try:
-            await repair()
-        except Exception as trouble:  # noqa: BLE001 - the outermost line: the next time may go well
-            _log.error("%s could not be done: %s", name, trouble, exc_info=_bug_in(trouble))
+        await _tried(repair)
         await asyncio.sleep(seconds)
+
+
+async def _when_it_rings(bell: Bell, topic: str, repair: Callable[[], Awaitable[int]], seconds: float) -> None:
+    """At once, whenever the bell rings, and now and then in case that it was not heard."""
+    async with bell.listen(topic) as rung:
+        while True:
+            await _tried(repair)
+            await rung.wait(seconds)
+
+
+async def _tried(repair: Callable[[], Awaitable[int]]) -> None:
+    name = getattr(repair, "__name__", "a repair")
+    try:
+        await repair()
+    except Exception as trouble:  # noqa: BLE001 - the outermost line: the next time may go well
+        _log.error("%s could not be done: %s", name, trouble, exc_info=_bug_in(trouble))
 
 
 def _about(job: ImportJob) -> dict[str, Any]:

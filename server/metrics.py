@@ -26,6 +26,7 @@ from starlette.responses import Response
 from domain.errors import ErrorCode, refuse
 from domain.import_model import ImportState, Stage
 from domain.measures import Measures
+from domain.notices.model import DeliveryState, NoticeKind
 from domain.ports import UnavailableError
 from server.settings import Settings, is_loopback
 
@@ -68,6 +69,18 @@ class Metrics:
         self._takeovers = Counter(
             "installhub_lease_takeovers", "Imports begun again here after another attempt stopped.", registry=own
         )
+        self._messages = Counter(
+            "installhub_messages_relayed", "Messages of the outbox that were relayed here.", ("kind",), registry=own
+        )
+        self._mails = Counter(
+            "installhub_mails", "Attempts to send a mail; WAITING: there will be another.", ("state",), registry=own
+        )
+        self._deliveries = Counter(
+            "installhub_webhook_deliveries",
+            "Attempts to tell a webhook; WAITING: there will be another.",
+            ("state",),
+            registry=own,
+        )
         self._lag = Histogram(
             "installhub_event_lag_seconds",
             "Seconds from the writing of an event until a watcher here is given it.",
@@ -97,6 +110,15 @@ class Metrics:
     def taken_over(self) -> None:
         self._takeovers.inc()
 
+    def relayed(self, kind: NoticeKind) -> None:
+        self._messages.labels(kind.wire).inc()
+
+    def mailed(self, state: DeliveryState) -> None:
+        self._mails.labels(state.name).inc()
+
+    def delivered(self, state: DeliveryState) -> None:
+        self._deliveries.labels(state.name).inc()
+
     def passed_on(self, lag: float) -> None:
         self._lag.observe(max(lag, 0.0))
 
@@ -124,6 +146,8 @@ class Waiting(Collector):
         yield _gauge("queued_imports", "Imports that wait for a worker.", [((), float(queued))])
         yield _gauge("queue_age_seconds", "How long the first of them waits.", [((), max(age, 0.0))])
         yield _gauge("outbox_messages", "Messages that wait to be sent, up to 10,000.", [((), float(found.outbox))])
+        waits = (self._now - found.outbox_since).total_seconds() if found.outbox_since else 0.0
+        yield _gauge("outbox_age_seconds", "How long the first of them waits.", [((), max(waits, 0.0))])
         yield _gauge("uploads", "Uploads that are kept.", [((), float(found.uploads))])
         yield _gauge("upload_bytes", "Bytes of the uploads that are kept.", [((), float(found.upload_bytes))])
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from domain.import_model import EventKind, ImportJob, ImportState, ProgressEvent, Stage
 from domain.model import ImportId, TenantId
+from domain.notices.model import DeliveryState, Mail, Message, NoticeKind, Outgoing
 from domain.ports import Clock
 from domain.rows import NewEvent
 from server.logs import note
 from server.metrics import Metrics
 
 _log = logging.getLogger("server.imports")
+_deliveries = logging.getLogger("server.deliveries")
 #: how a stage that nothing ended went, by the state in which its import ended
 _OUTCOMES = {
     ImportState.SUCCEEDED: "done",
@@ -59,6 +61,23 @@ class Onlooker:
 
     def passed_on(self, event: ProgressEvent) -> None:
         self._metrics.passed_on((self._clock.now() - event.at).total_seconds())
+
+    def relayed(self, message: Message, kind: NoticeKind) -> None:
+        self._metrics.relayed(kind)
+        line = {"messageId": message.number, "tenant": message.tenant_id, "kind": kind.wire, "outcome": "relayed"}
+        _deliveries.info("message %s relayed", message.number, extra={"fields": line})
+
+    def mailed(self, mail: Mail, state: DeliveryState) -> None:
+        self._metrics.mailed(state)
+        line = {"mailId": mail.mail_id, "tenant": mail.tenant_id, "attempt": mail.attempts, "outcome": state.wire}
+        _deliveries.info("%s %s", mail.mail_id, state.wire.lower(), extra={"fields": line})
+
+    def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
+        self._metrics.delivered(state)
+        sent = outgoing.delivery
+        line = {"deliveryId": sent.delivery_id, "webhookId": sent.webhook_id, "tenant": sent.tenant_id, "seq": sent.seq}
+        line |= {"attempt": sent.attempts, "outcome": state.wire}
+        _deliveries.info("%s %s", sent.delivery_id, state.wire.lower(), extra={"fields": line})
 
     def begun(self, job: ImportJob) -> None:
         """A worker of this process claimed the import."""

@@ -22,6 +22,7 @@ pre { padding: .7em; overflow-x: auto; overflow-wrap: normal; }
 pre code { padding: 0; background: none; }
 nav ul { list-style: none; padding: 0; }
 nav li { margin: .35em 0; }
+nav .subjects li { display: inline-block; margin-right: 1em; }
 dl { margin: .3em 0; }
 dt { margin-top: .6em; }
 dd { margin: 0 0 0 1rem; }
@@ -52,8 +53,9 @@ def rendered(document: Mapping[str, Any], address: str) -> str:
         f"<header>\n<h1>{escape(info['title'])} over REST</h1>\n{_paragraphs(info['description'])}\n"
         f'<p>The same for programs: <a href="{address}">{address}</a> (OpenAPI {escape(document["openapi"])}).'
         " In the examples <code>HUB</code> is this server's address and <code>TOKEN</code> a token.</p>\n</header>\n"
-        f"<nav>\n<h2>Operations</h2>\n{''.join(_contents(document, operations))}</nav>\n<main>\n"
-        f"{''.join(_operation(document, *one) for one in operations)}"
+        f'<nav>\n<h2>Operations</h2>\n<ul class="subjects">\n{"".join(_subjects(document))}</ul>\n'
+        f"{''.join(_contents(document, operations))}</nav>\n<main>\n"
+        f"{''.join(_told(document, operations))}"
         f'<h2 id="bodies">Bodies</h2>\n{"".join(_bodies(document))}</main>\n</body>\n</html>\n'
     )
 
@@ -65,6 +67,23 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping
             for method, operation in methods.items():
                 if operation["tags"] == [tag["name"]]:
                     yield method.upper(), path, operation
+
+
+def _subjects(document: Mapping[str, Any]) -> Iterator[str]:
+    for tag in document["tags"]:
+        yield f'<li><a href="#{_anchor(tag)}">{escape(tag["name"])}</a></li>\n'
+    yield '<li><a href="#bodies">Bodies</a></li>\n'
+
+
+def _anchor(tag: Mapping[str, Any]) -> str:
+    return "about-" + escape(tag["name"].lower().replace(" ", "-"))
+
+
+def _told(document: Mapping[str, Any], operations: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Every operation in full, subject by subject."""
+    for tag in document["tags"]:
+        yield f'<h2 id="{_anchor(tag)}">{escape(tag["name"])}</h2>\n'
+        yield from (_operation(document, *one) for one in operations if one[2]["tags"] == [tag["name"]])
 
 
 def _contents(document: Mapping[str, Any], operations: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Iterator[str]:
@@ -101,7 +120,11 @@ def _who(operation: Mapping[str, Any]) -> str:
     signed = any("signedAddress" in one for one in operation["security"])
     texts = [f"Needs a token with {' or '.join(scopes)}"] if scopes else []
     texts += ["a signed address"] if signed else []
-    return f"{', or '.join(texts)}." if texts else "Open to everybody."
+    if texts:
+        return f"{', or '.join(texts)}."
+    if {} not in operation["security"]:
+        return "Needs a token, with whatever permissions."
+    return "Open to everybody; where the marketplace is not public, to every good token."
 
 
 def _listed(title: str, rows: Iterator[str]) -> str:
@@ -199,10 +222,12 @@ def _switches(operation: Mapping[str, Any]) -> str:
 
 def _sent(document: Mapping[str, Any], media: str, schema: Mapping[str, Any]) -> str:
     if media == "multipart/form-data":
+        form = _resolved(document, schema)
         parts = ["-F 'package=@bundle.zip;type=application/zip'"]
-        if "options" in schema["properties"]:
-            body = _example(document, schema["properties"]["options"])
+        if "options" in form["properties"]:
+            body = _example(document, form["properties"]["options"])
             parts.append(f"-F 'options={body};type=application/json'")
+        parts += [f"-F '{name}={text}'" for name, text in form.get("examples", [{}])[0].items()]
         return " \\\n  ".join(parts)
     if media == "application/json":
         return f"-H \"Content-Type: {media}\" \\\n  -d '{_example(document, schema)}'"

@@ -17,10 +17,16 @@ from domain.measures import Measures
 from domain.ports import Bell, Clock, Ports
 from domain.services import Services, services
 from server.auth import TokenAuthenticator, Trust
+from server.domain_proof import DomainShows
+from server.hub import HubIndex, lifetimes_of
+from server.hub_client import RemoteHub, hub_place
+from server.hub_pages import RemotePages
 from server.jwks import key_source
 from server.keys import ensure_key_pair, public_keys_file
+from server.mail import mailer_of
 from server.metrics import Metrics
 from server.observing import Onlooker
+from server.outward import Outward
 from server.settings import Settings, SettingsError
 from storage.bells import LocalBell, PostgresBell
 from storage.blobs import FileBlobs
@@ -47,6 +53,8 @@ class Runtime:
     is_alone: bool
     metrics: Metrics
     onlooker: Onlooker
+    #: the hub that this installation is to others, unless it is a client of another's
+    hub: HubIndex | None = None
     #: set when the process begins to stop: what would stay open for long lets go
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -71,6 +79,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = SystemClock()
     authenticate = authenticator(settings, clock)
+    place = hub_place(settings)
     threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
     asyncio.get_running_loop().set_default_executor(threads)
     async with AsyncExitStack() as opened:
@@ -83,7 +92,19 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         opened.push_async_callback(store.aclose)
         blobs = FileBlobs(settings.data / "blobs", settings.data / "scratch")
         await blobs.sweep_temporary()
-        ports = Ports(store, blobs, bell, MemoryLimiter(), clock)
+        outward = Outward(settings.allow_private_addresses)
+        opened.push_async_callback(outward.aclose)
+        hub = RemoteHub(place, outward, store, clock) if place else None
+        if hub is not None:
+            opened.push_async_callback(hub.aclose)
+        ports = Ports(
+            *(store, blobs, bell, MemoryLimiter(), clock),
+            mailer=mailer_of(settings),
+            outward=outward,
+            hub=hub,
+            hub_pages=RemotePages(place.url, outward) if place else None,
+            proof=DomainShows(outward),
+        )
         metrics = Metrics()
         onlooker = Onlooker(metrics, clock)
         yield Runtime(
@@ -94,6 +115,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             is_alone=settings.sqlite_file is not None,
             metrics=metrics,
             onlooker=onlooker,
+            hub=None if place else HubIndex(store, clock, lifetimes_of(settings)),
         )
 
 

@@ -135,6 +135,8 @@ def _listener(runtime: Runtime) -> Listener:
             http=PatientProtocol,
             lifespan="on",
             ws_max_size=WS_MESSAGE_BYTES,
+            # messages are a few hundred bytes: deflating each for each watcher costs as much as sending it
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=FAREWELL_SECONDS,
             server_header=False,
             access_log=False,

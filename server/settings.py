@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 from sqlalchemy.engine import make_url
@@ -18,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from domain import versions
 from domain.limits import Installation, Limits
+from domain.notices.letters import is_address
 
 Model = TypeVar("Model", bound=BaseSettings)
 
@@ -44,13 +46,19 @@ _LIMIT_MEANINGS: Mapping[str, str] = {
     "install_seconds": "seconds the installation stage may take",
     "verify_seconds": "seconds the verification stage may take",
     "rest_wait": "seconds a REST import waits for its end before it answers that it goes on",
+    "download_seconds": "how many seconds the bytes of one package of an install may take",
     "queued_imports": "imports of a tenant that may wait in line",
     "bundle_days": "days the bytes of an export are kept",
     "used_bundle_days": "days the bytes of an import are kept after its end",
+    "submission_mb": "MB of a package that a publisher submits",
+    "submission_artifacts": "artifacts of a package that a publisher submits",
+    "submissions_per_publisher_day": "packages a publisher may submit a day",
 }
 _ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
 #: pages of this machine, which `--dev` lets call
 _OF_THIS_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
+_MAIL_SERVER = re.compile(r"smtps?://([^\s/@:?#]+(:[^\s/@:?#]*)?@)?[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 _USUAL_PORTS = {"http": "80", "https": "443"}
 #: the longest span is bundle_days; a thousand years of it is still a date
 _LIMIT_MAX = 365_000
@@ -102,6 +110,43 @@ class Settings(BaseSettings):
     metrics_token: str = Field(
         "", description="the bearer token that `GET /metrics` asks for; empty: only callers on this machine may read it"
     )
+    allow_private_addresses: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="private networks that hubs, webhooks and publishers' websites may be reached in, with commas"
+        " between, such as `10.1.0.0/16`; without TLS nothing else is reached",
+    )
+    hub_url: str = Field(
+        "", description="address of the hub that packages are installed from; empty: this server's own"
+    )
+    hub_content_url: str = Field(
+        "", description="where that hub's packages lie, such as a CDN; empty: below its address, at `/hub/targets`"
+    )
+    hub_root: str = Field(
+        "",
+        description="what that hub is known by: a file with root metadata, `sha256:` and the hash of its first root,"
+        " or `first-use` to believe whatever it sends first",
+    )
+    hub_root_days: Annotated[int, Field(ge=2, le=3650)] = Field(
+        365, description="days the root metadata of this server's own hub is good"
+    )
+    hub_index_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        7, description="days the list of packages of this server's own hub is good"
+    )
+    hub_timestamp_hours: Annotated[int, Field(ge=1, le=720)] = Field(
+        24, description="hours after which others no longer believe this server's own hub, if it falls silent"
+    )
+    public_url: str = Field("", description="how people reach this server, for links in mails")
+    smtp_url: str = Field(
+        "",
+        description="the mail server, `smtp://user:password@host:port` or `smtps://…`; empty: mails are written into"
+        " the folder `mail` in the data folder",
+    )
+    mail_from: str = Field("installhub@localhost", description="the address that mails come from")
+    market_public: bool = Field(
+        default=True,
+        description="whether packages, versions and reviews of the marketplace are shown without a token, and others"
+        " may install from this server's hub",
+    )
     dev: bool = Field(default=False, description="as `serve --dev`: own key pair, this machine only")
     limits: Limits = Field(default_factory=Limits, exclude=True)
 
@@ -124,6 +169,34 @@ class Settings(BaseSettings):
         if not versions.is_semver(version):
             raise ValueError("this is no semantic version such as 4.2.0")
         return version
+
+    @field_validator("allow_private_addresses", mode="before")
+    @classmethod
+    def _split(cls, networks: str | Iterable[str]) -> list[str]:
+        parts = networks.split(",") if isinstance(networks, str) else networks
+        return [part.strip() for part in parts if part.strip()]
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, url: str) -> str:
+        # what is wrong is not shown: it may hold a password
+        if url and (not _MAIL_SERVER.fullmatch(url) or urlsplit(url).port == 0):
+            raise ValueError("this is no address such as smtp://mail.example.com")
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_address(cls, address: str) -> str:
+        if not is_address(address) or not address.isascii():
+            raise ValueError("this is no address such as hub@example.com")
+        return address
+
+    @field_validator("hub_url", "hub_content_url", "public_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if url and not _WEB_ADDRESS.fullmatch(url):
+            raise ValueError("this is no address such as https://hub.example.com")
+        return url.rstrip("/")
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
@@ -162,7 +235,7 @@ class Settings(BaseSettings):
 
     @property
     def installation(self) -> Installation:
-        return Installation(self.limits, self.platform_version)
+        return Installation(self.limits, self.platform_version, self.public_url, is_market_public=self.market_public)
 
 
 def load(**given: Any) -> Settings:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import String, and_, bindparam, case, insert, literal, or_, select, update
 
 from domain.import_model import ActionKind, InstalledPackage, MergeBase
-from domain.model import ArtifactStatus, ImportId, Origin, TenantId, name_key
+from domain.model import ArtifactStatus, ImportId, TenantId, name_key
 from storage.holding import HELD
 from storage.pointers import pointing
 from storage.session import Session
@@ -72,6 +72,7 @@ def _keep_bases(made: Any) -> Any:
     ).where(
         _P.import_id == _ID,
         _P.tenant_id == _TENANT,
+        _P.ordinal == bindparam("ordinal", type_=_P.ordinal.type),
         _P.kind.in_([word(kind) for kind in _BASED]),
         _P.base_body_id != "",
     )
@@ -84,7 +85,7 @@ def _keep_bases(made: Any) -> Any:
 
 
 _INSTALLED_KEY = ("tenant_id", "name_key", "source")
-_INSTALLED = ("name", "version", "checksum", "package_id", "import_id", "installed_at")
+_INSTALLED = ("name", "version", "checksum", "package_id", "import_id", "installed_at", "powers")
 
 
 def _keep_installed(made: Any) -> Any:
@@ -98,10 +99,7 @@ _KEEP_BASES = on_both(_keep_bases)
 _KEEP_INSTALLED = on_both(_keep_installed)
 
 #: in the order of :class:`domain.model.InstalledPackage`
-INSTALLED = [
-    installed_package.c[name]
-    for name in ("tenant_id", "name", "source", "version", "checksum", "package_id", "import_id", "installed_at")
-]
+INSTALLED = [installed_package.c[name] for name in ("tenant_id", "name", "source", *_INSTALLED[1:])]
 _ALL_INSTALLED = (
     select(*INSTALLED)
     .where(installed_package.c.tenant_id == _TENANT)
@@ -122,14 +120,14 @@ class Activation:
         self._session = session
         self._tenant = tenant_id
 
-    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], bases: Origin | None) -> None:
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage]) -> None:
         named = {"tenant": self._tenant, "id": import_id}
         # names that are given up go first, or two artifacts could not swap theirs
         for statement in (_REMEMBER_UNDO, _GIVE_UP_NAMES, _POINT, _SHOW):
             self._session.later(statement, named)
-        if bases is not None:
-            package = {"package_key": bases.package_key, "source": bases.source}
-            self._session.later(_KEEP_BASES, {**named, **package})
+        for ordinal, package in enumerate(installed):
+            identity = {"package_key": name_key(package.name), "source": package.source}
+            self._session.later(_KEEP_BASES, {**named, **identity, "ordinal": ordinal})
         if installed:
             self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
         await self._session.flush()

@@ -105,8 +105,10 @@ _OPEN = (
     .order_by(plan_action.c.import_id, plan_action.c.ordinal, plan_action.c.position)
     .limit(bindparam("limit"))
 )
-_SCANS = select(scan_report.c.import_id, scan_report.c.report).where(
-    scan_report.c.import_id.in_(_IDS), scan_report.c.ordinal == 0
+_SCANS = (
+    select(scan_report.c.import_id, scan_report.c.report)
+    .where(scan_report.c.import_id.in_(_IDS))
+    .order_by(scan_report.c.import_id, scan_report.c.ordinal)
 )
 _AUDIT = (
     select(*ENTRY)
@@ -235,8 +237,9 @@ class SqlBatches:
     async def open_actions(self, import_ids: Collection[str], *, limit: int) -> list[tuple[ImportId, PlanAction]]:
         return [(row[-1], action_of(row[:-1])) for row in await self._among(_OPEN, import_ids, limit=limit)]
 
-    async def scan_reports(self, import_ids: Collection[str]) -> dict[ImportId, Mapping[str, Any]]:
-        return {row[0]: row[1] for row in await self._among(_SCANS, import_ids)}
+    async def scan_reports(self, import_ids: Collection[str]) -> dict[ImportId, list[Mapping[str, Any]]]:
+        rows = _grouped(await self._among(_SCANS, import_ids), lambda row: ImportId(row[0]))
+        return {import_id: [row[1] for row in some] for import_id, some in rows.items()}
 
     async def audit(self, import_ids: Collection[str]) -> dict[ImportId, list[AuditEntry]]:
         entries = [AuditEntry(*row) for row in await self._among(_AUDIT, import_ids)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import and_, bindparam, func, or_, select, union_all
 
@@ -14,7 +16,7 @@ from storage.artifacts import slice_of
 from storage.plans import ACTION, action_of
 from storage.session import Session
 from storage.sql import word
-from storage.tables import IS_ACTIVATED, artifact, import_job, plan_action, revision
+from storage.tables import IS_ACTIVATED, artifact, import_job, import_package, plan_action, revision
 
 _P, _J, _R = plan_action.c, import_job.c, revision.c
 _TENANT = bindparam("tenant", type_=_P.tenant_id.type)
@@ -31,12 +33,15 @@ _NAMED = select(artifact.c.artifact_id).where(
     artifact.c.name_key == bindparam("key", type_=artifact.c.name_key.type),
     artifact.c.type.in_(bindparam("types", expanding=True, type_=artifact.c.type.type)),
 )
-#: in the order of :class:`domain.rows.Touch`
+#: in the order of :class:`domain.rows.Touch`, and an offer
 _TOUCH = (
     *(_J.import_id, _J.ended_at, _J.package_name, _J.package_version),
     *(_P.conflict_key, _P.strategy, _P.existing_version, _P.written_version),
     (_P.ordinal * POSITIONS + _P.position).label("place"),
+    # an install brings several packages, and is called after the one that was asked for
+    import_package.c.offer,
 )
+_OF_ITS_PACKAGE = and_(import_package.c.import_id == _P.import_id, import_package.c.ordinal == _P.ordinal)
 _IN_ITS_IMPORT = and_(
     _J.import_id == _P.import_id,
     _J.tenant_id == _TENANT,
@@ -48,6 +53,7 @@ _MET = (
     select(*_TOUCH)
     .select_from(plan_action)
     .join(import_job, _IN_ITS_IMPORT)
+    .outerjoin(import_package, _OF_ITS_PACKAGE)
     .where(
         _P.tenant_id == _TENANT,
         # no condition that it is not null: the equality says so, and SQLite would look through all that are not
@@ -63,6 +69,7 @@ _MADE = (
         and_(_P.import_id == _R.import_id, _P.tenant_id == _TENANT, _P.revision_id == _R.revision_id),
     )
     .join(import_job, _IN_ITS_IMPORT)
+    .outerjoin(import_package, _OF_ITS_PACKAGE)
     .where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED), IS_ACTIVATED, _P.existing_id.is_(None))
 )
 _ALL = union_all(_MET, _MADE).subquery()
@@ -101,7 +108,7 @@ class Conflicts:
         total = await self._session.row(_COUNT, named)
         part = {"limit": page_size, "offset": (page - 1) * page_size}
         rows = await self._session.rows(_PAGE, {**named, **part})
-        return Page(tuple(Touch(*row) for row in rows), int(total[0]) if total else 0)
+        return Page(tuple(_touch(row) for row in rows), int(total[0]) if total else 0)
 
     async def touches(
         self,
@@ -115,4 +122,10 @@ class Conflicts:
         named = {"tenant": self._tenant, "key": name_key, "types": types, "limit": first + 1}
         last = {} if after is None else {"last_id": after[0], "last_place": min(after[1], _PLACE_MAX)}
         rows = await self._session.rows(_REST if last else _FIRST, {**named, **last})
-        return slice_of([Touch(*row) for row in rows], first)
+        return slice_of([_touch(row) for row in rows], first)
+
+
+def _touch(row: Sequence[Any]) -> Touch:
+    *told, offer = row
+    touch = Touch(*told)
+    return replace(touch, package_name=offer["name"], package_version=offer["version"]) if offer else touch

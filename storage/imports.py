@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
 from domain.import_model import AuditEntry
+from domain.market.model import ListingId
 from domain.model import ImportId, TenantId
+from domain.ports import OUTBOX
 from storage.activation import Activation
+from storage.catalogue import SqlCatalogue
 from storage.conflicts import Conflicts
 from storage.holding import Holding
 from storage.journal import Journal
@@ -44,6 +48,10 @@ class SqlImports(Line, Journal, Plans, Holding, Activation, Conflicts):
         rows = await self._session.rows(_AUDIT_OF, {"tenant": self._tenant, "id": import_id})
         return [AuditEntry(*row) for row in rows]
 
+    async def count_install(self, listing_id: ListingId, version: str, at: datetime) -> None:
+        await SqlCatalogue(self._session).count_install(listing_id, self._tenant, version, at)
+
     async def post(self, kind: str, payload: Mapping[str, Any]) -> None:
         row = {"tenant_id": self._tenant, "at": self._session.clock.now(), "kind": kind, "payload": payload}
         self._session.later(_POST, row)
+        self._session.ring(OUTBOX)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, null, select
 
 from domain.import_model import ImportJob, ImportPackage, ProgressEvent
+from domain.market.model import InstallWish
+from domain.market.offering import offer_of, offer_row
 from domain.model import name_key
 from domain.rows import NewEvent
 from storage.documents import (
@@ -31,11 +34,13 @@ FIELDS = (
     *("import_id", "tenant_id", "kind", "mode", "state", "options", "submitted_by", "submitted_at", "fence"),
     *("attempt", "last_seq", "stage", "cancel_requested", "decisions", "ended_at", "expires_at", "plan_id"),
     *("package_name", "package_version", "package_id", "outcome", "failure", "retry_of", "idempotency_key"),
+    *("install", "identity"),
 )
 JOB = [import_job.c[name] for name in FIELDS]
 #: the same for lists that show no outcome: it is as large as the import
 LISTED = [null().label(column.name) if column is import_job.c.outcome else column for column in JOB]
-PACKAGE = [import_package.c[name] for name in ("ordinal", "blob_key", "sha256", "size_bytes", "source_package")]
+_PACKAGE = ("ordinal", "blob_key", "sha256", "size_bytes", "source_package", "offer")
+PACKAGE = [import_package.c[name] for name in _PACKAGE]
 _EVENT = ("import_id", "seq", "at", "kind", "state", "body")
 EVENT = [import_event.c[name] for name in _EVENT]
 
@@ -45,6 +50,7 @@ _WRITTEN: Mapping[str, Callable[[Any], Any]] = {
     "decisions": decisions_document,
     "outcome": dict,
     "failure": failure_document,
+    "install": asdict,
 }
 
 
@@ -74,8 +80,20 @@ def job_of(row: Sequence[Any], packages: Iterable[Sequence[Any]]) -> ImportJob:
         "options": options_of(values["options"]),
         "decisions": decisions_of(values["decisions"]),
         "failure": failure_of(failure) if failure else None,
+        "install": InstallWish(**values["install"]) if values["install"] else None,
     }
-    return ImportJob(**values, packages=tuple(ImportPackage(*package) for package in packages))
+    return ImportJob(**values, packages=tuple(_package_of(package) for package in packages))
+
+
+def _package_of(row: Sequence[Any]) -> ImportPackage:
+    ordinal, blob_key, sha256, size_bytes, source_package, offer = row
+    stated = offer_of(offer) if offer else None
+    return ImportPackage(ordinal, blob_key, sha256, size_bytes, source_package, stated)
+
+
+def package_row(package: ImportPackage) -> dict[str, Any]:
+    row = {name: getattr(package, name) for name in _PACKAGE}
+    return row | {"offer": offer_row(package.offer) if package.offer else None}
 
 
 def job_row(job: ImportJob) -> dict[str, Any]:

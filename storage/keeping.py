@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, bindparam, delete, or_, select
 
 from domain.model import BlobKey
+from storage.market_tables import listing_version, submission
 from storage.session import Session
 from storage.sql import chunks, on_both
 from storage.tables import idempotency, import_job, import_package, package, secret, upload
@@ -55,10 +56,13 @@ class SqlKeeping:
 def _naming(keys: Collection[BlobKey], now: datetime, used_since: datetime) -> tuple[Select[tuple[str]], ...]:
     """Rows that need these blobs, by table."""
     in_use = or_(import_job.c.ended_at.is_(None), import_job.c.ended_at > used_since)
+    is_open = or_(submission.c.reviewed_at.is_(None), submission.c.reviewed_at > used_since)
     return (
         select(upload.c.blob_key).where(upload.c.blob_key.in_(keys), upload.c.expires_at > now),
         select(package.c.blob_key).where(package.c.blob_key.in_(keys), package.c.expires_at > now),
         select(import_package.c.blob_key)
         .join(import_job, import_job.c.import_id == import_package.c.import_id)
         .where(import_package.c.blob_key.in_(keys), in_use),
+        select(listing_version.c.blob_key).where(listing_version.c.blob_key.in_(keys)),
+        select(submission.c.blob_key).where(submission.c.blob_key.in_(keys), is_open),
     )

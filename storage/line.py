@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from domain.import_model import ConflictStrategy, EventKind, ImportJob, ImportMode, ImportState, Progress
-from domain.model import ImportId, TenantId
+from domain.model import BlobKey, ImportId, TenantId
 from domain.ports import IMPORTS, JOBS
 from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
-from storage.job_rows import JOB, job_row, jobs_of, with_packages
+from storage.job_rows import JOB, job_row, jobs_of, package_row, with_packages
 from storage.journal import add_events
 from storage.session import Session
 from storage.sql import word
@@ -38,6 +38,15 @@ _LOCKED = (
 )
 _ADD_JOB = insert(import_job)
 _ADD_PACKAGES = insert(import_package)
+_KEEP_DOWNLOAD = (
+    update(import_package)
+    .where(
+        import_package.c.tenant_id == _TENANT,
+        import_package.c.import_id == _ID,
+        import_package.c.ordinal == bindparam("of_ordinal", type_=import_package.c.ordinal.type),
+    )
+    .values(blob_key=bindparam("of_blob", type_=import_package.c.blob_key.type))
+)
 _ASK_TO_STOP = update(import_job).where(_MINE).values(cancel_requested=True)
 _END = (
     update(import_job)
@@ -73,22 +82,16 @@ class Line:
 
     async def submit(self, job: ImportJob, event: NewEvent) -> None:
         self._session.later(_ADD_JOB, job_row(job) | {"tenant_id": self._tenant, "last_seq": 1})
-        packages = [
-            {
-                "import_id": job.import_id,
-                "ordinal": package.ordinal,
-                "tenant_id": self._tenant,
-                "blob_key": package.blob_key,
-                "sha256": package.sha256,
-                "size_bytes": package.size_bytes,
-                "source_package": package.source_package,
-            }
-            for package in job.packages
-        ]
+        mine = {"import_id": job.import_id, "tenant_id": self._tenant}
+        packages = [package_row(package) | mine for package in job.packages]
         if packages:
             self._session.later(_ADD_PACKAGES, packages)
         add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
         self._session.ring(JOBS)
+
+    async def keep_download(self, import_id: ImportId, ordinal: int, blob_key: BlobKey) -> None:
+        named = {"tenant": self._tenant, "id": import_id, "of_ordinal": ordinal, "of_blob": blob_key}
+        self._session.later(_KEEP_DOWNLOAD, named)
 
     async def queued_count(self) -> int:
         return int((await self._session.rows(_QUEUED_COUNT, {"tenant": self._tenant}))[0][0])

@@ -5,25 +5,44 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, and_, bindparam, cast, func, or_, select, true, tuple_
 
 from domain.access import Reach
 from domain.import_model import ImportFilter, ImportJob, ImportMode, ImportState, InstalledPackage
 from domain.model import ArtifactId, ArtifactStatus, Package, TenantId, name_key
-from domain.rows import Page, Slice
+from domain.rows import Page, PastRun, Slice
 from storage.activation import INSTALLED
 from storage.artifacts import slice_of
 from storage.job_rows import JOB, LISTED, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
 from storage.session import Session
 from storage.sql import chunks, word
-from storage.tables import artifact, import_job, installed_package, package, plan, tenant
+from storage.tables import artifact, import_job, import_package, installed_package, package, plan, tenant
 
 #: what tells installed packages apart, in the order in which they are listed (R4)
 _IDENTITY = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
 #: built once: putting this statement together costs more than running it
 _IMPORT_JOB = with_packages(
     select(*JOB).where(import_job.c.import_id == bindparam("id", type_=import_job.c.import_id.type))
+)
+
+
+_PAST_JOBS = (
+    select(import_job.c.import_id, import_job.c.submitted_at, import_job.c.ended_at)
+    .where(
+        import_job.c.state == ImportState.SUCCEEDED,
+        import_job.c.mode == ImportMode.APPLY,
+        # it has a deadline only if it waited for somebody
+        import_job.c.expires_at.is_(None),
+    )
+    .order_by(import_job.c.import_id.desc())
+    .limit(bindparam("count"))
+    .subquery()
+)
+_PAST_RUNS = (
+    select(_PAST_JOBS.c.submitted_at, _PAST_JOBS.c.ended_at, cast(func.sum(import_package.c.size_bytes), BigInteger))
+    .join(import_package, import_package.c.import_id == _PAST_JOBS.c.import_id)
+    .group_by(_PAST_JOBS.c.import_id, _PAST_JOBS.c.submitted_at, _PAST_JOBS.c.ended_at)
 )
 
 
@@ -80,6 +99,10 @@ class SqlLookups:
         part = found.order_by(*_IDENTITY).limit(page_size).offset((page - 1) * page_size)
         rows = await self._session.rows(part)
         return Page(tuple(InstalledPackage(*row) for row in rows), int(total[0]) if total else 0)
+
+    async def past_runs(self, count: int) -> list[PastRun]:
+        rows = await self._session.rows(_PAST_RUNS, {"count": count})
+        return [PastRun((ended_at - submitted_at).total_seconds(), size) for submitted_at, ended_at, size in rows]
 
     async def tenants_holding(self, artifact_ids: Collection[str], reach: Reach) -> dict[ArtifactId, TenantId]:
         # artifacts are found by tenant and id, so "everywhere" is a list of tenants too

@@ -175,6 +175,8 @@ submission = Table(
     _flag("is_fast_track"),
     #: database seconds: until then somebody works on it
     Column("lease_until", Double(), nullable=False, server_default=text("0")),
+    #: how often the automatic checks were begun
+    _number("attempt"),
     Index("ix_submission_publisher", "publisher_id", "submission_id"),
     Index("ix_submission_status", "status", "submission_id"),
     Index("ix_submission_blob", "blob_key"),
@@ -198,6 +200,24 @@ scan_exception = Table(
     Column("decided_at", Moment()),
     Column("decided_by", Who()),
     Index("ix_scan_exception_submission", "submission_id"),
+)
+
+#: what a publisher wants a person to look at
+manual_review = Table(
+    "manual_review",
+    METADATA,
+    _words("request_id", key=True),
+    _words("tenant_id"),
+    Column("submission_id", Words(), ForeignKey("submission.submission_id"), nullable=False),
+    _words("explanation"),
+    _words("status"),
+    _words("details"),
+    Column("asked_at", Moment(), nullable=False),
+    Column("asked_by", Who(), nullable=False),
+    Column("decided_at", Moment()),
+    Column("decided_by", Who()),
+    Index("ix_manual_review_submission", "submission_id", "request_id"),
+    Index("ix_manual_review_status", "status", "request_id"),
 )
 
 listing_review = Table(
@@ -307,5 +327,5 @@ listing_id UNINDEXED, name, description, tags, tokenize = 'unicode61 remove_diac
 }
 for _name, _statements in _SEARCH.items():
     for _statement in _statements:
-        event.listen(METADATA, "after_create", DDL(_statement).execute_if(dialect=_name))
-event.listen(METADATA, "before_drop", DDL("DROP TABLE listing_search"))
+        event.listen(METADATA, "after_create", DDL(_statement).execute_if(dialect=_name))  # type: ignore[no-untyped-call]
+event.listen(METADATA, "before_drop", DDL("DROP TABLE listing_search"))  # type: ignore[no-untyped-call]

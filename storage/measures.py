@@ -28,6 +28,7 @@ QUEUED_SINCE = (
     .where(_JOB.state == word(ImportState.QUEUED))
 )
 _WAITING_MESSAGES = select(literal_column("1")).select_from(outbox).limit(_OUTBOX_MAX).subquery()
+_OLDEST_MESSAGE = select(outbox.c.at).order_by(outbox.c.message_id).limit(1)
 _KEPT = select(
     select(func.count()).select_from(_WAITING_MESSAGES).scalar_subquery(),
     func.count(),
@@ -45,10 +46,12 @@ class SqlMeasures:
         counted = await self._session.rows(OPEN_IMPORTS)
         since = await self._session.rows(QUEUED_SINCE)
         messages, uploads, size = (await self._session.rows(_KEPT))[0]
+        oldest = await self._session.row(_OLDEST_MESSAGE)
         return Measures(
             open_imports={(state, stage): count for state, stage, count in counted},
             queued_since=since[0][0],
             outbox=messages,
             uploads=uploads,
             upload_bytes=int(size),
+            outbox_since=oldest[0] if oldest else None,
         )

@@ -12,8 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from domain.batch_rows import BatchRows
+from domain.market.catalogue_rows import CatalogueRows
+from domain.market.curation_rows import CurationRows
+from domain.market.hub_rows import HubRows
+from domain.market.offer_rows import OfferRows
+from domain.market.publishing_rows import PublishingRows
+from domain.market.review_rows import ReviewRows
 from domain.measures import MeasureRows
 from domain.model import TenantId
+from domain.notices.rows import NoticeRows
 from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
 from domain.rows import (
     ArtifactRows,
@@ -28,15 +35,24 @@ from domain.rows import (
 )
 from storage.artifacts import SqlArtifacts
 from storage.batches import SqlBatches
+from storage.catalogue import SqlCatalogue
+from storage.checkpoints import Checkpoints
+from storage.curation import SqlCuration
 from storage.drivers import Driver, PostgresDriver, SqliteDriver
 from storage.engines import Engines, translated
+from storage.hub import SqlHub
 from storage.imports import SqlImports
 from storage.jobs import SqlJobs
 from storage.keeping import SqlKeeping
 from storage.lookups import SqlLookups
 from storage.measures import SqlMeasures
+from storage.notices import SqlNotices
+from storage.offers import SqlOffers
 from storage.packages import SqlPackages
+from storage.publishing import SqlPublishing
+from storage.reviews import SqlReviews
 from storage.session import Session
+from storage.sql import SQLITE
 from storage.tenants import SqlTenants
 from storage.uploads import SqlRepeats, SqlUploads
 
@@ -68,6 +84,13 @@ class SqlPlatformUnit:
         self.keeping: KeepingRows = SqlKeeping(session)
         self.batches: BatchRows = SqlBatches(session)
         self.measures: MeasureRows = SqlMeasures(session)
+        self.notices: NoticeRows = SqlNotices(session)
+        self.offers: OfferRows = SqlOffers(session)
+        self.hub_rows: HubRows = SqlHub(session)
+        self.publishing: PublishingRows = SqlPublishing(session)
+        self.curation: CurationRows = SqlCuration(session)
+        self.catalogue: CatalogueRows = SqlCatalogue(session)
+        self.reviews: ReviewRows = SqlReviews(session)
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         return SqlTenantUnit(self._session, tenant_id)
@@ -83,6 +106,7 @@ class SqlStore:
         self._engines = engines
         self._bell = bell
         self._clock = clock
+        self._checkpoints = Checkpoints(engines.writer) if engines.writer.dialect.name == SQLITE else None
 
     def unit(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         return self._tenant(self._writing(), tenant_id)
@@ -97,6 +121,8 @@ class SqlStore:
         return self._platform(self._reading())
 
     async def aclose(self) -> None:
+        if self._checkpoints is not None:
+            await self._checkpoints.aclose()
         await self._engines.close()
 
     @asynccontextmanager
@@ -115,6 +141,8 @@ class SqlStore:
     async def _writing(self) -> AsyncIterator[Session]:
         async with self._session(self._engines.writer, is_unit=True) as session:
             yield session
+        if self._checkpoints is not None:
+            self._checkpoints.soon()
         if session.bells:
             self._bell.ring(tuple(session.bells))
 

@@ -244,6 +244,8 @@ import_job = Table(
     Column("submitter", Words(), nullable=False, server_default=text("''")),
     #: what was asked of the marketplace, for an install
     Column("install", Json()),
+    #: issuer and subject of who submitted it: whose the notices are
+    Column("identity", Words(), nullable=False, server_default=text("''")),
     Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
     Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
     Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
@@ -382,6 +384,8 @@ installed_package = Table(
     _words("package_id"),
     _words("import_id"),
     Column("installed_at", Moment(), nullable=False),
+    #: what it can do there, for a package of the marketplace
+    Column("powers", Json()),
 )
 
 audit = Table(

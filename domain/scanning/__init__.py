@@ -26,6 +26,8 @@ from domain.scanning.report import (
     Summary,
     checks_of,
     result_of,
+    together,
+    worst_of,
 )
 from domain.scanning.rules import RULES, RULES_VERSION, Rule, Where
 from domain.scanning.trigger import suspected
@@ -46,6 +48,8 @@ __all__ = [
     "scan_artifact",
     "scan_text",
     "secret_paths",
+    "together",
+    "worst_of",
 ]
 
 LONGEST_VALUE = 200

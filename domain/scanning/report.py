@@ -7,8 +7,8 @@ never the answer of a rule: it says that the scan itself did not finish, and it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
@@ -184,6 +184,31 @@ class ScanReport:
             checks=tuple(_check_from_wire(row) for row in wire["checkResults"]),
             rules_version=wire.get("rulesVersion", ""),
         )
+
+
+def worst_of(results: Iterable[ScanResult]) -> ScanResult:
+    """The result of several together."""
+    return max(results, key=list(ScanResult).index)
+
+
+def together(stored: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The stored reports of an import's packages, by ordinal, as one: that of the package that was asked for (R8)."""
+    if len(stored) == 1:
+        return stored[0]
+    reports = [ScanReport.from_wire(one) for one in stored]
+    rows: dict[Check, list[CheckResult]] = {}
+    for row in (row for report in reports for row in report.checks):
+        rows.setdefault(row.check, []).append(row)
+    checks = (
+        CheckResult(check, worst_of(row.result for row in some), tuple(found for row in some for found in row.findings))
+        for check, some in rows.items()
+    )
+    return replace(
+        reports[-1],
+        overall_result=worst_of(report.overall_result for report in reports),
+        duration_ms=sum(report.duration_ms for report in reports),
+        checks=tuple(checks),
+    ).to_stored()
 
 
 def result_of(findings: Iterable[Finding]) -> ScanResult:

@@ -11,10 +11,12 @@ import httpx
 from pydantic import BaseModel
 from starlette.routing import Match, Route
 
+from domain.errors import ErrorCode
+from rest_compat import OPERATIONS
 from rest_compat.answers import ErrorAnswer, FailedImport, PendingConflicts
-from rest_compat.installhub import OPERATIONS
+from rest_compat.install_shapes import AcknowledgmentDemand
 from rest_compat.openapi import HEADERS_OF_REFUSALS, codes_of
-from rest_compat.operations import EVENT_STREAM, NDJSON, Form, Operation, routes_of
+from rest_compat.operations import EVENT_STREAM, JSON, NDJSON, Form, Operation, routes_of
 
 _REFUSED, _TOO_SLOW = 400, 408
 _SOMETIMES = {"preference-applied"}
@@ -77,9 +79,16 @@ def _hold_body(form: Form, media: str, answer: httpx.Response) -> None:
 
 def _hold_refusal(operation: Operation, answer: httpx.Response) -> None:
     body = answer.json()
-    (FailedImport if "rolledBack" in body else ErrorAnswer).model_validate(body)
+    _refusal_form(operation, answer.status_code, body).model_validate(body)
     known = {code.wire for code in codes_of(operation).get(answer.status_code, ())}
     assert body["error"] in known or answer.status_code == _TOO_SLOW, (operation.path, answer.status_code, body)
+
+
+def _refusal_form(operation: Operation, status: int, body: dict[str, Any]) -> type[BaseModel]:
+    if body["error"] == ErrorCode.ACKNOWLEDGMENT_REQUIRED.wire:
+        assert operation.answers[status].forms[JSON] is AcknowledgmentDemand
+        return AcknowledgmentDemand
+    return FailedImport if "rolledBack" in body else ErrorAnswer
 
 
 @cache

@@ -12,11 +12,12 @@ import strawberry
 from domain.errors import ErrorCode, Problem, Refusal
 from domain.ports import UnavailableError
 from resolvers.api import Api
+from resolvers.context import Asker
 
 SECRET = "a path of the server: /etc/secret"
 
 
-NOTHING: int = cast("Any", None)
+NOTHING: Any = cast("Any", None)
 
 
 @strawberry.type
@@ -35,7 +36,7 @@ class Query:
 
     @strawberry.field
     def missing(self) -> int:
-        return NOTHING
+        return cast("int", NOTHING)
 
     @strawberry.field
     async def slow(self) -> int:
@@ -55,7 +56,7 @@ class QuickApi(Api):
     seconds_max = 0.05
 
 
-NOBODY: Any = None
+NOBODY = Asker(NOTHING, NOTHING)
 API = QuickApi(query=Query, subscription=Subscription)
 
 
@@ -107,7 +108,7 @@ async def test_an_operation_that_takes_too_long_is_given_up():
 
 
 async def test_a_bug_inside_a_running_subscription_is_masked_and_ends_it():
-    results = [result async for result in await API.stream("subscription { breaking }")]
+    results = [result async for result in await API.stream("subscription { breaking }", context_value=NOBODY)]
 
     assert results[0].data == {"breaking": 1}
     assert [error.extensions["code"] for error in results[1].errors] == ["INTERNAL_ERROR"]
@@ -117,6 +118,6 @@ async def test_a_bug_inside_a_running_subscription_is_masked_and_ends_it():
 
 @pytest.mark.parametrize("query", ["{ broken(x: 1) }", "{", "", "{ brokn }"])
 async def test_what_is_wrong_with_the_document_is_the_callers_to_read(query):
-    results = [result async for result in await API.stream(query)]
+    results = [result async for result in await API.stream(query, context_value=NOBODY)]
 
     assert [error.extensions["code"] for error in results[0].errors] == ["BAD_USER_INPUT"]

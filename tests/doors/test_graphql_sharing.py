@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -75,6 +76,14 @@ async def test_the_second_watcher_is_told_the_same_without_executing_anything(wo
 
     assert (before, len(executed)) == (len(first), before)
     assert second == first
+
+
+async def test_what_all_are_told_is_encoded_for_the_first_of_them(world, import_id):
+    first = await told(world, WITH_MESSAGE, id=import_id)
+    second = await told(world, WITH_MESSAGE, id=import_id)
+
+    assert [sharing.sendable(data) for data in second] == [sharing.sendable(data) for data in first]
+    assert [orjson.loads(orjson.dumps(sharing.sendable(data))) for data in second] == first
 
 
 async def test_other_words_and_other_imports_are_told_apart(world, import_id):

@@ -1,24 +1,26 @@
-"""What is done about exports, imports and plans can be done through both doors (decisions R34, section 9.3)."""
+"""What is done about packages and the marketplace can be done through both doors (decisions R34, section 9.3)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from graphql import GraphQLInputObjectType, get_named_type
 from pydantic import BaseModel
 
 from resolvers.api import API
-from rest_compat.installhub import OPERATIONS
+from rest_compat import OPERATIONS
+from rest_compat.install_shapes import InstallRequest
 from rest_compat.list_shapes import ConflictAuditRow, HistoryRow, TouchRow
+from rest_compat.operations import Operation
 from rest_compat.wishes import OptionsBody
 
-HUB = "/api/installhub"
+HUB, MARKET = "/api/installhub", "/api/marketplace"
 BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
 
 #: each mutation, and the requests that do the same
 TWINS = {
     "exportPackage": [("POST", f"{HUB}/packages/export")],
-    "planImport": [("POST", f"{HUB}/plans")],
+    "planImport": [("POST", f"{HUB}/plans"), ("POST", f"{MARKET}/packages/{{packageId}}/preview")],
     "importPackage": [("POST", f"{HUB}/packages/import")],
     "resolveConflicts": [
         ("POST", f"{HUB}/packages/{{importId}}/resume"),
@@ -26,9 +28,63 @@ TWINS = {
     ],
     "cancelImport": [("POST", f"{HUB}/imports/{{importId}}/cancel")],
     "retryImport": [("POST", f"{HUB}/imports/{{importId}}/retry")],
+    "installPackage": [("POST", f"{MARKET}/packages/{{packageId}}/install")],
+    "reviewListing": [("POST", f"{MARKET}/packages/{{packageId}}/reviews")],
+    "markReviewHelpful": [("POST", f"{MARKET}/reviews/{{reviewId}}/helpful")],
+    "flagReview": [("POST", f"{MARKET}/reviews/{{reviewId}}/flag")],
+    "moderateReview": [("POST", f"{MARKET}/reviews/{{reviewId}}/moderate")],
+    "subscribeToListing": [("POST", f"{MARKET}/packages/{{packageId}}/subscribe")],
+    "unsubscribeFromListing": [("POST", f"{MARKET}/packages/{{packageId}}/unsubscribe")],
+    "createPublisher": [("POST", f"{MARKET}/publishers")],
+    "verifyPublisher": [("POST", f"{MARKET}/publishers/{{publisherId}}/verify")],
+    "markPublisherOfficial": [("POST", f"{MARKET}/publishers/{{publisherId}}/official")],
+    "suspendPublisher": [("POST", f"{MARKET}/publishers/{{publisherId}}/suspend")],
+    "reinstatePublisher": [("POST", f"{MARKET}/publishers/{{publisherId}}/reinstate")],
+    "addPublisherKey": [("POST", f"{MARKET}/publishers/{{publisherId}}/keys")],
+    "revokePublisherKey": [("POST", f"{MARKET}/publishers/{{publisherId}}/keys/{{keyId}}/revoke")],
+    "validatePackage": [("POST", f"{MARKET}/validate")],
+    "submitPackage": [("POST", f"{MARKET}/submit")],
+    "updateListing": [("PATCH", f"{MARKET}/packages/{{packageId}}")],
+    "deprecateVersion": [("POST", f"{MARKET}/packages/{{packageId}}/versions/{{version}}/deprecate")],
+    "yankVersion": [("POST", f"{MARKET}/packages/{{packageId}}/versions/{{version}}/yank")],
+    "unlistListing": [("POST", f"{MARKET}/packages/{{packageId}}/unlist")],
+    "relistListing": [("POST", f"{MARKET}/packages/{{packageId}}/relist")],
+    "suspendListing": [("POST", f"{MARKET}/packages/{{packageId}}/suspend")],
+    "reinstateListing": [("POST", f"{MARKET}/packages/{{packageId}}/reinstate")],
+    "certifyVersion": [("POST", f"{MARKET}/packages/{{packageId}}/versions/{{version}}/certify")],
+    "revokeCertification": [("POST", f"{MARKET}/packages/{{packageId}}/revoke-certification")],
+    "reviewSubmission": [("POST", f"{MARKET}/submissions/{{submissionId}}/review")],
+    "requestManualReview": [("POST", f"{MARKET}/submissions/{{submissionId}}/request-manual-review")],
+    "decideManualReview": [("POST", f"{MARKET}/submissions/{{submissionId}}/manual-review")],
+    "requestScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception")],
+    "decideScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception/{{exceptionId}}/decide")],
+    "reportVulnerability": [("POST", f"{MARKET}/packages/{{packageId}}/report-vulnerability")],
+    "decideVulnerabilityReport": [("POST", f"{MARKET}/vulnerability-reports/{{reportId}}/decide")],
 }
-#: administration of tenants and artifacts is GraphQL's and the command line's alone (R34)
-WITHOUT_TWIN = {"createTenant", "updateTenant", "changeArtifacts"}
+#: what is GraphQL's and the command line's alone (R34)
+ADMINISTRATION = {"createTenant", "updateTenant", "changeArtifacts"}
+#: a person's notifications, what a tenant is told, and its webhooks (R34)
+NOTICES = {
+    "Query": {"webhooks", "tenantNotices"},
+    "Mutation": {
+        *("markNotificationsRead", "setNotificationChoice", "setTenantNotices"),
+        *("createWebhook", "updateWebhook", "deleteWebhook", "testWebhook"),
+    },
+    "Subscription": {"notifications"},
+}
+#: what is watched, and where a caller without a stream looks
+WATCHED = {
+    "importProgress": f"{HUB}/imports/{{importId}}/events",
+    "importChanges": f"{HUB}/imports",
+    "installProgress": f"{MARKET}/installs/{{installId}}/status",
+}
+
+#: what makes something, so that a request that comes again must not make it twice
+CREATES = {
+    *("exportPackage", "planImport", "importPackage", "retryImport", "installPackage"),
+    *("createPublisher", "submitPackage", "reviewListing"),
+    *("requestManualReview", "requestScanException", "reportVulnerability"),
+}
 
 #: what is asked, and where
 ASKED = {
@@ -38,6 +94,23 @@ ASKED = {
     "importJobs": ("GET", f"{HUB}/imports"),
     "installedPackages": ("GET", f"{HUB}/installed"),
     "plan": ("GET", f"{HUB}/plans/{{planId}}"),
+    "install": ("GET", f"{MARKET}/installs/{{installId}}/status"),
+    "listings": ("GET", f"{MARKET}/packages"),
+    "featuredListings": ("GET", f"{MARKET}/packages/featured"),
+    "listing": ("GET", f"{MARKET}/packages/{{packageId}}"),
+    "reviewsToModerate": ("GET", f"{MARKET}/reviews/moderation"),
+    "publisher": ("GET", f"{MARKET}/publishers/{{publisherId}}"),
+    "submission": ("GET", f"{MARKET}/submissions/{{submissionId}}/status"),
+    "listingTrust": ("GET", f"{MARKET}/packages/{{packageId}}/certification"),
+    "listingAnalytics": ("GET", f"{MARKET}/packages/{{packageId}}/analytics"),
+    "publisherDashboard": ("GET", f"{MARKET}/publishers/{{publisherId}}/dashboard"),
+    "manualReview": ("GET", f"{MARKET}/submissions/{{submissionId}}/manual-review"),
+    "scanException": ("GET", f"{MARKET}/submissions/{{submissionId}}/scan-exception/{{exceptionId}}"),
+    "reviewQueue": ("GET", f"{MARKET}/review-queue"),
+    "manualReviews": ("GET", f"{MARKET}/manual-reviews"),
+    "scanExceptions": ("GET", f"{MARKET}/scan-exceptions"),
+    "vulnerabilityReports": ("GET", f"{MARKET}/vulnerability-reports"),
+    "flaggedListings": ("GET", f"{MARKET}/flagged-packages"),
 }
 #: things of GraphQL's own: identity, tenants, the caller
 ASKED_HERE_ONLY = {"node", "nodes", "tenant", "viewer"}
@@ -50,6 +123,8 @@ OPTIONS = {
 }
 #: REST says with an option what GraphQL says with its input or its mutation; the last one is another name
 SAID_OTHERWISE = {"targetTenantId", "dryRun", "conflictStrategy"}
+#: an install's order: GraphQL's word for what REST has in its body, its path and its headers
+INSTALL = {"tenantId": "targetTenantId", "listingId": "packageId", "idempotencyKey": "Idempotency-Key"}
 #: a list's filter: GraphQL's word for REST's
 FILTER = {"tenantIds": "tenantId", "states": "status", "kinds": "kind", "since": "fromDate", "until": "toDate"}
 
@@ -69,6 +144,30 @@ READ = {
     f"{HUB}/packages/{{importId}}/conflicts/{{conflictId}}/diff": "Conflict.changes",
     f"{HUB}/audit": "Tenant.artifactAudit",
     f"{HUB}/installed": "Query.installedPackages",
+    f"{MARKET}/packages": "Query.listings",
+    f"{MARKET}/packages/featured": "Query.featuredListings",
+    f"{MARKET}/packages/{{packageId}}": "Query.listing",
+    f"{MARKET}/packages/{{packageId}}/versions": "Listing.versions",
+    f"{MARKET}/packages/{{packageId}}/reviews": "Listing.reviews",
+    f"{MARKET}/reviews/moderation": "Query.reviewsToModerate",
+    f"{MARKET}/installs/{{installId}}/status": "Query.install",
+    f"{MARKET}/installed": "InstalledPackage.availableVersion",
+    f"{MARKET}/publishers": "Viewer.publishers",
+    f"{MARKET}/publishers/{{publisherId}}": "Query.publisher",
+    f"{MARKET}/publishers/{{publisherId}}/keys": "Publisher.keys",
+    f"{MARKET}/publishers/{{publisherId}}/submissions": "Publisher.submissions",
+    f"{MARKET}/submissions/{{submissionId}}/status": "Query.submission",
+    f"{MARKET}/submissions/{{submissionId}}/scan-report": "Submission.scanReport",
+    f"{MARKET}/packages/{{packageId}}/certification": "Query.listingTrust",
+    f"{MARKET}/packages/{{packageId}}/analytics": "Query.listingAnalytics",
+    f"{MARKET}/publishers/{{publisherId}}/dashboard": "Query.publisherDashboard",
+    f"{MARKET}/submissions/{{submissionId}}/manual-review": "Query.manualReview",
+    f"{MARKET}/submissions/{{submissionId}}/scan-exception/{{exceptionId}}": "Query.scanException",
+    f"{MARKET}/review-queue": "Query.reviewQueue",
+    f"{MARKET}/manual-reviews": "Query.manualReviews",
+    f"{MARKET}/scan-exceptions": "Query.scanExceptions",
+    f"{MARKET}/vulnerability-reports": "Query.vulnerabilityReports",
+    f"{MARKET}/flagged-packages": "Query.flaggedListings",
     **dict.fromkeys(("/api/processes", "/api/forms", "/api/apps"), "Tenant.artifacts"),
 }
 #: a conflict's row in the audit: GraphQL's place for REST's member
@@ -104,8 +203,13 @@ def is_there(place: str) -> bool:
     return field in fields(type_name)
 
 
+def test_what_only_one_door_offers_is_there():
+    assert fields("Mutation") >= ADMINISTRATION
+    assert [name for kind, names in NOTICES.items() for name in names - fields(kind)] == []
+
+
 def test_every_mutation_about_packages_has_a_twin_at_the_other_door():
-    assert fields("Mutation") - WITHOUT_TWIN == set(TWINS)
+    assert fields("Mutation") - ADMINISTRATION - NOTICES["Mutation"] == set(TWINS)
     assert [route for routes in TWINS.values() for route in routes if route not in BY_ROUTE] == []
 
 
@@ -118,7 +222,7 @@ def test_every_request_that_does_something_has_a_mutation():
 
 
 def test_every_query_about_packages_has_a_route():
-    assert fields("Query") - ASKED_HERE_ONLY == set(ASKED)
+    assert fields("Query") - ASKED_HERE_ONLY - NOTICES["Query"] == set(ASKED)
     assert [route for route in ASKED.values() if route not in BY_ROUTE] == []
 
 
@@ -136,12 +240,9 @@ def test_what_became_of_things_is_told_by_both_doors_alike():
     assert {TOUCH.get(name, name) for name in touch} == fields("ArtifactTouch")
 
 
-@pytest.mark.parametrize("subscription", ["importProgress", "importChanges"])
-def test_what_can_be_watched_is_told_by_routes_too(subscription):
-    routes = {"importProgress": f"{HUB}/imports/{{importId}}/events", "importChanges": f"{HUB}/imports"}
-
-    assert fields("Subscription") == set(routes)
-    assert ("GET", routes[subscription]) in BY_ROUTE
+def test_what_can_be_watched_is_told_by_routes_too():
+    assert fields("Subscription") - NOTICES["Subscription"] == set(WATCHED)
+    assert [path for path in WATCHED.values() if ("GET", path) not in BY_ROUTE] == []
 
 
 def test_both_doors_take_the_same_options():
@@ -149,6 +250,13 @@ def test_both_doors_take_the_same_options():
     there = members(OptionsBody)
 
     assert here == there - SAID_OTHERWISE
+
+
+def test_both_doors_take_the_same_order_of_an_install():
+    here = {INSTALL.get(name, name) for name in fields("InstallRequestInput")} - {"options"}
+    there = members(InstallRequest) - members(OptionsBody)
+
+    assert here == there | {"packageId", "targetTenantId", "Idempotency-Key"}
 
 
 def test_both_doors_filter_imports_by_the_same_things():
@@ -159,10 +267,26 @@ def test_both_doors_filter_imports_by_the_same_things():
 
 
 def test_whatever_creates_something_takes_a_key_at_both_doors():
-    keyed = {"exportPackage": "ExportPackageInput", "retryImport": "RetryImportInput"}
-    keyed |= dict.fromkeys(("planImport", "importPackage"), "ImportRequestInput")
+    keyed = {route for route, operation in BY_ROUTE.items() if "Idempotency-Key" in taken_by(operation)}
+    takes_key = {name for name in TWINS if any("idempotencyKey" in fields(kind) for kind in inputs_of(name))}
 
-    assert [name for name, input_name in keyed.items() if "idempotencyKey" not in fields(input_name)] == []
-    for mutation in keyed:
-        names = {parameter.name for route in TWINS[mutation] for parameter in BY_ROUTE[route].parameters}
-        assert "Idempotency-Key" in names, mutation
+    # a file is sent over REST, whoever imports it
+    assert keyed == {route for name in takes_key for route in TWINS[name]} | {("POST", f"{HUB}/uploads")}
+    assert takes_key == CREATES
+
+
+def taken_by(operation: Operation) -> set[str]:
+    return {parameter.name for parameter in operation.parameters}
+
+
+def inputs_of(mutation: str) -> set[str]:
+    """The input object of a mutation, and those in it."""
+    kind: Any = API._schema.type_map["Mutation"]
+    waiting = [get_named_type(argument.type) for argument in kind.fields[mutation].args.values()]
+    found: set[str] = set()
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, GraphQLInputObjectType) and kind.name not in found:
+            found.add(kind.name)
+            waiting += [get_named_type(field.type) for field in kind.fields.values()]
+    return found

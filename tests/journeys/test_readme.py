@@ -13,18 +13,19 @@ from tests.world import World, a_world
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.compile(r"^```sh curl\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SCOPES = ("installhub:export", "installhub:import", "installhub:read")
+MARKET_SCOPES = ("marketplace:publish", "marketplace:admin", "marketplace:install")
 
 
 async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
     blocks = BLOCKS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     async with a_world(tmp_path / "data") as world:
         await _two_tenants(world)
-        token = world.token(tenants=("acme-dev", "acme-prod"), scopes=SCOPES)
+        token = world.token(tenants=("acme-dev", "acme-prod"), scopes=(*SCOPES, *MARKET_SCOPES))
 
         printed = await _run("\necho '<<<>>>'\n".join(blocks), tmp_path, HUB=world.url, TOKEN=token)
 
     parts = [part.strip() for part in printed.split("<<<>>>")]
-    preview, exported, package, dry_run, imported, sent_ahead, followed, lists, graphql = parts
+    preview, exported, package, dry_run, imported, sent_ahead, followed, lists, graphql, offered, bought = parts
     assert json.loads(preview)["installOrder"] == ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
     assert json.loads(exported)["artifactCount"] == 5
     assert json.loads(package)["packageName"] == "Employee Onboarding"
@@ -38,6 +39,13 @@ async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
     assert (exports["totalCount"], imports["totalCount"]) == (1, 2)
     assert '"refusal":null' in graphql
     assert '"isFinal":true' in graphql
+    publisher, official, submission, listed = _several(offered)
+    assert (publisher["status"], official["status"]) == ("PendingVerification", "Verified")
+    assert (submission["status"], listed["status"]) == ("Queued", "Listed")
+    found, preview_of_install, started, done = _several(bought)
+    assert [item["name"] for item in found["items"]] == ["Employee Onboarding"]
+    assert preview_of_install["packages"][0]["trustLevel"] == "Official"
+    assert (started["status"], done["status"]) == ("InProgress", "Success")
 
 
 def _several(printed: str) -> list[dict[str, Any]]:

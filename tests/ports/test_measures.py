@@ -85,6 +85,7 @@ async def test_uploads_and_messages_are_counted(store):
     found = await measured(store)
 
     assert (found.uploads, found.upload_bytes, found.outbox) == (2, 2 * (5 << 31), 3)
+    assert found.outbox_since == NOON
 
 
 # a small table's plan says nothing on PostgreSQL

@@ -43,9 +43,9 @@ async def _held(store, job, *actions_and_revisions, bases=None):
         await unit.imports.hold(revisions, bases)
 
 
-async def _activated(store, job, origin=ORIGIN):
+async def _activated(store, job):
     async with store.unit(job.tenant_id) as unit:
-        await unit.imports.activate(job.import_id, [an_installed(job)], origin)
+        await unit.imports.activate(job.import_id, [an_installed(job)])
 
 
 async def test_a_plan_is_read_back_with_every_action_in_order(store):
@@ -251,7 +251,7 @@ async def test_a_later_version_takes_the_place_of_the_installed_one(store):
     await _held(store, second)
 
     async with store.unit(ACME) as unit:
-        await unit.imports.activate(second.import_id, [an_installed(second, version="2.0.0")], None)
+        await unit.imports.activate(second.import_id, [an_installed(second, version="2.0.0")])
 
     async with store.view(ACME) as view:
         assert [package.version for package in await view.imports.installed()] == ["2.0.0"]
@@ -427,7 +427,7 @@ async def test_every_question_about_plans_does_not_show_other_tenants(store):
             *(await seen.broken_references(this), await seen.unreadable(this), await seen.drift(this)),
             *(await seen.audit_of(this), await seen.discard(this), await seen.installed()),
         ]
-        await seen.activate(this, [], ORIGIN)
+        await seen.activate(this, [an_installed(job)])
         assert await seen.merge_bases("starter", "tenant-source") == {}
         assert await unit.artifacts.heads(["rule-1"]) == {}
 

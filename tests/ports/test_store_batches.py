@@ -144,7 +144,7 @@ async def test_reports_and_audit_entries_are_those_of_each_import(store):
         reports = await view.batches.scan_reports(ids)
         audit = await view.batches.audit(ids)
 
-    assert reports == {job.import_id: {"of": job.import_id} for job in jobs}
+    assert reports == {job.import_id: [{"of": job.import_id}, {"second": True}] for job in jobs}
     assert audit == entries
 
 
@@ -236,7 +236,7 @@ async def test_changed_artifacts_of_installed_packages_are_counted(store):
         async with store.unit(tenant_id) as unit:
             await unit.imports.save_plan(plan)
             await unit.imports.hold(mine)
-            await unit.imports.activate(job.import_id, [], None)
+            await unit.imports.activate(job.import_id, [])
     await saved(store, *(a_revision(f"rule-{n}", number=2, origin=ORIGIN) for n in (1, 2)))
 
     # more names than one statement looks for

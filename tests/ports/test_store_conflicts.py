@@ -47,7 +47,7 @@ async def brought(store, action, new=None, *, day=0, state=ImportState.SUCCEEDED
         if new is not None:
             await unit.imports.hold([replace(new, import_id=job.import_id)])
         if state is ImportState.SUCCEEDED and job.mode is ImportMode.APPLY:
-            await unit.imports.activate(job.import_id, [an_installed(job)], None)
+            await unit.imports.activate(job.import_id, [an_installed(job)])
         named = {"package_name": "Starter", "package_version": f"1.{day}.0"}
         event = progress(10, kind=EventKind.ENDED, state=state)
         await unit.imports.advance(Step(job.import_id, job.fence, (event,), {"state": state, "ended_at": at, **named}))

@@ -74,7 +74,8 @@ async def test_an_import_is_counted_by_its_end_its_stages_and_its_events(world):
     assert values["installhub_request_seconds_count", ("/api/installhub/packages/import",)] == 1
     assert values["installhub_event_lag_seconds_count", ()] > 0
     assert values["installhub_lease_takeovers_total", ()] == 0
-    assert values["installhub_outbox_messages", ()] == 1
+    assert ("installhub_outbox_messages", ()) in values
+    assert values["installhub_outbox_age_seconds", ()] >= 0
     assert values["process_resident_memory_bytes", ()] > 0
 
 

@@ -10,7 +10,7 @@ from domain.import_model import (
     ImportOptions,
 )
 from domain.model import Actor, ImportId, PlanId, name_key
-from domain.plan import Inventory, PlanRequest, draft, plan_of, settle
+from domain.plan import Inventory, PlanRequest, draft, following_conflict, plan_of, settle
 from tests.clocks import NOON
 from tests.makers import (
     TARGET,
@@ -42,6 +42,7 @@ def a_request(plan_id="plan-1", **fields):
         options=ImportOptions(**fields),
         decisions=known.get("decisions", {}),
         conflict_keys=known.get("conflict_keys", {}),
+        next_conflict=following_conflict(known.get("conflict_keys", {}).values()),
     )
 
 
@@ -50,7 +51,7 @@ def planned(bundle, inventory, bodies=None, **fields):
     made = draft(bundle, inventory, a_request(**fields))
     for place, head in made.unsettled:
         settle(made, place, (bodies or {}).get(head.artifact_id) if head else None)
-    return made, plan_of(made, [], now=NOON, plan_days=7)
+    return made, plan_of([made], [], now=NOON, plan_days=7)
 
 
 def kinds(plan):

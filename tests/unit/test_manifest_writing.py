@@ -10,7 +10,7 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.manifest import content_checksum, read_manifest
-from domain.manifest_writing import README_BYTES_MAX, manifest_bytes, manifest_of, readme_of
+from domain.manifest_writing import README_BYTES_MAX, manifest_bytes, manifest_of, readme_of, restated_readme
 from domain.model import ArtifactEntry, ArtifactId, Binding, Manifest, PackageDependency, PackageId, PackageType
 
 HASH = "sha256:" + "0123456789abcdef" * 4
@@ -178,3 +178,26 @@ def test_the_readme_can_be_hashed_into_the_manifest_that_it_was_made_for():
     hashed = a_manifest(readme_hash="sha256:" + hashlib.sha256(readme.encode()).hexdigest())
 
     assert readme_of(hashed) == readme
+
+
+def test_a_readme_is_restated_in_its_two_volatile_lines_and_nowhere_else():
+    before = a_manifest()
+    after = a_manifest(exported_by="packages_of@publisher.example", exported_at="2026-06-01T09:00:00Z")
+
+    assert restated_readme(readme_of(before), before, after) == readme_of(after)
+
+
+def test_a_readme_of_an_authors_own_is_not_restated():
+    own = "# Mine\n\nWritten by hand, exported by nobody.\n"
+
+    assert restated_readme(own, a_manifest(), a_manifest(exported_by="packages@publisher.example")) == own
+
+
+def test_a_restated_readme_stays_within_64_kib():
+    before, after = a_manifest(), a_manifest(exported_by="packages@a-rather-long-name.publisher.example")
+    readme = readme_of(before)
+    full = readme + "é" * ((README_BYTES_MAX - len(readme.encode())) // 2)
+
+    restated = restated_readme(full, before, after).encode()
+
+    assert README_BYTES_MAX - 2 < len(restated) <= README_BYTES_MAX

@@ -254,7 +254,7 @@ def test_the_plan_hash_knows_no_time_and_no_order_of_planning(check):
     bundle = check(a_bundle(*a_suite()))
     made, first = planned(bundle, an_inventory(a_head("ent-1", "EntitySchema 44")), default_strategy=REPLACE)
 
-    later = plan_of(made, [], now=NOON + timedelta(days=1), plan_days=3)
+    later = plan_of([made], [], now=NOON + timedelta(days=1), plan_days=3)
     _, again = planned(bundle, an_inventory(a_head("ent-1", "EntitySchema 44")), default_strategy=REPLACE)
 
     assert first.plan_hash == later.plan_hash == again.plan_hash
@@ -293,7 +293,7 @@ def test_what_was_found_outside_of_planning_comes_first_and_is_sorted_by_its_wei
     made = draft(bundle, an_inventory(), a_request())
     outside = [Problem(ErrorCode.UNSTABLE_VERSION, "w"), Problem(ErrorCode.MISSING_PACKAGE_DEPENDENCY, "b")]
 
-    plan = plan_of(made, outside, now=NOON, plan_days=7)
+    plan = plan_of([made], outside, now=NOON, plan_days=7)
 
     assert (codes(plan.warnings), codes(plan.blockers)) == (
         [ErrorCode.UNSTABLE_VERSION],

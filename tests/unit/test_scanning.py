@@ -25,6 +25,7 @@ from domain.scanning import (
     scan_artifact,
     scan_text,
     secret_paths,
+    together,
 )
 from domain.scanning.report import result_of
 from domain.scanning.trigger import FOREIGN_BLANKS, INVISIBLE, plain, suspected
@@ -408,3 +409,19 @@ def test_a_thousand_clean_artifacts_are_scanned_in_passing():
 
     assert (findings, len(raw) > 9_000) == ([], True)
     assert spent < 1.0, f"{spent:.2f} s; about 0.06 s on a quiet machine"
+
+
+def test_reports_of_several_packages_together_are_the_worst_of_them_with_all_findings():
+    one, other = (
+        report("pkg-1", "1.0.0", found, scanned_at=NOON, duration_ms=2).to_stored()
+        for found in ([], scan_text("README.md", AWS_KEY))
+    )
+
+    worst_first, worst_last = together([other, one]), together([one, other | {"packageId": "pkg-2"}])
+
+    assert together([one]) is one
+    assert (worst_first["packageId"], worst_last["packageId"]) == ("pkg-1", "pkg-2")
+    for found in (worst_first, worst_last):
+        assert found["overallResult"] == other["overallResult"] != "PASS"
+        assert found["checkResults"] == other["checkResults"]
+        assert (found["summary"], found["durationMs"]) == (other["summary"], 4)

@@ -14,8 +14,9 @@ branch_labels = None
 depends_on = None
 
 _TABLES = (
-    *("publisher", "publisher_key", "listing", "listing_version", "submission", "scan_exception", "listing_review"),
-    *("review_mark", "listing_install", "listing_subscription", "vulnerability_report", "hub_metadata", "hub_trust"),
+    *("publisher", "publisher_key", "listing", "listing_version", "submission", "scan_exception", "manual_review"),
+    *("listing_review", "review_mark", "listing_install", "listing_subscription", "vulnerability_report"),
+    *("hub_metadata", "hub_trust"),
 )
 _SEARCH = {
     "sqlite": (
@@ -32,6 +33,7 @@ listing_id UNINDEXED, name, description, tags, tokenize = 'unicode61 remove_diac
 def upgrade() -> None:
     op.add_column("import_package", sa.Column("offer", _text()))
     op.add_column("import_job", sa.Column("install", _text()))
+    op.add_column("installed_package", sa.Column("powers", _text()))
     _hub()
     _people()
     for statement in _SEARCH[op.get_bind().dialect.name]:
@@ -42,6 +44,7 @@ def downgrade() -> None:
     op.execute("DROP TABLE listing_search")
     for table in reversed(_TABLES):
         op.drop_table(table)
+    op.drop_column("installed_package", "powers")
     op.drop_column("import_job", "install")
     op.drop_column("import_package", "offer")
 
@@ -160,6 +163,7 @@ def _hub() -> None:
         sa.Column("reviewed_by", _text()),
         sa.Column("is_fast_track", sa.Boolean(), nullable=False),
         sa.Column("lease_until", sa.Double(), nullable=False, server_default=sa.text("0")),
+        sa.Column("attempt", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.PrimaryKeyConstraint("submission_id", name="pk_submission"),
         sa.ForeignKeyConstraint(["publisher_id"], ["publisher.publisher_id"], name="fk_submission_publisher_id"),
     )
@@ -179,6 +183,16 @@ def _hub() -> None:
         ),
     )
     op.create_index("ix_scan_exception_submission", "scan_exception", ["submission_id"])
+    op.create_table(
+        "manual_review",
+        *_words("request_id", "tenant_id", "submission_id", "explanation", "status", "details", "asked_at", "asked_by"),
+        sa.Column("decided_at", _text()),
+        sa.Column("decided_by", _text()),
+        sa.PrimaryKeyConstraint("request_id", name="pk_manual_review"),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.submission_id"], name="fk_manual_review_submission_id"),
+    )
+    op.create_index("ix_manual_review_submission", "manual_review", ["submission_id", "request_id"])
+    op.create_index("ix_manual_review_status", "manual_review", ["status", "request_id"])
 
 
 def _people() -> None:
