@@ -101,6 +101,25 @@ def _members(job: ImportJob, manifests: Sequence[Manifest]) -> dict[str, Any]:
     return {"packages": rows} if rows else {}
 
 
+def consent(job: ImportJob) -> dict[str, Any]:
+    """What the audit keeps of an install: its packages, how far each is trusted, and what was agreed to (R6)."""
+    if job.install is None:
+        return {}
+    rows = [
+        {
+            "packageName": offer.name,
+            "version": offer.version,
+            "packageId": offer.listing_id,
+            "publisher": offer.publisher_name,
+            "trustLevel": offer.trust_level.wire,
+            "checksum": offer.checksum,
+        }
+        for offer in (package.offer for package in job.packages)
+        if offer
+    ]
+    return {"packages": rows, "acknowledged": job.install.acknowledged}
+
+
 def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
     """What a plan with its actions says, whoever asks for it and when."""
     return {

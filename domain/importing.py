@@ -278,7 +278,7 @@ class Importer:
             for offer in sorted((one.offer for one in job.packages if one.offer), key=lambda one: one.listing_id):
                 await unit.imports.count_install(offer.listing_id, offer.version, now)
             details = {"package": manifest.name, "version": manifest.version, "counts": outcome["counts"]}
-            details |= {"conflicts": outcome["conflictReport"]["conflicts"]}
+            details |= {"conflicts": outcome["conflictReport"]["conflicts"], **import_outcome.consent(job)}
             await unit.imports.audit(self._entry(job, "import.activated", details))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": ImportState.SUCCEEDED.value})
 
@@ -303,7 +303,7 @@ class Importer:
         changes = {
             "state": ImportState.WAITING_FOR_DECISIONS,
             "expires_at": expires,
-            "outcome": {"conflictReport": report},
+            "outcome": {"conflictReport": report, **run.powers},
         }
         async with run.writing(changes) as unit:
             await unit.imports.audit(self._entry(run.job, "import.waiting", report))

@@ -25,7 +25,7 @@ from domain.import_model import (
     ImportState,
     Progress,
 )
-from domain.import_outcome import on_behalf_of, reported_conflicts
+from domain.import_outcome import consent, on_behalf_of, reported_conflicts
 from domain.limits import Installation
 from domain.market.model import InstallWish
 from domain.market.trust import require_trusted
@@ -124,9 +124,9 @@ class Line:
             event = NewEvent(EventKind.QUEUED, Progress(None, 0, None, 0.0), text, ImportState.QUEUED)
             await unit.imports.submit(job, event)
             await remember(unit, request, {"importId": job.import_id}, job.submitted_at)
-            named = on_behalf_of(job)
-            if named or order.tenant_id not in caller.tenants:
-                await unit.imports.audit(self._entry(caller, job, "import.submitted", named))
+            told = {**on_behalf_of(job), **consent(job)}
+            if told or order.tenant_id not in caller.tenants:
+                await unit.imports.audit(self._entry(caller, job, "import.submitted", told))
         self._observer.submitted(job)
         return job
 

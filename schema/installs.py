@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import strawberry
 
 from domain import import_model
 from domain.import_model import ImportState
 from domain.market.installs import estimate, install_id
 from domain.market.model import Offer, TrustLevel
+from domain.market.powers import powers_from
 from domain.model import name_key
 from schema.context import Info
 from schema.fields import described
@@ -43,6 +47,36 @@ class InstallMember:
         )
 
 
+@strawberry.type(description="Places of one entity.")
+class EntityUse:
+    entity: str = strawberry.field(description="The entity's name, or its id where the name is not known.")
+    entity_fields: list[str] = strawberry.field(description="Its fields; `*` stands for all of them.")
+
+    @classmethod
+    def all_of(cls, uses: Mapping[str, frozenset[str]], names: Mapping[str, str]) -> list[EntityUse]:
+        return [cls(entity=names.get(one, one), entity_fields=sorted(fields)) for one, fields in sorted(uses.items())]
+
+
+@strawberry.type(description="What packages are able to do once they are installed, as far as their artifacts say so.")
+class Powers:
+    hosts: list[str] = strawberry.field(description="Outside hosts that they may call; `*` stands for any.")
+    reads: list[EntityUse] = strawberry.field(description="What they read.")
+    writes: list[EntityUse] = strawberry.field(description="What they write.")
+    agent_tools: list[str] = strawberry.field(description="Tools that their agents use.")
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any] | None) -> Powers | None:
+        if row is None:
+            return None
+        powers = powers_from(row)
+        return cls(
+            hosts=sorted(powers.hosts),
+            reads=EntityUse.all_of(powers.reads, powers.entities),
+            writes=EntityUse.all_of(powers.writes, powers.entities),
+            agent_tools=sorted(powers.agent_tools),
+        )
+
+
 @strawberry.type(description="Bringing a package of the marketplace into a tenant, with all that it needs.")
 class Install(Node):
     listing_id: strawberry.ID = strawberry.field(description="The listing that was asked for.")
@@ -50,6 +84,12 @@ class Install(Node):
     state: ImportState = strawberry.field(description="Where it stands.")
     members: list[InstallMember] = strawberry.field(description="What it brings, what is needed first.")
     failure: Failure | None = strawberry.field(description="How it ended badly.")
+    powers: Powers | None = strawberry.field(
+        description="What its packages will be able to do; null until it is planned."
+    )
+    new_powers: Powers | None = strawberry.field(
+        description="What of that their versions in the tenant cannot do; null until it is planned."
+    )
     job: strawberry.Private[import_model.ImportJob]
 
     @described("The tenant it brings artifacts into.", upward("Tenant", "tenants"))
@@ -75,6 +115,7 @@ class Install(Node):
     @classmethod
     def of(cls, job: import_model.ImportJob) -> Install:
         offers = [package.offer for package in job.packages if package.offer]
+        outcome = job.outcome or {}
         return cls(
             id=strawberry.ID(install_id(job)),
             listing_id=strawberry.ID(offers[-1].listing_id),
@@ -82,6 +123,8 @@ class Install(Node):
             state=job.shown_state,
             members=[InstallMember.of(offer, offers) for offer in offers],
             failure=Failure.of(job.failure) if job.failure else None,
+            powers=Powers.of(outcome.get("powers")),
+            new_powers=Powers.of(outcome.get("newPowers")),
             job=job,
         )
 

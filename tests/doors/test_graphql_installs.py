@@ -9,6 +9,7 @@ import pytest
 
 from domain.market.model import TrustLevel
 from tests.doors.graphql_world import Asking, asking
+from tests.makers import an_artifact
 from tests.market import Published, published
 from tests.world import a_world
 
@@ -22,6 +23,8 @@ PLAN = """mutation($input: PlanImportInput!) { planImport(input: $input) {
   importJob { id isDryRun install { id } } refusal { code } } }"""
 LOOK = """query($id: ID!) { install(id: $id) {
   id state failure { code } progress { percent } importJob { id install { id } } } }"""
+POWERS = """query($id: ID!) { install(id: $id) { powers { hosts reads { entity entityFields } agentTools }
+  newPowers { hosts } } }"""
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 PROGRESS = """subscription($id: ID!, $after: Int! = 0) { installProgress(installId: $id, after: $after) {
   seq state isFinal progress { stage } } }"""
@@ -91,6 +94,23 @@ async def test_a_plan_of_an_install_is_an_import_that_stops_there(world):
         "query($id: ID!) { importJob(id: $id) { plan { counts { create } problems { code } } } }", id=job["id"]
     )
     assert shown["importJob"]["plan"]["counts"]["create"] == 2
+
+
+async def test_what_packages_will_be_able_to_do_is_told_and_what_of_it_is_new(world):
+    caller = asking(world, TARGET, scopes=SCOPES)
+    agent = an_artifact("agent-1", name="Helper", mcpServers=[{"serverUrl": "https://tools.example"}])
+    listing = await published(world, name="Agents", artifacts=[agent])
+    first = await caller.data(INSTALL, input={"request": _request(listing)})
+    await _events(caller, first["installPackage"]["install"]["id"])
+
+    again = await caller.data(INSTALL, input={"request": _request(listing)})
+    await _events(caller, again["installPackage"]["install"]["id"])
+    one, other = [
+        (await caller.data(POWERS, id=made["installPackage"]["install"]["id"]))["install"] for made in (first, again)
+    ]
+
+    assert one["powers"]["hosts"] == one["newPowers"]["hosts"] == other["powers"]["hosts"] == ["tools.example"]
+    assert other["newPowers"]["hosts"] == []
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,20 @@ async def test_one_package_that_fails_takes_all_others_with_it(inside):
     assert await versions_of(inside) == {}
 
 
+async def test_the_audit_keeps_what_was_agreed_to_and_how_far_it_is_trusted(inside):
+    await published(inside, name="Core")
+    suite = await published(inside, name="Suite", trust=CERTIFIED, dependencies=[("Core", "1.0.0", None)])
+
+    job = await installed(inside, suite)
+
+    entries = {entry.action: entry.details for entry in await inside.services.records.audit(INSTALLER, job)}
+    for action in ("import.submitted", "import.activated"):
+        told = [(row["packageName"], row["trustLevel"], row["publisher"]) for row in entries[action]["packages"]]
+        assert told == [("Core", "Community", "Northwind"), ("Suite", "Certified", "Northwind")]
+        assert [row["checksum"] for row in entries[action]["packages"]][1] == suite.offer.checksum
+        assert entries[action]["acknowledged"] is True
+
+
 async def test_what_is_installed_already_is_not_brought_again(inside):
     core = await published(inside, name="Core", trust=CERTIFIED)
     suite = await published(inside, name="Suite", trust=CERTIFIED, dependencies=[("Core", "1.0.0", None)])
