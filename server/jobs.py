@@ -37,6 +37,8 @@ class Rhythm:
     renewal: float = 10.0
     #: looks for jobs and lost leases even if no bell rang
     look: float = 5.0
+    #: what is told to people may wait so long for more of its kind: writing it takes turns with imports
+    gather: float = 0.25
     sweep: float = 60.0
     #: goes through all stored bytes
     tidy: float = 3600.0
@@ -101,7 +103,7 @@ class Worker:
         # whoever looks rings for the others once something was sent: an idle server looks as one
         others = [*[(POST, post.send_mails)] * (_MAILERS - 1), *[(POST, post.tell_webhooks)] * (_MESSENGERS - 1)]
         tasks = [
-            asyncio.create_task(_when_it_rings(self._bell, topic, repair, seconds))
+            asyncio.create_task(_when_it_rings(self._bell, topic, repair, seconds, gather=rhythm.gather))
             for work, seconds in ((looking, rhythm.look), (others, rhythm.sweep))
             for topic, repair in work
         ]
@@ -220,12 +222,15 @@ async def _again_and_again(repair: Callable[[], Awaitable[int]], seconds: float)
         await asyncio.sleep(seconds)
 
 
-async def _when_it_rings(bell: Bell, topic: str, repair: Callable[[], Awaitable[int]], seconds: float) -> None:
-    """At once, whenever the bell rings, and now and then in case that it was not heard."""
+async def _when_it_rings(
+    bell: Bell, topic: str, repair: Callable[[], Awaitable[int]], seconds: float, *, gather: float = 0.0
+) -> None:
+    """At once, ``gather`` seconds after the bell rings, and now and then in case that it was not heard."""
     async with bell.listen(topic) as rung:
         while True:
             await _tried(repair)
             await rung.wait(seconds)
+            await asyncio.sleep(gather)
 
 
 async def _tried(repair: Callable[[], Awaitable[int]]) -> None:
