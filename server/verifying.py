@@ -8,13 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from domain import scanning, strict_json
-from domain.archive import open_archive
-from domain.artifact_types import FOLDERS
+from domain import scanning
 from domain.bundle import read_bundle
-from domain.entry_names import MANIFEST
 from domain.errors import Problem, Refusal
 from domain.limits import Limits
+from domain.market.arrived import manifest_tree
 from domain.market.signatures import key_id, signature_problems
 from domain.model import TenantId, TenantPlan
 from domain.scanning.report import result_of
@@ -106,10 +104,7 @@ def checked(bundle: Path) -> Checked:
     with bundle.open("rb") as source, TemporaryDirectory(prefix="installhub-") as folder:
         with Spool(Path(folder) / "spool") as spool:
             found = read_bundle(source, spool, limits=limits, target=_NO_TENANT)
-        source.seek(0)
-        archive = open_archive(source, limits.archive, folders=FOLDERS)
-        raw = archive.read(archive.entries[MANIFEST])
-    tree: Any = strict_json.read(raw, max_values=strict_json.MANIFEST_VALUES)
+        tree = manifest_tree(source, limits.archive)
     return Checked(tree, bundle.stat().st_size, found.warnings, found.findings)
 
 

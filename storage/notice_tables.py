@@ -17,16 +17,12 @@ from sqlalchemy import (
 )
 
 from domain.notices.model import DeliveryState, NoticeKind
-from storage.sql import Choice, Json, Moment, Who, Words
-from storage.tables import METADATA
+from storage.sql import Choice, Json, Moment, Who
+from storage.tables import METADATA, words
 
 KIND = Choice(NoticeKind)
 STATE = Choice(DeliveryState)
 _WAITING = "state = 'Waiting'"
-
-
-def _words(name: str, *, key: bool = False, optional: bool = False) -> Column[str]:
-    return Column(name, Words(), primary_key=key, nullable=optional)
 
 
 def _number(name: str) -> Column[int]:
@@ -37,15 +33,15 @@ notification = Table(
     "notification",
     METADATA,
     Column("number", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
-    _words("notification_id"),
-    _words("tenant_id"),
-    _words("identity"),
+    words("notification_id"),
+    words("tenant_id"),
+    words("identity"),
     Column("at", Moment(), nullable=False),
     Column("kind", KIND, nullable=False),
-    _words("title"),
-    _words("body"),
-    _words("link"),
-    _words("import_id", optional=True),
+    words("title"),
+    words("body"),
+    words("link"),
+    words("import_id", optional=True),
     #: 0: told by mail only; a number, because the databases spell truth differently in index conditions
     Column("is_shown", SmallInteger(), nullable=False),
     Column("read_at", Moment()),
@@ -61,8 +57,8 @@ IS_SHOWN = notification.c.is_shown == literal_column("1")
 notice_choice = Table(
     "notice_choice",
     METADATA,
-    _words("tenant_id", key=True),
-    _words("identity", key=True),
+    words("tenant_id", key=True),
+    words("identity", key=True),
     Column("kind", KIND, primary_key=True),
     Column("in_app", Boolean(), nullable=False),
     Column("email", Boolean(), nullable=False),
@@ -71,7 +67,7 @@ notice_choice = Table(
 notice_setting = Table(
     "notice_setting",
     METADATA,
-    _words("tenant_id", key=True),
+    words("tenant_id", key=True),
     Column("kind", KIND, primary_key=True),
     Column("in_app", Boolean(), nullable=False),
     Column("email", Boolean(), nullable=False),
@@ -80,15 +76,15 @@ notice_setting = Table(
 mail = Table(
     "mail",
     METADATA,
-    _words("mail_id", key=True),
-    _words("tenant_id"),
-    _words("notification_id"),
-    _words("address"),
+    words("mail_id", key=True),
+    words("tenant_id"),
+    words("notification_id"),
+    words("address"),
     Column("state", STATE, nullable=False),
     _number("attempts"),
     #: database seconds: when it is tried next; somebody has it until then
     Column("due", Double(), nullable=False),
-    _words("error"),
+    words("error"),
     Column("created_at", Moment(), nullable=False),
     Column("ended_at", Moment()),
     Index("ix_mail_due", "due", sqlite_where=text(_WAITING), postgresql_where=text(_WAITING)),
@@ -98,11 +94,11 @@ mail = Table(
 webhook = Table(
     "webhook",
     METADATA,
-    _words("webhook_id", key=True),
-    _words("tenant_id"),
-    _words("url"),
+    words("webhook_id", key=True),
+    words("tenant_id"),
+    words("url"),
     Column("kinds", Json(), nullable=False),
-    _words("secret"),
+    words("secret"),
     Column("old_secrets", Json(), nullable=False),
     Column("is_enabled", Boolean(), nullable=False),
     Column("created_at", Moment(), nullable=False),
@@ -120,17 +116,17 @@ webhook = Table(
 webhook_delivery = Table(
     "webhook_delivery",
     METADATA,
-    _words("delivery_id", key=True),
-    _words("tenant_id"),
-    _words("webhook_id"),
+    words("delivery_id", key=True),
+    words("tenant_id"),
+    words("webhook_id"),
     Column("seq", Integer(), nullable=False),
     Column("kind", KIND, nullable=False),
-    _words("body"),
+    words("body"),
     Column("created_at", Moment(), nullable=False),
     Column("state", STATE, nullable=False),
     _number("attempts"),
     Column("status", Integer()),
-    _words("error"),
+    words("error"),
     Column("ended_at", Moment()),
     UniqueConstraint("webhook_id", "seq"),
     Index("ix_webhook_delivery_waiting", "webhook_id", "seq", sqlite_where=text(_WAITING),
