@@ -25,6 +25,7 @@ from domain.ports import POST
 from storage.market_tables import listing, listing_subscription
 from storage.notice_rows import WEBHOOK, delivery_row, mail_id_of, notification_row, webhook_of
 from storage.notice_tables import mail, notice_choice, notice_setting, notification, webhook, webhook_delivery
+from storage.remote_tables import remote_subscription
 from storage.session import Session
 from storage.sql import DatabaseSeconds, chunks
 from storage.tables import import_job, installed_package, outbox
@@ -37,12 +38,13 @@ _FORGET = delete(outbox).where(outbox.c.message_id.in_(bindparam("numbers", expa
 _NAMES = select(listing.c.listing_id, listing.c.name).where(
     listing.c.listing_id.in_(bindparam("listings", expanding=True))
 )
-_subscribed, _installed = listing_subscription.c, installed_package.c
-_SUBSCRIBERS = select(
-    _subscribed.tenant_id, _subscribed.listing_id, _subscribed.identity, _subscribed.subscribed_by
-).where(
-    _subscribed.tenant_id.in_(bindparam("tenants", expanding=True)),
-    _subscribed.listing_id.in_(bindparam("listings", expanding=True)),
+_installed = installed_package.c
+_SUBSCRIBERS, _SUBSCRIBERS_ELSEWHERE = (
+    select(kept.c.tenant_id, kept.c.listing_id, kept.c.identity, kept.c.subscribed_by).where(
+        kept.c.tenant_id.in_(bindparam("tenants", expanding=True)),
+        kept.c.listing_id.in_(bindparam("listings", expanding=True)),
+    )
+    for kept in (listing_subscription, remote_subscription)
 )
 #: what is installed came from a listing when publisher and name are its own (decisions R4)
 _INSTALLERS = (
@@ -103,7 +105,8 @@ class Outbox:
         return names
 
     async def subscribers(self, shelves: Collection[Shelf]) -> dict[Shelf, list[Person]]:
-        return await self._people(_SUBSCRIBERS, shelves)
+        # a listing is offered by one hub: no shelf is in both
+        return await self._people(_SUBSCRIBERS, shelves) | await self._people(_SUBSCRIBERS_ELSEWHERE, shelves)
 
     async def installers(self, shelves: Collection[Shelf]) -> dict[Shelf, list[Person]]:
         return await self._people(_INSTALLERS, shelves)

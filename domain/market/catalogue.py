@@ -1,8 +1,9 @@
 """Looking for packages: search, front page, and the page of a listing (installhub.md section 10.2).
 
-Everybody sees what is listed or deprecated and has a version that passed its scan. What is unlisted, suspended or has
-no such version is seen by its publisher's people, by those who run the market, and by tenants that installed it; to
-all others it is as unknown as what never was. Callers are ``None`` where nobody signed in.
+Everybody sees what is listed or deprecated and has a version that passed a scan by the rules of today (security.md
+section 3.3). What is unlisted, suspended or has no such version is seen by its publisher's people, by those who run the
+market, and by tenants that installed it; to all others it is as unknown as what never was. Only of what waits to be
+scanned again, because the rules changed, everybody is told so. Callers are ``None`` where nobody signed in.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from domain.rows import Page, Slice
 
 FEATURED_MAX = 10
 STARS_MAX = 5
+#: what waits for a scan by new rules is worth another look after so long
+RESCAN_SECONDS = 30
 _PASSED = frozenset({"PASS", "WARN"})
 _by_version = cmp_to_key(versions.compare)
 
@@ -120,11 +123,25 @@ class Catalogue:
             return await _shown(unit.catalogue, caller, list(heads.values()))
 
     async def get(self, caller: Caller | None, listing_id: str) -> Shown:
-        """A listing, or ``NotFound``."""
+        """A listing. Raises ``NotFound``, and ``RescanPending`` for what waits to be scanned by new rules."""
         shown = await self.shown(caller, [listing_id])
         if not shown:
+            await self.demand_scanned(listing_id)
             raise no_listing()
         return shown[ListingId(listing_id)]
+
+    async def demand_scanned(self, listing_id: str) -> None:
+        """Refuse with ``RescanPending`` a listing that was open to everybody until the rules of scans changed."""
+        async with self._store.platform_view() as unit:
+            heads = await unit.catalogue.heads([listing_id])
+            known = await unit.catalogue.versions(heads)
+        is_waiting = any(
+            head.state in OFFERED and any(_waits(version) for version in known.get(head.listing_id, ()))
+            for head in heads.values()
+        )
+        if is_waiting:
+            text = "The rules of the security scan changed. This package is shown again once it was scanned by them."
+            raise refuse(ErrorCode.RESCAN_PENDING, text, "packageId", retryAfter=RESCAN_SECONDS)
 
     async def texts(self, listings: Collection[Shown]) -> dict[ListingId, ListingTexts]:
         """Their long texts."""
@@ -172,8 +189,13 @@ def no_listing() -> Refusal:
 
 
 def is_offered(version: VersionHead) -> bool:
-    """Whether everybody may see a version: it is listed or deprecated, and its scan let it pass (X24)."""
-    return version.state in OFFERED and version.scan_result in _PASSED
+    """Whether everybody may see a version: it is listed or deprecated, and a scan of today let it pass (X24)."""
+    return version.state in OFFERED and version.scan_result in _PASSED and not version.is_rescan_pending
+
+
+def _waits(version: VersionHead) -> bool:
+    """Whether the rules of today alone are missing."""
+    return version.state in OFFERED and version.scan_result in _PASSED and version.is_rescan_pending
 
 
 async def _shown(

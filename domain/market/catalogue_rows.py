@@ -19,6 +19,7 @@ from domain.market.model import (
 )
 from domain.model import Actor, PackageType, TenantId
 from domain.rows import Page, Slice
+from domain.scanning import RULES_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class ListingTexts:
 
 @dataclass(frozen=True, slots=True)
 class VersionHead:
-    """A version of a listing, without its manifest and its scan report."""
+    """A version of a listing, without its manifest and its scan report. ``rules_version``: what it was scanned by."""
 
     listing_id: ListingId
     version: str
@@ -80,6 +81,12 @@ class VersionHead:
     platform_version: str
     scan_result: str
     scanned_at: datetime
+    rules_version: str
+
+    @property
+    def is_rescan_pending(self) -> bool:
+        """Whether the rules changed since its scan; until it is scanned again, no result of it counts."""
+        return self.rules_version != RULES_VERSION
 
 
 @dataclass(frozen=True, slots=True)

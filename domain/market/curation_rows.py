@@ -255,8 +255,13 @@ class SafetyRows(Protocol):
     async def close_report(self, report_id: str, status: ReportStatus) -> bool:
         """False when it was closed before."""
 
-    async def due_scans(self, rules_version: str, before: datetime, *, most: int) -> list[DueScan]:
-        """Versions that can be installed, scanned by other rules or before this time; other rules first."""
+    async def due_scans(
+        self, rules_version: str, before: datetime, *, unfinished_before: datetime, most: int
+    ) -> list[DueScan]:
+        """Versions that can be installed, scanned by other rules or before this time; other rules first.
+
+        Scans that came to no end are due when they were made before ``unfinished_before``.
+        """
 
     async def note_scan(self, due: DueScan, scan: NewScan) -> bool:
         """Keep the outcome; False when somebody else scanned it meanwhile."""

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log
 from statistics import median
 
 from domain import policy
 from domain.access import Caller, Reach
 from domain.errors import ErrorCode, Refusal, refuse, refuse_if
-from domain.import_model import ImportJob, ImportKind, ImportOptions, ImportPackage, InstalledPackage
+from domain.import_model import ImportJob, ImportKind, ImportPackage, InstalledPackage
 from domain.line import ImportOrder, Line, admit
 from domain.market.model import InstallId, InstallWish, Offer
 from domain.market.own_hub import hub_of
 from domain.market.resolving import NAMES_MAX, asked_offer, resolved, too_many, wanted_names
 from domain.market.trust import require_install, require_permitted, require_trusted
 from domain.model import BlobKey, ImportId, TenantId, name_key
+from domain.options import ImportOptions
 from domain.ports import Ports
 from domain.records import Records
 from domain.repeating import once
@@ -73,22 +74,22 @@ class Installs:
         """
         admit(caller, order.options)
         require_install(caller)
-        request = once(caller, key, "install", order.options, order.wish, None)
+        request = once(caller, key, "install", order.options, order.wish.asked, None)
         if made := await self._line.made(order.tenant_id, request):
             return made
         async with self._store.platform_view() as platform:
             await active_tenant(platform.tenants, order.tenant_id)
             installed = await platform.of(order.tenant_id).imports.installed()
-        asked = asked_offer(await self._hub.offers_of(order.wish.listing_id), order.wish.version, installed)
-        require_permitted(caller, [asked])
-        offers = await self._resolved(asked, installed)
+        offers, index_version = await self._found(caller, order.wish, installed)
+        asked = offers[-1]
         if order.options.dry_run:
             require_permitted(caller, offers)
         else:
             require_trusted(caller, offers, acknowledged=order.wish.acknowledged)
             refuse_if(policy.downgrade_problems(asked, asked.publisher_id, installed, order.options))
         *needed, last = (_package(ordinal, offer) for ordinal, offer in enumerate(offers))
-        placed = ImportOrder(order.tenant_id, last, order.options, needed=tuple(needed), install=order.wish)
+        wish = replace(order.wish, index_version=index_version)
+        placed = ImportOrder(order.tenant_id, last, order.options, needed=tuple(needed), install=wish)
         return await self._line.enter(caller, placed, request)
 
     async def get(self, caller: Caller, wanted: str, reach: Reach) -> ImportJob:
@@ -113,6 +114,21 @@ class Installs:
         """What estimates are made of: the installation's last imports and installs."""
         async with self._store.platform_view() as platform:
             return await platform.lookup.past_runs(_RUNS_SEEN)
+
+    async def _found(
+        self, caller: Caller, wish: InstallWish, installed: Sequence[InstalledPackage]
+    ) -> tuple[tuple[Offer, ...], int]:
+        """The offers of an install, the one that was asked for last, and the version of the index that has them all.
+
+        Where the index is renewed in the middle, it is asked once more from the beginning.
+        """
+        while True:
+            version = await self._hub.index_version()
+            asked = asked_offer(await self._hub.offers_of(wish.listing_id), wish.version, installed)
+            require_permitted(caller, [asked])
+            offers = await self._resolved(asked, installed)
+            if await self._hub.index_version() == version:
+                return offers, version
 
     async def _resolved(self, asked: Offer, installed: Sequence[InstalledPackage]) -> tuple[Offer, ...]:
         """Everything that the install brings, what is needed first; decided by the index alone."""

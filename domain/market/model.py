@@ -252,6 +252,8 @@ class Offer:
     signature: Mapping[str, Any] | None = None
     #: PEM by key id: the keys of the publisher that verify signatures now
     publisher_keys: Mapping[str, str] = field(default_factory=dict)
+    #: findings that the hub's people let pass: each the rule, the JSON pointer and the hash of the artifact's file (R6)
+    exceptions: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -263,12 +265,19 @@ class Offer:
 class InstallWish:
     """What was asked of the marketplace: one listing, and a version of it (``None``: the latest).
 
-    ``acknowledged``: the caller confirmed that Community packages are among what is installed.
+    ``acknowledged``: the caller confirmed that Community packages are among what is installed. ``index_version``: of
+    the hub's index that was looked into for it (security.md section 2, "mix and match").
     """
 
     listing_id: ListingId
     version: str | None
     acknowledged: bool
+    index_version: int | None = None
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What the caller asked for, whatever was found: the same request has the same."""
+        return {"listing_id": self.listing_id, "version": self.version, "acknowledged": self.acknowledged}
 
 
 @dataclass(frozen=True, slots=True)

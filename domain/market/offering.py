@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from domain import strict_json, versions
@@ -13,6 +13,8 @@ from domain.model import PackageDependency, PackageType
 
 #: characters of a text, and what a column of whole numbers holds with room to add them up
 _TEXT_MAX, _COUNT_MAX = 10_000, 2**53
+#: how many findings a hub may let pass in one package
+EXCEPTIONS_MAX = 100
 
 
 def offer_row(offer: Offer) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def offer_row(offer: Offer) -> dict[str, Any]:
         "publishedAt": offer.published_at.isoformat(),
         "signature": dict(offer.signature) if offer.signature is not None else None,
         "publisherKeys": dict(offer.publisher_keys),
+        "exceptions": [list(binding) for binding in offer.exceptions],
     }
 
 
@@ -48,37 +51,39 @@ def offer_of(row: Mapping[str, Any]) -> Offer:
     """
     strict_json.compact(dict(row))
     return Offer(
-        listing_id=ListingId(_text(row["listingId"])),
-        publisher_id=PublisherId(_text(row["publisherId"])),
-        publisher_name=_text(row["publisherName"]),
-        name=_text(row["name"]),
+        listing_id=ListingId(text(row["listingId"])),
+        publisher_id=PublisherId(text(row["publisherId"])),
+        publisher_name=text(row["publisherName"]),
+        name=text(row["name"]),
         version=_version(row["version"]),
         package_type=PackageType(row["packageType"]),
         trust_level=TrustLevel(row["trustLevel"]),
         state=ListingState(row["state"]),
-        state_reason=_text(row["stateReason"]),
-        replaced_by=_text(row["replacedBy"]),
-        platform_version=_text(row["platformVersion"]),
+        state_reason=text(row["stateReason"]),
+        replaced_by=text(row["replacedBy"]),
+        platform_version=text(row["platformVersion"]),
         dependencies=_dependencies(row["dependencies"]),
-        checksum=_text(row["checksum"]),
-        content_checksum=_text(row["contentChecksum"]),
-        sha256=_text(row["sha256"]),
+        checksum=text(row["checksum"]),
+        content_checksum=text(row["contentChecksum"]),
+        sha256=text(row["sha256"]),
         size_bytes=_count(row["sizeBytes"]),
         artifact_count=_count(row["artifactCount"]),
-        published_at=_moment(row["publishedAt"]),
+        published_at=instant(row["publishedAt"]),
         signature=None if row["signature"] is None else dict(row["signature"]),
-        publisher_keys={_text(key): _text(pem) for key, pem in dict(row["publisherKeys"]).items()},
+        publisher_keys={text(key): text(pem) for key, pem in dict(row["publisherKeys"]).items()},
+        exceptions=_exceptions(row.get("exceptions", [])),
     )
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A text that a hub states, as long as one may be. Raises ``TypeError``."""
     if not isinstance(value, str) or len(value) > _TEXT_MAX:
-        raise TypeError("this is no text of an offer")
+        raise TypeError("this is no text of a hub")
     return value
 
 
 def _version(value: Any) -> str:
-    if not versions.is_semver(_text(value)):
+    if not versions.is_semver(text(value)):
         raise ValueError("this is no version")
     return str(value)
 
@@ -89,11 +94,21 @@ def _count(value: Any) -> int:
     return value
 
 
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+def instant(value: Any) -> datetime:
+    """A time that a hub states, in UTC. Raises ``TypeError`` and ``ValueError``."""
+    moment = datetime.fromisoformat(text(value))
     if moment.tzinfo is None:
         raise ValueError("this moment is one in every time zone")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment is in no year that can be told") from error
+
+
+def _exceptions(rows: Any) -> tuple[tuple[str, str, str], ...]:
+    if not isinstance(rows, list) or len(rows) > EXCEPTIONS_MAX:
+        raise ValueError("no package has so many exceptions")
+    return tuple((text(rule), text(pointer), text(digest)) for rule, pointer, digest in rows)
 
 
 def _dependencies(rows: Any) -> tuple[PackageDependency, ...]:
@@ -101,7 +116,7 @@ def _dependencies(rows: Any) -> tuple[PackageDependency, ...]:
         raise ValueError("no manifest needs so many packages")
     found = tuple(dependency_of(row) for row in rows)
     for needed in found:
-        _text(needed.package_name)
+        text(needed.package_name)
         _version(needed.min_version)
         if needed.max_version is not None:
             _version(needed.max_version)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 
 from domain.errors import ErrorCode, refuse
+from domain.market.index import TARGETS
 from domain.market.model import Offer
 from domain.market.ports import Hub
 from domain.market.resolving import newest_first
@@ -26,6 +27,12 @@ class OwnHub:
 
     async def renew(self) -> None:
         """Nothing to do: the rows are the index."""
+
+    async def index_version(self) -> int:
+        """That of the list of packages as it was published last: what the rows say beyond it comes with the next."""
+        async with self._store.platform_view() as unit:
+            versions = await unit.hub_rows.versions()
+        return max((version for role, version in versions if role == TARGETS), default=0)
 
     async def offers_of(self, listing_id: str) -> Sequence[Offer]:
         """Every version of a listing."""

@@ -22,6 +22,9 @@ class Hub(Protocol):
         before, or not signed by whom it should be. Then the index is the last good one, as before.
         """
 
+    async def index_version(self) -> int:
+        """Which version of the index offers come from now; versions only grow. 0 before the first."""
+
     async def offers_of(self, listing_id: str) -> Sequence[Offer]:
         """Every version of a listing, in any state, newest first; none when the hub does not know it."""
 
@@ -47,6 +50,16 @@ class HubPages(Protocol):
         """The answer to ``GET /api/marketplace/packages/<path>``; ``None`` for what the hub does not show.
 
         Raises a refusal ``HubUnavailable``, and ``BadUserInput`` when the hub says that of the parameters.
+        """
+
+
+class HubDesk(Protocol):
+    """Where another installation's hub is told things, under a token that it gave to this installation."""
+
+    async def tell(self, path: tuple[str, ...], told: Mapping[str, Any], *, key: str = "") -> Mapping[str, Any]:
+        """The answer to ``POST /api/marketplace/reported/<path>``; ``key`` is for a request that may come again.
+
+        Raises a refusal ``HubUnavailable`` when another attempt may go well, and else what the hub refuses it with.
         """
 
 

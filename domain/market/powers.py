@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from domain.artifact_types import ID_LENGTH_MAX, ArtifactType
+from domain.artifact_types import ADDRESS_MEMBER, ID_LENGTH_MAX, ArtifactType
 from domain.market.hosts import COMPUTED, hosts_in
 from domain.scanning.rules import EXPRESSION_KEYS
 
@@ -143,7 +143,7 @@ def _some_hosts(content: Mapping[str, Any]) -> frozenset[str]:
     for key, text in _strings(content):
         if key in _TEXT_FOR_PEOPLE and "{{" not in text:
             continue
-        found.update(hosts_in(text, is_address=_ASKS_FOR_AN_ADDRESS.search(key) is not None))
+        found.update(hosts_in(text, is_address=ADDRESS_MEMBER.search(key) is not None))
         if len(found) > HOSTS_MAX:
             return frozenset([*sorted(found)[:HOSTS_MAX], COMPUTED])
     return frozenset(found)
@@ -290,7 +290,6 @@ _WRITE_QUERY = "writeQuery"
 _QUERIES = frozenset({"query", _WRITE_QUERY, "datasourceQuery"})
 #: what people read; nobody calls an address in it, unless a template there does
 _TEXT_FOR_PEOPLE = frozenset({"description", "label", "title", "helpText", "placeholder", "pattern", "name"})
-_ASKS_FOR_AN_ADDRESS = re.compile(r"(?:url|uri|endpoint|host|hostname|server|address)$", re.IGNORECASE)
 _READING = re.compile(r"^(?:read|query|get|list|find|select|count|look ?up|fetch|search|exists)", re.IGNORECASE)
 _WRITING = re.compile(r"write|create|insert|update|upsert|delete|remove|save|store|merge|patch", re.IGNORECASE)
 #: a member of an object literal: ``{ status: …`` or ``, 'status': …``

@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.access import Caller
+from domain.access import Caller, Right
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.market.catalogue import Artifact, Catalogue, Featured, Shown, demand_rating
 from domain.market.catalogue_rows import ListingHead, ListingTexts, VersionHead
 from domain.market.model import Category, ListingFilter, ListingId, ListingSort, ListingState, Offer
+from domain.market.offering import instant
 from domain.market.ports import Hub, HubPages, Parameters
 from domain.model import TenantId, name_key
 from domain.ports import Clock, Ports
 from domain.rows import Page, Slice
+from domain.scanning import RULES_VERSION
 
 Tree = Mapping[str, Any]
 #: a page of a package is asked for again after so long
@@ -134,6 +136,25 @@ class RemoteCatalogue(Catalogue):
                 if (tree := trees.get(key[0])) and tree.get("version") == key[1]
             }
 
+    async def installed_versions(
+        self, caller: Caller, places: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """Which version of a listing a tenant of the caller's has now, by listing and tenant."""
+        mine = [place for place in places if caller.is_member(TenantId(place[1])) and caller.has(Right.READ_ARTIFACTS)]
+        offers = {one: await self._hub.offers_of(one) for one in dict.fromkeys(place[0] for place in mine)}
+        known = {one: (name_key(some[0].name), some[0].publisher_id) for one, some in offers.items() if some}
+        found: dict[tuple[str, str], str] = {}
+        async with self._store.platform_view() as unit:
+            for tenant_id in dict.fromkeys(TenantId(place[1]) for place in mine):
+                packages = await unit.of(tenant_id).imports.installed({name for name, _ in known.values()})
+                versions = {(name_key(package.name), package.source): package.version for package in packages}
+                found |= {
+                    (listing_id, tenant_id): versions[known[listing_id]]
+                    for listing_id, wanted in mine
+                    if wanted == tenant_id and known.get(listing_id) in versions
+                }
+        return found
+
     async def _listed(self, items: Sequence[Any], rank: Callable[[int], int | str]) -> list[Shown]:
         """The items of a list, each as the verified index has it; what is not in there is left out."""
         with reading():
@@ -208,14 +229,6 @@ def count(value: Any) -> int:
     return value
 
 
-def instant(value: Any) -> datetime:
-    """A time of the hub's pages. Raises ``ValueError`` and ``TypeError``."""
-    found = datetime.fromisoformat(value)
-    if found.tzinfo is None:
-        raise ValueError(value)
-    return found
-
-
 def _asked(wanted: ListingFilter) -> dict[str, str | int | float]:
     """A filter as the hub's own parameters."""
     asked = {
@@ -249,7 +262,10 @@ def _no_cursor() -> Refusal:
 
 
 def _shown(item: Tree, offer: Offer, rank: int | str) -> Shown:
-    """An item of the hub's lists. Who published it, and how far it is trusted, the index says."""
+    """An item of the hub's lists. Who published it, and how far it is trusted, the index says.
+
+    By which rules the hub scans is the hub's affair: an install is scanned here.
+    """
     reviews, updated = count(item["reviewCount"]), instant(item["updatedAt"])
     head = ListingHead(
         listing_id=offer.listing_id,
@@ -280,6 +296,7 @@ def _shown(item: Tree, offer: Offer, rank: int | str) -> Shown:
         changelog="",
         scan_result=_text(item, "securityScanResult"),
         scanned_at=scanned,
+        rules_version=RULES_VERSION,
     )
     return Shown(head, version, is_inside=False, rank=rank)
 
@@ -295,6 +312,7 @@ def _versions(tree: Tree | None, offers: Iterable[Offer], latest: VersionHead) -
             changelog="",
             scan_result=latest.scan_result,
             scanned_at=latest.scanned_at,
+            rules_version=RULES_VERSION,
         )
         for offer in offers
     ]

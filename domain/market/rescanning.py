@@ -2,6 +2,10 @@
 
 What a scan of today forbids is installed by nobody anew from that moment on; where it is installed it stays. A few
 versions at a time, each in a transaction of its own: whoever is stopped or goes on elsewhere does no harm.
+
+It fails closed (security.md section 3.3, rule 7). What other rules let pass is shown to nobody until it was scanned by
+those of today; who names it can install it meanwhile, because every install is scanned by the rules of today before
+anything is written. What could not be scanned to its end is neither shown nor installed, and is tried again every hour.
 """
 
 from __future__ import annotations
@@ -13,14 +17,19 @@ from domain.market.curation_rows import DueScan, NewScan
 from domain.market.examining import Examined, Examiner, may_be_shown
 from domain.market.model import Listing
 from domain.market.publishing import judged
+from domain.market.publishing_rows import LISTINGS
 from domain.market.standing import any_listing, kept_account, settled, suspend_version
 from domain.ports import PlatformUnit, Ports
 from domain.scanning import RULES_VERSION, ScanResult
 
 #: how long a scan is believed under the same rules
 BELIEVED = timedelta(days=1)
+#: how long a scan that came to no end is left at that
+RESTED = timedelta(hours=1)
 _AT_ONCE = 20
 _WHY = "A scan by today's rules forbids this version."
+#: why a version is not offered whose last scan came to no end
+IS_NOT_SCANNED = "Its last security scan came to no end. It is made again."
 
 
 class Rescanning:
@@ -42,7 +51,10 @@ class Rescanning:
 
     async def _due(self) -> list[DueScan]:
         async with self._store.platform_view() as unit:
-            return await unit.curation.due_scans(RULES_VERSION, self._clock.now() - BELIEVED, most=_AT_ONCE)
+            now = self._clock.now()
+            return await unit.curation.due_scans(
+                RULES_VERSION, now - BELIEVED, unfinished_before=now - RESTED, most=_AT_ONCE
+            )
 
     async def _scan(self, due: DueScan) -> None:
         try:
@@ -54,6 +66,7 @@ class Rescanning:
             scan = NewScan(ScanResult.ERROR.value, report, self._clock.now(), RULES_VERSION)
             async with self._store.platform_unit() as unit:
                 await unit.curation.note_scan(due, scan)
+                unit.ring(LISTINGS)
 
     async def _keep(self, due: DueScan, package: Examined) -> None:
         report = package.report

@@ -6,8 +6,9 @@ published reviews count in a rating, from the moment on at which they are publis
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 import uuid_utils
@@ -17,6 +18,7 @@ from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.market.catalogue import Shown, seen
 from domain.market.excepting import refuse_own
 from domain.market.model import ListingId, Review, ReviewId, ReviewState
+from domain.market.remote_rows import ELSEWHERE
 from domain.market.review_rows import Mark, MarkKind, Moderated, ReviewSort
 from domain.model import TenantId
 from domain.ports import KeyTakenError, PlatformUnit, Ports
@@ -72,20 +74,18 @@ class Reviews:
         ``IdempotencyKeyReused``.
         """
         request = once(caller, key, "reviewListing", draft)
-        try:
-            return await self._write(caller, draft, request)
-        except KeyTakenError:
-            return await self._write(caller, draft, request)
+        return await kept_once(lambda: self._write(caller, draft, request))
 
     async def _write(self, caller: Caller, draft: ReviewDraft, request: Once | None) -> Review:
         async with self._store.platform_unit() as unit:
             await active_tenant(unit.tenants, draft.tenant_id)
             tenant = unit.of(draft.tenant_id)
             if made := await made_before(tenant, request, self._clock.now()):
-                return await _known(unit, made["reviewId"])
-            refuse_if(_problems(draft))
+                return await known_review(unit, made["reviewId"])
+            refuse_if(draft_problems(draft))
             listing = await seen(unit.catalogue, caller, draft.listing_id)
-            review = self._made(caller, draft, await _reviewed_version(unit, caller, listing, draft))
+            version = await reviewed_version(unit, caller, listing, draft)
+            review = review_of(caller, draft, version, self._clock.now())
             if not await unit.reviews.add(review):
                 raise refuse(ErrorCode.ALREADY_REVIEWED, "You have reviewed this package.", "packageId")
             await remember(tenant, request, {"reviewId": review.review_id}, review.created_at)
@@ -94,21 +94,6 @@ class Reviews:
                 entry_of(caller, draft.tenant_id, "market.reviewed", details, at=review.created_at)
             )
         return review
-
-    def _made(self, caller: Caller, draft: ReviewDraft, version: str) -> Review:
-        return Review(
-            review_id=ReviewId(f"rev-{uuid_utils.uuid7()}"),
-            listing_id=ListingId(draft.listing_id),
-            tenant_id=draft.tenant_id,
-            identity=caller.identity,
-            author=caller.actor,
-            version=version,
-            rating=draft.rating,
-            title=draft.title.strip(),
-            body=draft.body.strip(),
-            state=ReviewState.PENDING_MODERATION,
-            created_at=self._clock.now(),
-        )
 
     async def published_page(
         self, listing: Shown, sort: ReviewSort, *, page: int, page_size: int
@@ -135,11 +120,10 @@ class Reviews:
     async def mark_helpful(self, caller: Caller, review_id: str) -> Review:
         """Say that a published review helped; again changes nothing. Raises ``NotFound``, ``StateConflict``."""
         async with self._store.platform_unit() as unit:
-            review = await _readable(unit, caller, review_id)
-            if review.identity == caller.identity:
-                raise refuse(ErrorCode.STATE_CONFLICT, "This is your own review.", "reviewId")
+            review = await readable_review(unit, caller, review_id)
+            refuse_self(review, caller)
             await unit.reviews.mark(self._mark(caller, review, MarkKind.HELPFUL))
-            return await _known(unit, review_id)
+            return await known_review(unit, review_id)
 
     async def flag(self, caller: Caller, review_id: str, reason: str) -> Review:
         """Ask the moderators to look again; the review is hidden until they did. Once a person.
@@ -152,11 +136,11 @@ class Reviews:
             review = await unit.reviews.review(review_id)
             if review and await unit.reviews.marked(review_id, caller.identity, MarkKind.FLAG):
                 return review
-            review = await _readable(unit, caller, review_id)
+            review = await readable_review(unit, caller, review_id)
             await unit.reviews.mark(self._mark(caller, review, MarkKind.FLAG, reason.strip()))
             # somebody else's flag may have been quicker
             await unit.reviews.move(review, ReviewState.HIDDEN, now)
-            return await _known(unit, review_id)
+            return await known_review(unit, review_id)
 
     def _mark(self, caller: Caller, review: Review, kind: MarkKind, reason: str = "") -> Mark:
         tenant_id = caller.default_tenant or min(caller.tenants, default=TenantId(""))
@@ -184,7 +168,7 @@ class Reviews:
         before, state = _MOVES[verdict]
         now = self._clock.now()
         async with self._store.platform_unit() as unit:
-            review = await _known(unit, review_id)
+            review = await known_review(unit, review_id)
             refuse_own(review.author, caller)
             if review.state is state:
                 return review
@@ -192,23 +176,61 @@ class Reviews:
                 text = f"A review that is {review.state.wire} cannot be told to {verdict.value}."
                 raise refuse(ErrorCode.STATE_CONFLICT, text, "reviewId", state=review.state.wire)
             details = {"reviewId": review_id, "verdict": verdict.value}
-            entry = entry_of(caller, review.tenant_id, "market.reviewModerated", details, at=now)
-            await unit.of(review.tenant_id).imports.audit(entry)
-            return await _known(unit, review_id)
+            home = await _home(unit, review)
+            entry = entry_of(caller, home, "market.reviewModerated", details, at=now)
+            await unit.of(home).imports.audit(entry)
+            return await known_review(unit, review_id)
 
 
-async def _reviewed_version(unit: PlatformUnit, caller: Caller, listing: Shown, draft: ReviewDraft) -> str:
+async def kept_once(write: Callable[[], Awaitable[Review]]) -> Review:
+    """Write a review. Where a twin of the request was quicker, it is found by its key the second time."""
+    try:
+        return await write()
+    except KeyTakenError:
+        return await write()
+    except Refusal as refusal:
+        if refusal.code is not ErrorCode.ALREADY_REVIEWED:
+            raise
+        return await write()
+
+
+def review_of(caller: Caller, draft: ReviewDraft, version: str, at: datetime) -> Review:
+    """A new review, which waits for a moderator."""
+    return Review(
+        review_id=ReviewId(f"rev-{uuid_utils.uuid7()}"),
+        listing_id=ListingId(draft.listing_id),
+        tenant_id=draft.tenant_id,
+        identity=caller.identity,
+        author=caller.actor,
+        version=version,
+        rating=draft.rating,
+        title=draft.title.strip(),
+        body=draft.body.strip(),
+        state=ReviewState.PENDING_MODERATION,
+        created_at=at,
+    )
+
+
+async def reviewed_version(unit: PlatformUnit, caller: Caller, listing: Shown, draft: ReviewDraft) -> str:
     """The version that the tenant installed; ``NotAnInstaller`` when it is not one whose word counts."""
     version = await unit.catalogue.installed_version(draft.listing_id, draft.tenant_id)
     if version is None:
-        raise _no_installer("Only tenants that installed a package review it.")
+        raise no_installer("Only tenants that installed a package review it.")
     if listing.head.tenant_id in {draft.tenant_id, *caller.tenants}:
-        raise _no_installer("A publisher's own people do not review its packages.")
+        raise no_installer("A publisher's own people do not review its packages.")
     return version
 
 
-async def _readable(unit: PlatformUnit, caller: Caller, review_id: str) -> Review:
-    """A published review of a listing that the caller sees."""
+async def _home(unit: PlatformUnit, review: Review) -> TenantId:
+    """Where is written down what becomes of a review: its author's tenant, or its listing's where that is elsewhere."""
+    if not review.tenant_id.startswith(ELSEWHERE):
+        return review.tenant_id
+    listing = await unit.publishing.listing(review.listing_id)
+    return listing.tenant_id if listing else review.tenant_id
+
+
+async def readable_review(unit: PlatformUnit, caller: Caller, review_id: str) -> Review:
+    """A published review of a listing that the caller sees. Raises ``NotFound``."""
     review = await unit.reviews.review(review_id)
     if review is None or review.state is not ReviewState.PUBLISHED:
         raise _no_review()
@@ -216,14 +238,22 @@ async def _readable(unit: PlatformUnit, caller: Caller, review_id: str) -> Revie
     return review
 
 
-async def _known(unit: PlatformUnit, review_id: str) -> Review:
+async def known_review(unit: PlatformUnit, review_id: str) -> Review:
+    """A review in any state. Raises ``NotFound``."""
     review = await unit.reviews.review(review_id)
     if review is None:
         raise _no_review()
     return review
 
 
-def _problems(draft: ReviewDraft) -> list[Problem]:
+def refuse_self(review: Review, caller: Caller) -> None:
+    """Nobody is helped by a review of their own: raises ``StateConflict``."""
+    if review.identity == caller.identity:
+        raise refuse(ErrorCode.STATE_CONFLICT, "This is your own review.", "reviewId")
+
+
+def draft_problems(draft: ReviewDraft) -> list[Problem]:
+    """Everything that is wrong with what somebody wrote."""
     stars = f"A rating is a whole number from 1 to {STARS_MAX}."
     rating = [] if 1 <= draft.rating <= STARS_MAX else [Problem(ErrorCode.BAD_USER_INPUT, stars, "rating")]
     return rating + _text_problems("title", draft.title, TITLE_MAX) + _text_problems("body", draft.body, BODY_MAX)
@@ -235,7 +265,8 @@ def _text_problems(name: str, text: str, most: int) -> list[Problem]:
     return [Problem(ErrorCode.BAD_USER_INPUT, f"{name} has 1 to {most} characters.", name)]
 
 
-def _no_installer(text: str) -> Refusal:
+def no_installer(text: str) -> Refusal:
+    """The refusal of somebody whose word about a package does not count."""
     return refuse(ErrorCode.NOT_AN_INSTALLER, text, "packageId")
 
 

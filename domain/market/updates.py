@@ -113,9 +113,14 @@ class Updates:
             return await unit.catalogue.subscriptions(listing_ids, caller.reach)
 
 
+def latest_offer(offers: Sequence[Offer]) -> Offer | None:
+    """The highest listed version that is no pre-release, of a listing's offers, the highest version first."""
+    listed = (one for one in offers if one.state is ListingState.LISTED and not versions.is_prerelease(one.version))
+    return next(listed, None)
+
+
 def _update(package: InstalledPackage, offers: Sequence[Offer]) -> InstalledUpdate:
     """``offers`` are those of its listing, the highest version first."""
-    listed = (one for one in offers if one.state is ListingState.LISTED and not versions.is_prerelease(one.version))
-    latest = next(listed, None)
+    latest = latest_offer(offers)
     own = next((one for one in offers if one.version == package.version), None)
     return InstalledUpdate(package, offers[0].listing_id, latest.version if latest else "", own)
