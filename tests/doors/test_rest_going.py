@@ -266,6 +266,9 @@ async def test_a_list_of_imports_costs_the_same_number_of_statements_however_man
         async with idle_world.runtime.ports.store.unit(job.tenant_id) as unit:
             await unit.imports.submit(job, queued())
 
+    # how long imports took is known for a minute
+    await listed(idle_world)
+
     counts = []
     for size in (1, 20):
         with counted_statements() as sent:

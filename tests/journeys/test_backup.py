@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import ErrorCode
-from domain.import_model import ImportOptions, ImportState
+from domain.import_model import ImportState
 from domain.importing import SMALL_ARTIFACTS
 from domain.model import ArtifactStatus, TenantId, TenantPlan, name_key
+from domain.options import ImportOptions
 from domain.rows import HistoryFilter
 from storage.blobs import FileBlobs
 from storage.documents import options_document, options_of
