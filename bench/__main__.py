@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
-from bench import w1_import, w2_export, w3_small, w4_watchers, w5_bytes
+from bench import w1_import, w2_export, w3_small, w4_watchers, w5_bytes, w6_plan
 from bench.measure import Result
 from server.memory import settle_memory
 
@@ -19,6 +19,7 @@ WORKLOADS: Mapping[str, Callable[[], Awaitable[list[Result]]]] = {
     "W3": w3_small.run,
     "W4": w4_watchers.run,
     "W5": w5_bytes.run,
+    "W6": w6_plan.run,
 }
 
 

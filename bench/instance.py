@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from domain.access import ADMIN, PLATFORM, Caller
-from domain.import_model import ImportJob, ImportOptions, ImportPackage, ImportState
+from domain.import_model import ImportJob, ImportPackage, ImportState
 from domain.limits import Installation, Limits
 from domain.line import ImportOrder
 from domain.model import TenantId, TenantPlan
+from domain.options import ImportOptions
 from domain.ports import Ports
 from domain.services import Services, services
 from storage.bells import LocalBell

@@ -9,8 +9,8 @@ from bench import corpus, limits
 from bench.instance import a_tenant, an_instance
 from bench.measure import Result, Series, timed
 from domain.export_order import ExportOrder
-from domain.import_model import ActionKind
 from domain.model import TenantId
+from domain.plan_model import ActionKind
 
 GOAL = 0.5
 ROUNDS = 5

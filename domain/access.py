@@ -26,8 +26,10 @@ class Right(Enum):
 
     EXPORT = ("installhub:export", ADMIN)
     IMPORT = ("installhub:import", ADMIN)
+    UNDO = ("installhub:import", "installhub:rollback", ADMIN)
     OVERRIDE_SECURITY = (OVERRIDE_SECURITY, ADMIN)
     OVERRIDE_MAJOR = (OVERRIDE_MAJOR, ADMIN)
+    APPROVE = ("installhub:approve", ADMIN)
     READ_IMPORTS = (*_READERS, ADMIN)
     READ_ARTIFACTS = ("installhub:read", "installhub:export", "installhub:import", "installhub:artifacts", ADMIN)
     EDIT_ARTIFACTS = ("installhub:artifacts", ADMIN)
@@ -38,6 +40,8 @@ class Right(Enum):
     INSTALL = ("marketplace:install",)
     INSTALL_COMMUNITY = ("marketplace:install:community",)
     PUBLISH = ("marketplace:publish",)
+    #: another installation's: it tells this hub of its installs, and of what its people say
+    REPORT = ("marketplace:report",)
     RUN_MARKET = ("marketplace:admin", "MarketHub.Admin")
 
     def __init__(self, *scopes: str) -> None:

@@ -24,7 +24,8 @@ class TypeEntry:
     which whole tokens name entity schemas. In a path, ``[]`` means every item of a list. ``merge_keys`` maps the
     path of a list to the field by which its items are matched (of several, the first that an item has); it is empty
     where Merge is not offered, and ``diff_keys`` then say the same for comparing only (decisions R7).
-    ``credentials`` are paths whose values never leave a tenant (decisions R22).
+    ``credentials`` are paths whose values never leave a tenant (decisions R22). ``endpoints`` are paths to objects in
+    which, at any depth, a member whose name asks for an address (:data:`ADDRESS_MEMBER`) says whom the artifact calls.
     """
 
     wire: str
@@ -36,12 +37,15 @@ class TypeEntry:
     merge_keys: ListKeys = ()
     diff_keys: ListKeys = ()
     credentials: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
 
 
 _FIELD_REFERENCES = ("fields[].dataSource.entityId", "validationRules[].ruleSetId")
 _LIBRARY_REFERENCES = ("fields[].fieldLibraryId", "fieldLibraries[]")
 _FIELD_KEYS = (("fields", "fieldId"), ("validationRules", "ruleSetId"))
 _NODE_KEYS = (("nodes", "nodeId"), ("variables", "name"))
+_FIELD_ENDPOINTS = ("fields[].dataSource",)
+_NODE_ENDPOINTS = ("nodes[].config",)
 
 
 class ArtifactType(Enum):
@@ -61,6 +65,7 @@ class ArtifactType(Enum):
         package_type="form-package",
         references=_FIELD_REFERENCES,
         diff_keys=_FIELD_KEYS,
+        endpoints=_FIELD_ENDPOINTS,
     )
     RULE_SET = TypeEntry(
         wire="RuleSet",
@@ -69,6 +74,7 @@ class ArtifactType(Enum):
         package_type="config-package",
         text_references=("rules[].condition",),
         merge_keys=(("rules", "ruleId"),),
+        endpoints=("rules[].action",),
     )
     FORM_GROUP = TypeEntry(
         wire="FormGroup",
@@ -77,6 +83,7 @@ class ArtifactType(Enum):
         package_type="form-package",
         references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES),
         diff_keys=_FIELD_KEYS,
+        endpoints=_FIELD_ENDPOINTS,
     )
     ATLAS_FORM = TypeEntry(
         wire="AtlasForm",
@@ -85,6 +92,7 @@ class ArtifactType(Enum):
         package_type="form-package",
         references=(*_FIELD_REFERENCES, *_LIBRARY_REFERENCES, "formGroups[]"),
         diff_keys=(*_FIELD_KEYS, ("actions", "actionId")),
+        endpoints=(*_FIELD_ENDPOINTS, "actions[]"),
     )
     THREAD_DEFINITION = TypeEntry(
         wire="ThreadDefinition",
@@ -93,6 +101,7 @@ class ArtifactType(Enum):
         package_type="workflow-package",
         references=("nodes[].config.formId", "nodes[].config.ruleSetId", "nodes[].config.entityId"),
         diff_keys=_NODE_KEYS,
+        endpoints=_NODE_ENDPOINTS,
     )
     PROCESS_DEFINITION = TypeEntry(
         wire="ProcessDefinition",
@@ -106,6 +115,7 @@ class ArtifactType(Enum):
             "nodes[].config.entityId",
         ),
         diff_keys=_NODE_KEYS,
+        endpoints=_NODE_ENDPOINTS,
     )
     APP_DEFINITION = TypeEntry(
         wire="AppDefinition",
@@ -120,6 +130,7 @@ class ArtifactType(Enum):
             ("actions", "actionId"),
             ("variables", "name"),
         ),
+        endpoints=("widgets[].config", "actions[]"),
     )
     AGENT_DEFINITION = TypeEntry(
         wire="AgentDefinition",
@@ -133,8 +144,9 @@ class ArtifactType(Enum):
             "tools[].ruleSetId",
             "tools[].entityId",
         ),
-        diff_keys=(("tools", "name"),),
+        diff_keys=(("tools", "name"), ("mcpServers", ("name", "url", "serverUrl"))),
         credentials=("llmConfig.credentialId", "tools[].credentialId"),
+        endpoints=("llmConfig", "tools[]", "mcpServers[]"),
     )
 
     @property
@@ -180,6 +192,9 @@ ID_TOKEN = re.compile(rb"(?<![A-Za-z0-9_-])(?:" + _PREFIXES.encode() + rb")-[A-Z
 #: whole-token ids of entity schemas inside a rule's condition (installhub.md section 6.4)
 ENTITY_TOKEN = re.compile(rf"(?<![A-Za-z0-9_-]){ArtifactType.ENTITY_SCHEMA.value.prefix}-[A-Za-z0-9-]+(?![A-Za-z0-9_])")
 ID_LENGTH_MAX = 128
+
+#: the name of a member whose value is an address: ``url``, ``mcpServerUrl``, ``endpoint``
+ADDRESS_MEMBER = re.compile(r"(?:url|uri|endpoint|host|hostname|server|address)$", re.IGNORECASE)
 
 
 def is_id_of(artifact_id: str, artifact_type: ArtifactType) -> bool:

@@ -20,7 +20,7 @@ from domain.access import Caller, Right, require
 from domain.artifact_types import ArtifactType, is_id_of
 from domain.bundle import NAME_LENGTH_MAX
 from domain.contents import content_hash, content_of, file_of, with_values, written
-from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.errors import ErrorCode, Problem, Refusal, problem_of, problem_row, refuse, refuse_if
 from domain.import_model import AuditEntry
 from domain.manifest_fields import is_artifact_name
 from domain.model import (
@@ -36,6 +36,7 @@ from domain.model import (
 )
 from domain.portions import portions
 from domain.ports import KeyTakenError, NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.protecting import protection_problems
 from domain.repeating import Once, made_before, once, remember
 from domain.rows import Slice
 from domain.tenancy import active_tenant, entry_of
@@ -75,6 +76,21 @@ class ArtifactChanges:
     def __len__(self) -> int:
         return len(self.save) + len(self.publish) + len(self.archive) + len(self.remove)
 
+    @property
+    def edited(self) -> Iterator[tuple[str, str]]:
+        """The places in the batch that name an artifact, and its id."""
+        yield from ((f"save[{place}]", draft.artifact_id or "") for place, draft in enumerate(self.save))
+        for verb in _STATUS_BY_VERB:
+            yield from ((f"{verb}[{place}]", artifact_id) for place, artifact_id in enumerate(getattr(self, verb)))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The artifacts of a batch as they are now, in the order they were named, and what is worth knowing."""
+
+    heads: tuple[ArtifactHead, ...]
+    warnings: tuple[Problem, ...] = ()
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -96,13 +112,14 @@ class Authoring:
         self._store = ports.store
         self._clock = ports.clock
 
-    async def change(self, caller: Caller, changes: ArtifactChanges, *, key: str | None = None) -> list[ArtifactHead]:
-        """Make all changes, or none. Gives the artifacts as they are now, in the order they were named.
+    async def change(self, caller: Caller, changes: ArtifactChanges, *, key: str | None = None) -> Changed:
+        """Make all changes, or none.
 
         With an idempotency key that the same request came with before, nothing is changed again (R25).
 
         Raises refusals with every problem: ``ArtifactInvalid``, ``BadUserInput``, ``InvalidVersion``,
-        ``NotFound``, ``RevisionConflict``, ``ArtifactNameTaken``, ``IdempotencyKeyReused``.
+        ``NotFound``, ``RevisionConflict``, ``ArtifactNameTaken``, ``InstalledArtifactProtected``,
+        ``IdempotencyKeyReused``.
         """
         require(caller, Right.EDIT_ARTIFACTS)
         request = once(caller, key, "changeArtifacts", changes)
@@ -117,31 +134,32 @@ class Authoring:
                 return first
             raise
 
-    async def apply(self, changes: ArtifactChanges, actor: Actor, *, audited_as: str = "") -> list[ArtifactHead]:
+    async def apply(self, changes: ArtifactChanges, actor: Actor, *, audited_as: str = "") -> Changed:
         """The same for the host's own command line, which needs no token and is audited instead."""
         entry = AuditEntry(self._clock.now(), actor, audited_as, None, {"artifacts": len(changes)})
         return await self._apply(changes, actor, None, entry if audited_as else None)
 
-    async def _changed_before(self, tenant_id: TenantId, request: Once | None) -> list[ArtifactHead] | None:
+    async def _changed_before(self, tenant_id: TenantId, request: Once | None) -> Changed | None:
         if request is None:
             return None
         async with self._store.view(tenant_id) as unit:
             made = await made_before(unit, request, self._clock.now())
-            return await _named_heads(unit, made["artifactIds"]) if made else None
+            return await _changed(unit, made) if made else None
 
     async def _apply(
         self, changes: ArtifactChanges, actor: Actor, request: Once | None, entry: AuditEntry | None
-    ) -> list[ArtifactHead]:
+    ) -> Changed:
         refuse_if(_batch_problems(changes))
         drafts = [replace(d, artifact_id=d.artifact_id or _new_id(d.artifact_type)) for d in changes.save]
         named = [d.artifact_id or "" for d in drafts] + [*changes.publish, *changes.archive, *changes.remove]
         async with self._store.platform_unit() as platform:
-            await active_tenant(platform.tenants, changes.tenant_id)
+            tenant = await active_tenant(platform.tenants, changes.tenant_id)
             unit = platform.of(changes.tenant_id)
             if made := await made_before(unit, request, self._clock.now()):
-                return await _named_heads(unit, made["artifactIds"])
+                return await _changed(unit, made)
             heads = await unit.artifacts.heads(named)
             batch = _Batch(actor, self._clock.now(), {str(key): head for key, head in heads.items()})
+            batch.problems += protection_problems(tenant.protect_installed, changes.edited, batch.heads)
             for place, draft in enumerate(drafts):
                 _save(batch, place, draft)
             for verb, status in _STATUS_BY_VERB.items():
@@ -152,8 +170,10 @@ class Authoring:
             await _write(unit, batch)
             if entry is not None:
                 await unit.imports.audit(entry)
-            await remember(unit, request, {"artifactIds": list(dict.fromkeys(named))}, batch.at)
-            return await _named_heads(unit, named)
+            warnings = [problem_row(problem) for problem in batch.problems]
+            effect = {"artifactIds": list(dict.fromkeys(named)), "warnings": warnings}
+            await remember(unit, request, effect, batch.at)
+            return await _changed(unit, effect)
 
     async def heads(self, caller: Caller, tenant_id: TenantId, artifact_ids: list[str]) -> dict[str, ArtifactHead]:
         """Artifacts by id; unknown ones are absent."""
@@ -187,9 +207,11 @@ def _trees(bodies: Mapping[str, bytes]) -> dict[str, Any]:
     return {key: strict_json.trusted(body) for key, body in bodies.items()}
 
 
-async def _named_heads(unit: TenantUnit, artifact_ids: Sequence[str]) -> list[ArtifactHead]:
-    heads = await unit.artifacts.heads(artifact_ids)
-    return [heads[ArtifactId(artifact_id)] for artifact_id in dict.fromkeys(artifact_ids)]
+async def _changed(unit: TenantUnit, effect: Mapping[str, Any]) -> Changed:
+    named = effect["artifactIds"]
+    heads = await unit.artifacts.heads(named)
+    warnings = tuple(problem_of(row) for row in effect.get("warnings", ()))
+    return Changed(tuple(heads[ArtifactId(artifact_id)] for artifact_id in named), warnings)
 
 
 def draft_of_file(raw: bytes) -> ArtifactDraft:
@@ -378,7 +400,7 @@ async def _write_stored(unit: TenantUnit, batch: _Batch, artifact_ids: Sequence[
 
 
 async def _write_some(unit: TenantUnit, batch: _Batch, revisions: Sequence[NewRevision]) -> None:
-    if batch.problems:
+    if any(not problem.code.is_warning for problem in batch.problems):
         return
     try:
         await unit.artifacts.write(revisions)

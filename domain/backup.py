@@ -1,27 +1,27 @@
 """What an import is about to replace, kept first as a package of its own tenant (decisions R38; installhub.md 8.6).
 
-One package an import, ``Backup <importId>`` 1.0.0: exactly the artifacts that are replaced or merged, as the plan saw
-them, at any status. Imported again with Replace, it brings their contents back. Credentials never travel (R22):
-bringing a backup back keeps those that are active then.
+One package an import, ``Backup <importId>`` 1.0.0: exactly the artifacts that are replaced, merged or removed, as the
+plan saw them, at any status. Imported again with Replace, it brings their contents back. Credentials never travel
+(R22): bringing a backup back keeps those that are active then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain import graph
-from domain.closure import Closure
-from domain.errors import ErrorCode, Refusal, refuse
+from domain.closure import Closure, exactly
+from domain.errors import Refusal
 from domain.export_order import ExportOrder, export_record, taken_problem
 from domain.exporting import Exporter
-from domain.import_model import ActionKind, AuditEntry, ImportJob, Plan
+from domain.import_model import AuditEntry, ImportJob
 from domain.import_run import Run
 from domain.limits import Installation
 from domain.model import ArtifactHead, Package, TenantId, name_key
+from domain.plan_model import ActionKind, Plan
 from domain.ports import Ports
 
 VERSION = "1.0.0"
-_REPLACED = (ActionKind.UPDATE, ActionKind.MERGE)
+_REPLACED = (ActionKind.UPDATE, ActionKind.MERGE, ActionKind.REMOVE)
 #: the audit's word for it; it tells an import's own backup from somebody's package of that name
 _KEPT = "import.backed-up"
 
@@ -62,15 +62,7 @@ class Backups:
         """Exactly these artifacts, in install order: what they refer to besides stays where it is."""
         async with self._store.view(tenant_id) as unit:
             references = await unit.artifacts.references([head.artifact_id for head in heads])
-        gathered = Closure(
-            tuple(head.artifact_id for head in heads), {head.artifact_id: head for head in heads}, references
-        )
-        ranks, edges = {key: head.artifact_type.rank for key, head in gathered.heads.items()}, gathered.edges_of
-        if cycle := graph.find_cycle(list(ranks), edges):
-            text = "A backup cannot be made of artifacts that refer to each other in a circle: "
-            raise refuse(ErrorCode.CIRCULAR_DEPENDENCY, text + " -> ".join(cycle) + ".", cycle=cycle)
-        gathered.install_order = graph.install_order(list(ranks), edges, ranks)
-        return gathered
+        return exactly(heads, references)
 
     async def _earlier(self, job: ImportJob, order: ExportOrder) -> Package | None:
         """The backup that this import has made before."""

@@ -12,17 +12,37 @@ from typing import Any, NamedTuple, Protocol
 
 from domain.access import Reach
 from domain.import_model import (
-    ActionKind,
     AuditEntry,
     ImportJob,
+    ImportKind,
+    ImportMode,
     ImportState,
     InstalledPackage,
-    Plan,
-    PlanAction,
     ProgressEvent,
 )
-from domain.model import ArtifactHead, ArtifactId, ImportId, Package, PackageId, PlanId, Revision, Tenant, TenantId
+from domain.model import (
+    ArtifactHead,
+    ArtifactId,
+    ImportId,
+    Package,
+    PackageId,
+    PlanId,
+    Revision,
+    Tenant,
+    TenantId,
+    WireEnum,
+)
+from domain.plan_model import ActionKind, Plan, PlanAction
 from domain.rows import Slice
+
+
+class QueueReason(WireEnum):
+    """Why an import still waits in line."""
+
+    TENANT_BUSY = "TENANT_BUSY"
+    TENANT_FROZEN = "TENANT_FROZEN"
+    NO_FREE_WORKER = "NO_FREE_WORKER"
+    RETRY_DELAY = "RETRY_DELAY"
 
 
 class QueueSpot(NamedTuple):
@@ -34,6 +54,16 @@ class QueueSpot(NamedTuple):
     position: int
     holder: ImportId | None
     holder_lease_until: datetime | None = None
+    reason: QueueReason = QueueReason.NO_FREE_WORKER
+
+
+class TimedRun(NamedTuple):
+    """How long an import ran from its first stage to its end, and the bytes of its bundles."""
+
+    kind: ImportKind
+    mode: ImportMode
+    seconds: float
+    size_bytes: int
 
 
 class Standing(NamedTuple):
@@ -81,6 +111,12 @@ class BatchRows(Protocol):
 
     async def queue_places(self, import_ids: Collection[str]) -> dict[ImportId, QueueSpot]:
         """Places of those that are queued."""
+
+    async def runs(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, list[TimedRun]]:
+        """The last imports of each tenant that succeeded and waited for nobody."""
+
+    async def latest_runs(self) -> list[TimedRun]:
+        """Those of the whole installation."""
 
     async def running(self, tenant_ids: Collection[str]) -> dict[TenantId, ImportJob]:
         """The imports that have their tenants' places."""

@@ -13,8 +13,9 @@ from typing import Any
 from domain import scanning
 from domain.access import Caller, Reach, Right, require
 from domain.batch_rows import BatchRows, QueueSpot
-from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
+from domain.import_model import AuditEntry, ImportJob, InstalledPackage, ProgressEvent
 from domain.model import ArtifactHead, ArtifactId, ImportId, Package, PackageId, PlanId, Revision, Tenant, TenantId
+from domain.plan_model import ActionKind, Plan, PlanAction
 from domain.ports import Ports
 from domain.rows import Slice
 

@@ -25,6 +25,7 @@ from domain.contents import SCHEMA_VERSION, Content, Template, content_of, is_fa
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.manifest import read_manifest
+from domain.mapping import NOTHING_MAPPED, MappedEndpoints
 from domain.model import (
     HASH_PREFIX,
     ArtifactEntry,
@@ -87,6 +88,8 @@ class CheckedBundle:
     findings: tuple[scanning.Finding, ...]
     scan_ms: int
     spool: Spool
+    #: what an endpoint mapping changed in it (:mod:`domain.bundle_mapping`)
+    mapped: MappedEndpoints = NOTHING_MAPPED
 
     def template(self, artifact: BundleArtifact) -> Template:
         """The artifact's content with marks where ids stand (see ``contents``)."""
@@ -111,6 +114,8 @@ class _Reading:
     findings: list[scanning.Finding] = field(default_factory=list)
     artifacts: list[BundleArtifact] = field(default_factory=list)
     ids: frozenset[str] = frozenset()
+    #: and what the manifest leaves to other packages
+    known_ids: frozenset[str] = frozenset()
     bindings: dict[str, list[str]] = field(default_factory=dict)
     scan_seconds: float = 0.0
     reference_count: int = 0
@@ -128,6 +133,7 @@ def read_bundle(
     manifest, warnings = _manifest(archive, limits)
     reading = _Reading(archive, manifest, spool, is_own=manifest.tenant_id == target)
     reading.ids = frozenset(manifest.install_order)
+    reading.known_ids = manifest.known_ids
     for binding in manifest.bindings:
         reading.bindings.setdefault(binding.artifact_id, []).append(binding.path)
     reading.problems += archive.problems
@@ -250,7 +256,7 @@ def _content(reading: _Reading, entry: ArtifactEntry, tree: Any) -> Content | No
         artifact_type=entry.artifact_type,
         artifact_id=entry.artifact_id,
         version=entry.version,
-        known_ids=reading.ids,
+        known_ids=reading.known_ids,
     )
 
 
@@ -286,14 +292,19 @@ def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
     began = time.perf_counter()
     found = scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
     reading.scan_seconds += time.perf_counter() - began
+    note_findings(reading.findings, found)
+
+
+def note_findings(noted: list[scanning.Finding], found: list[scanning.Finding]) -> None:
+    """Add an artifact's findings to those of its package, as far as a report is read."""
     if not found:
         return
-    room = max(0, FINDINGS_MAX - len(reading.findings))
-    reading.findings += found[:room]
+    room = max(0, FINDINGS_MAX - len(noted))
+    noted += found[:room]
     # beyond the bound only what is worse than everything before: the highest severity decides
     worst = max(found[room:], key=lambda finding: finding.severity, default=None)
-    if worst and all(finding.severity < worst.severity for finding in reading.findings):
-        reading.findings.append(worst)
+    if worst and all(finding.severity < worst.severity for finding in noted):
+        noted.append(worst)
 
 
 def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content) -> None:
@@ -360,7 +371,7 @@ def _reference_problems(reading: _Reading) -> Iterator[Problem]:
                 continue
             if reference.target_id in reading.ids:
                 edges.setdefault(artifact.source_id, []).append(reference.target_id)
-            elif not reading.is_own:
+            elif not reading.is_own and reference.target_id not in reading.known_ids:
                 yield Problem(
                     ErrorCode.BROKEN_REFERENCE,
                     f"{artifact.source_id}{reference.pointer} refers to {reference.target_id}, "

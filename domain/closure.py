@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 from domain import graph
 from domain.access import Caller
-from domain.errors import ErrorCode, Problem
+from domain.advice import Advice
+from domain.errors import ErrorCode, Problem, refuse
 from domain.limits import Limits
+from domain.manifest_fields import EXTERNAL_REFERENCES_MAX
 from domain.model import EXPORTABLE, ArtifactHead, ArtifactId, Reference, ReferenceKind, TenantId
 from domain.ports import Store
+from domain.referring import External, Referring
 
 #: compared one by one: an enum's own hash is slow
 _EXPORTABLE = tuple(EXPORTABLE)
@@ -32,6 +35,10 @@ class Closure:
     found: tuple[graph.Found, ...] = ()
     cycle: list[str] = field(default_factory=list)
     install_order: list[str] = field(default_factory=list)
+    #: what other packages are to bring, by id
+    externals: dict[str, External] = field(default_factory=dict)
+    #: which version would tell of what changed, where that was asked for
+    advice: Advice | None = None
 
     @property
     def edges_of(self) -> dict[str, list[str]]:
@@ -43,21 +50,39 @@ class Closure:
         return edges
 
 
-async def closure(store: Store, caller: Caller, tenant_id: TenantId, roots: Sequence[str], limits: Limits) -> Closure:
-    """Gather; what is wrong stands in ``problems`` (and a cycle in ``cycle``), nothing is raised."""
+async def closure(
+    store: Store,
+    caller: Caller,
+    tenant_id: TenantId,
+    roots: Sequence[str],
+    limits: Limits,
+    *,
+    referring: Referring | None = None,
+) -> Closure:
+    """Gather; what is wrong stands in ``problems`` (and a cycle in ``cycle``), nothing is raised.
+
+    ``referring`` says which artifacts are left to other packages to bring; the roots never are.
+    """
     gathered = Closure(tuple(dict.fromkeys(roots)))
     frontier: Collection[str] = gathered.roots
     async with store.view(tenant_id) as unit:
         while frontier and len(gathered.heads) <= limits.export_artifacts:
             found = await unit.artifacts.heads(frontier)
             there: dict[str, ArtifactHead] = {key: head for key, head in found.items() if head.is_there}
+            if referring is not None:
+                others = [head for key, head in there.items() if key not in gathered.roots]
+                left = await referring.left(unit, others)
+                gathered.externals |= left
+                there = {key: head for key, head in there.items() if key not in left}
             gathered.heads |= there
             references = await unit.artifacts.references(there, with_possible=True) if there else []
             gathered.references += references
             frontier = {
                 reference.target_id
                 for reference in references
-                if reference.kind is ReferenceKind.LITERAL and reference.target_id not in gathered.heads
+                if reference.kind is ReferenceKind.LITERAL
+                and reference.target_id not in gathered.heads
+                and reference.target_id not in gathered.externals
             }
         possible = {r.target_id for r in gathered.references if r.kind is ReferenceKind.POSSIBLE} - set(gathered.heads)
         named = await unit.artifacts.heads(possible) if possible else {}
@@ -65,7 +90,25 @@ async def closure(store: Store, caller: Caller, tenant_id: TenantId, roots: Sequ
     gathered.problems += await _absent_problems(store, caller, tenant_id, gathered, unknown=frontier)
     gathered.problems += _status_problems(gathered.heads.values())
     gathered.warnings += _dynamic_warnings(gathered, {key for key, head in named.items() if head.is_there})
+    gathered.warnings += _changed_warnings(gathered.externals.values())
     _order(gathered, limits)
+    return gathered
+
+
+def exactly(
+    heads: Sequence[ArtifactHead], references: list[Reference], *, roots: Sequence[str] | None = None
+) -> Closure:
+    """These artifacts and no others, in install order: what else they refer to stays where it is.
+
+    Without ``roots`` all of them are. Raises ``CircularDependency``: no import would take them.
+    """
+    found = {str(head.artifact_id): head for head in heads}
+    gathered = Closure(tuple(found if roots is None else roots), found, references)
+    ranks, edges = {key: head.artifact_type.rank for key, head in found.items()}, gathered.edges_of
+    if cycle := graph.find_cycle(list(ranks), edges):
+        text = "These artifacts refer to each other in a circle, and nobody could import them: "
+        raise refuse(ErrorCode.CIRCULAR_DEPENDENCY, text + " -> ".join(cycle) + ".", cycle=cycle)
+    gathered.install_order = graph.install_order(list(ranks), edges, ranks)
     return gathered
 
 
@@ -79,6 +122,10 @@ def _order(gathered: Closure, limits: Limits) -> None:
         text = f"The dependencies are {depth} levels deep; {limits.export_depth} are allowed."
         details = {"limit": limits.export_depth, "actual": depth}
         gathered.problems.append(Problem(ErrorCode.DEPENDENCY_DEPTH_EXCEEDED, text, "artifactIds", details=details))
+    if len(gathered.externals) > EXTERNAL_REFERENCES_MAX:
+        text = f"More than {EXTERNAL_REFERENCES_MAX} artifacts would be left to other packages."
+        details = {"limit": EXTERNAL_REFERENCES_MAX}
+        gathered.problems.append(Problem(ErrorCode.BUNDLE_SIZE_EXCEEDED, text, "artifactIds", details=details))
     if len(gathered.heads) > limits.export_artifacts:
         text = f"The roots bring along more than {limits.export_artifacts} artifacts."
         details = {"limit": limits.export_artifacts}
@@ -97,6 +144,7 @@ async def _absent_problems(
         for reference in reversed(gathered.references)
         if reference.kind is ReferenceKind.LITERAL
         and reference.target_id not in gathered.heads
+        and reference.target_id not in gathered.externals
         and reference.target_id not in unknown
     }
     absent_roots = {root: index for index, root in enumerate(gathered.roots) if root not in gathered.heads}
@@ -139,6 +187,14 @@ def _status_problems(heads: Iterable[ArtifactHead]) -> Iterable[Problem]:
                 "requiredStatus": "Published",
             }
             yield Problem(ErrorCode.ARTIFACT_NOT_EXPORTABLE, text, head.artifact_id, head.artifact_id, details)
+
+
+def _changed_warnings(externals: Iterable[External]) -> Iterable[Problem]:
+    """What was edited here after its package brought it: the other tenant gets it as the package has it."""
+    for head, package in externals:
+        if head.imported_revision != head.revision:
+            text = f"{head.name} was changed here; {package.name}, which brings it, does not have that change."
+            yield Problem(ErrorCode.LOCAL_CHANGE_NOT_EXPORTED, text, head.artifact_id, head.artifact_id)
 
 
 def _dynamic_warnings(gathered: Closure, named: Collection[ArtifactId]) -> Iterable[Problem]:

@@ -10,29 +10,22 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from domain import strict_json, versions
+from domain import versions
 from domain.access import Caller, Reach, Right, require
-from domain.archive import ArchiveLimits, open_archive
-from domain.artifact_types import FOLDERS, ArtifactType
-from domain.contents import content_of, written
+from domain.artifact_types import ArtifactType
 from domain.differing import ChangeKind, Changes, changes, shown_content
 from domain.errors import ErrorCode, Refusal, refuse
-from domain.import_model import (
-    ActionKind,
-    AuditEntry,
-    ConflictStrategy,
-    DecisionSource,
-    ImportJob,
-    ImportMode,
-    ImportState,
-    PlanAction,
-)
+from domain.import_model import AuditEntry, ImportJob, ImportMode, ImportState
 from domain.import_outcome import is_conflict
 from domain.limits import Installation
-from domain.model import Actor, ArtifactId, ArtifactStatus, ReferenceKind, TenantId, TenantPlan, WireEnum, name_key
+from domain.merging import PathConflict
+from domain.model import Actor, ArtifactStatus, TenantId, WireEnum, name_key
+from domain.options import ConflictStrategy
+from domain.package_sides import PackageSides
+from domain.path_conflicts import shown_conflicts
+from domain.plan_model import ActionKind, DecisionSource, PlanAction
 from domain.portions import with_bodies
 from domain.ports import Ports
 from domain.records import Records
@@ -42,6 +35,7 @@ from domain.rows import Page, Slice, Touch
 _MERGE_CHANGES_MAX = 10_000
 #: the audit's word for decisions sent by hand (R18); ``domain.line`` writes these entries
 _RESUMED = "import.resumed"
+BY_HAND = (DecisionSource.BY_ARTIFACT, DecisionSource.BY_PATH)
 #: as :class:`MergeDetails` names them
 _DETAIL_ORDER = (ChangeKind.CHANGED, ChangeKind.ADDED, ChangeKind.REMOVED)
 
@@ -87,6 +81,8 @@ class ConflictDiff:
     package: Mapping[str, Any]
     changes: Changes
     suggested: tuple[ConflictStrategy, ...]
+    #: places that both sides changed since the package's last import
+    paths: tuple[PathConflict, ...] = ()
 
 
 class Conflicts:
@@ -94,7 +90,7 @@ class Conflicts:
 
     def __init__(self, ports: Ports, installation: Installation, records: Records) -> None:
         self._store = ports.store
-        self._blobs = ports.blobs
+        self._sides = PackageSides(ports, installation)
         self._limits = installation.limits
         self._records = records
 
@@ -104,7 +100,7 @@ class Conflicts:
         conflicts = [action for action in await self._actions(job) if is_conflict(action)]
         async with self._store.view(job.tenant_id) as unit:
             made = await unit.imports.plan(job.plan_id) if job.plan_id else None
-            decided = _decided_by_hand(await unit.imports.audit_of(job.import_id))
+            decided = decided_by_hand(await unit.imports.audit_of(job.import_id))
         merges = await self._merges(job.tenant_id, conflicts)
         return tuple(
             AuditedConflict(
@@ -128,12 +124,16 @@ class Conflicts:
             raise refuse(ErrorCode.NOT_FOUND, "This import has no such conflict.", "conflictId", what="conflict")
         revision_id = action.existing.revision_id
         async with self._store.view(job.tenant_id) as unit:
-            bodies = await unit.artifacts.bodies([revision_id, *filter(None, [action.base_body_id])])
+            wanted = [revision_id, action.base_body_id, action.merge_base_id or ""]
+            bodies = await unit.artifacts.bodies([key for key in wanted if key])
         if revision_id not in bodies:
             raise _expired()
-        package = bodies.get(action.base_body_id) or await self._from_bundle(job, action)
+        package = bodies.get(action.base_body_id)
+        if package is None:
+            (package,) = await self._sides.read(job, [action], lambda _, side: side)
         suggested = tuple(suggestions(action, job))
-        return await asyncio.to_thread(_diff, action, bodies[revision_id], package, suggested)
+        base = bodies.get(action.merge_base_id or "")
+        return await asyncio.to_thread(_diff, action, bodies[revision_id], package, base, suggested)
 
     async def touched(
         self,
@@ -182,23 +182,12 @@ class Conflicts:
             found |= await asyncio.to_thread(_merge_details, part, bodies, room)
         return found
 
-    async def _from_bundle(self, job: ImportJob, action: PlanAction) -> bytes:
-        """The package's side out of the bundle, which this import's validation has read and believed."""
-        limits = self._limits.bundle(TenantPlan.ENTERPRISE).archive
-        actions = [one for one in await self._actions(job) if one.ordinal == action.ordinal]
-        remap: dict[str, str] = {one.source_id: one.target_id for one in actions}
-        try:
-            async with self._blobs.local(job.packages[action.ordinal].blob_key) as path:
-                return await asyncio.to_thread(_read_member, path, limits, action, remap)
-        except FileNotFoundError as error:
-            raise _expired() from error
-
 
 def _expired() -> Refusal:
     return refuse(ErrorCode.BUNDLE_EXPIRED, "What this conflict was about is no longer kept.")
 
 
-def _decided_by_hand(entries: Sequence[AuditEntry]) -> dict[str, AuditEntry]:
+def decided_by_hand(entries: Sequence[AuditEntry]) -> dict[str, AuditEntry]:
     """By conflict id the entry of its last decision."""
     resumed = [entry for entry in entries if entry.action == _RESUMED]
     return {key: entry for entry in resumed for key in entry.details["decisions"]}
@@ -210,7 +199,7 @@ def _resolution(
     """Who resolved a conflict, and when. What a strategy decided was resolved when the plan was made."""
     if action.strategy is None:
         return None, None
-    entry = decided.get(action.conflict_key or "") if action.decided_by is DecisionSource.BY_ARTIFACT else None
+    entry = decided.get(action.conflict_key or "") if action.decided_by in BY_HAND else None
     return (entry.actor, entry.at) if entry else (None, planned_at)
 
 
@@ -241,28 +230,17 @@ def _merge_details(part: Sequence[PlanAction], bodies: Mapping[str, bytes], room
     return found
 
 
-def _read_member(path: Path, limits: ArchiveLimits, action: PlanAction, remap: dict[str, str]) -> bytes:
-    """One artifact of a bundle, under the ids that the plan gives. Runs in a thread."""
-    with path.open("rb") as source:
-        archive = open_archive(source, limits, folders=FOLDERS)
-        raw = archive.read(archive.entries[action.artifact_type.file_of(action.source_id)])
-    tree: Any = strict_json.read_to_rewrite(raw)
-    content = content_of(
-        tree,
-        artifact_type=action.artifact_type,
-        artifact_id=ArtifactId(action.source_id),
-        version=action.to_version,
-        known_ids=remap.keys(),
-    )
-    outside: dict[str, str] = {r.target_id: r.target_id for r in content.references if r.kind is ReferenceKind.LITERAL}
-    return written(content.template, outside | remap)
-
-
 def _diff(
-    action: PlanAction, existing_body: bytes, package_body: bytes, suggested: tuple[ConflictStrategy, ...]
+    action: PlanAction,
+    existing_body: bytes,
+    package_body: bytes,
+    base_body: bytes | None,
+    suggested: tuple[ConflictStrategy, ...],
 ) -> ConflictDiff:
     existing, package = (shown_content(body, action.artifact_type) for body in (existing_body, package_body))
-    return ConflictDiff(action, existing, package, changes(existing, package, action.artifact_type), suggested)
+    found = changes(existing, package, action.artifact_type)
+    paths = shown_conflicts(base_body, existing_body, package_body, action) if base_body and action.paths else ()
+    return ConflictDiff(action, existing, package, found, suggested, tuple(paths))
 
 
 def suggestions(action: PlanAction, job: ImportJob) -> Iterator[ConflictStrategy]:

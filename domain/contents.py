@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from domain import strict_json
-from domain.artifact_types import ENTITY_TOKEN, ID_LENGTH_MAX, ID_TOKEN, LITERAL_ID, ArtifactType
+from domain.artifact_types import ADDRESS_MEMBER, ENTITY_TOKEN, ID_LENGTH_MAX, ID_TOKEN, LITERAL_ID, ArtifactType
 from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, ReferenceKind, rfc3339
 
 SCHEMA_VERSION = "1.0"
@@ -312,27 +312,35 @@ def _possible_references(tree: Any, template: bytes, artifact_id: ArtifactId) ->
         return []
     found = (
         Reference(artifact_id, ArtifactId(token.decode()), _pointer(place), ReferenceKind.POSSIBLE)
-        for place, text in _strings(tree)
+        for _, place, text in _strings(tree)
         for token in dict.fromkeys(ID_TOKEN.findall(text.replace(_MARK, "0").encode()))
         if len(token) <= ID_LENGTH_MAX and token.decode() != artifact_id
     )
     return [*islice(found, _POSSIBLE_MAX)]
 
 
-def _strings(tree: Any) -> Iterator[tuple[Place, str]]:
-    """Every string value with its place, without recursion.
+def endpoints_of(tree: dict[str, Any], artifact_type: ArtifactType) -> Iterator[tuple[Any, str, str]]:
+    """Container, key and pointer of every address that the artifact calls, as its type registers them."""
+    for around, key, pointer in _places(tree, _ENDPOINTS[artifact_type]):
+        for members, place, _ in _strings(around[key]):
+            if place is not None and isinstance(place[1], str) and ADDRESS_MEMBER.search(place[1]):
+                yield members, place[1], pointer + _pointer(place)
+
+
+def _strings(tree: Any) -> Iterator[tuple[Any, Place, str]]:
+    """Every string value with what it stands in and its place, without recursion.
 
     Not with its pointer: one long key around many strings would cost its length for each of them.
     """
-    waiting: list[tuple[Place, Any]] = [(None, tree)]
+    waiting: list[tuple[Any, Place, Any]] = [(None, None, tree)]
     while waiting:
-        place, value = waiting.pop()
+        around, place, value = waiting.pop()
         if isinstance(value, str):
-            yield place, value
+            yield around, place, value
         elif isinstance(value, list):
-            waiting.extend(((place, index), item) for index, item in enumerate(value))
+            waiting.extend((value, (place, index), item) for index, item in enumerate(value))
         elif isinstance(value, dict):
-            waiting.extend(((place, key), item) for key, item in value.items())
+            waiting.extend((value, (place, key), item) for key, item in value.items())
 
 
 def _pointer(place: Place) -> str:
@@ -419,3 +427,4 @@ _STATUSES = {status.wire: status for status in ArtifactStatus}
 _REFERENCES = {member: _trie(member.entry.references) for member in ArtifactType}
 _TEXTS = {member: _trie(member.entry.text_references) for member in ArtifactType}
 _CREDENTIALS = {member: _trie(member.entry.credentials) for member in ArtifactType}
+_ENDPOINTS = {member: _trie(member.entry.endpoints) for member in ArtifactType}

@@ -21,7 +21,7 @@ from typing import Any
 from domain import scanning, strict_json
 from domain.artifact_types import ArtifactType
 from domain.contents import without_credentials
-from domain.merging import KeyOf, by_key, is_same, key_of, member_path
+from domain.merging import Key, KeyOf, Place, by_key, is_same, key_of, key_values, path_of, pointer_of, steps_of
 from domain.model import WireEnum
 
 #: nobody reads more changes of one artifact
@@ -38,10 +38,8 @@ class _Absent:
 
 _ABSENT = _Absent()
 
-#: a place in a content: the place around it and the last step; None is the content itself
-_Place = tuple["_Place", str | int] | None
 #: a place, and what stands there on either side
-_Pair = tuple[_Place, Any, Any]
+_Pair = tuple[Place, Any, Any]
 
 
 class ChangeKind(WireEnum):
@@ -64,15 +62,12 @@ class Change:
     @property
     def pointer(self) -> str:
         """The place as a JSON pointer: ``/rules/0/condition``."""
-        return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in self.place)
+        return pointer_of(self.place)
 
     @property
     def path(self) -> str:
         """The place as the documents write it: ``rules[0].condition`` (installhub.md section 8.6)."""
-        path = ""
-        for step in self.place:
-            path = f"{path}[{step}]" if isinstance(step, int) else member_path(path, step)
-        return path
+        return path_of(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ def _differences(before: dict[str, Any], after: dict[str, Any], keys: Mapping[st
         pair = next(waiting[-1], None)
         if pair is None:
             waiting.pop()
-        elif _is_same(pair[1], pair[2]):
+        elif is_same(pair[1], pair[2]):
             continue
         elif (inside := _inside(*pair, keys)) is not None:
             waiting.append(inside)
@@ -136,7 +131,7 @@ def _differences(before: dict[str, Any], after: dict[str, Any], keys: Mapping[st
             yield _change(*pair)
 
 
-def _inside(place: _Place, before: Any, after: Any, keys: Mapping[str, KeyOf]) -> Iterator[_Pair] | None:
+def _inside(place: Place, before: Any, after: Any, keys: Mapping[str, KeyOf]) -> Iterator[_Pair] | None:
     """What is compared next where both sides hold more than one value."""
     if isinstance(before, dict) and isinstance(after, dict):
         return _members(place, before, after)
@@ -151,24 +146,24 @@ def _inside(place: _Place, before: Any, after: Any, keys: Mapping[str, KeyOf]) -
     return _items(place, before, after)
 
 
-def _change(place: _Place, before: Any, after: Any) -> Change:
+def _change(place: Place, before: Any, after: Any) -> Change:
     if before is _ABSENT:
-        return Change(_steps(place), ChangeKind.ADDED, None, after)
+        return Change(steps_of(place), ChangeKind.ADDED, None, after)
     if after is _ABSENT:
-        return Change(_steps(place), ChangeKind.REMOVED, before, None)
-    return Change(_steps(place), ChangeKind.CHANGED, before, after)
+        return Change(steps_of(place), ChangeKind.REMOVED, before, None)
+    return Change(steps_of(place), ChangeKind.CHANGED, before, after)
 
 
-def _members(place: _Place, before: dict[str, Any], after: dict[str, Any]) -> Iterator[_Pair]:
+def _members(place: Place, before: dict[str, Any], after: dict[str, Any]) -> Iterator[_Pair]:
     for key in sorted({**before, **after}):
         old, new = (_ABSENT if side.get(key) is None else side[key] for side in (before, after))
         yield (place, key), old, new
 
 
-def _keyed_items(place: _Place, old: Mapping[bytes, Any], new: Mapping[bytes, Any]) -> Iterator[_Pair]:
+def _keyed_items(place: Place, old: Mapping[Key, Any], new: Mapping[Key, Any]) -> Iterator[_Pair]:
     kept, kept_after = [key for key in old if key in new], [key for key in new if key in old]
     if kept != kept_after:
-        yield place, _key_values(kept), _key_values(kept_after)
+        yield place, tuple(key_values(kept)), tuple(key_values(kept_after))
     for index, (key, item) in enumerate(old.items()):
         yield (place, index), item, new.get(key, _ABSENT)
     for index, (key, item) in enumerate(new.items()):
@@ -176,11 +171,7 @@ def _keyed_items(place: _Place, old: Mapping[bytes, Any], new: Mapping[bytes, An
             yield (place, index), _ABSENT, item
 
 
-def _key_values(keys: Sequence[bytes]) -> tuple[Any, ...]:
-    return tuple(value for key in keys for value in strict_json.trusted(key).values())
-
-
-def _items(place: _Place, before: list[Any], after: list[Any]) -> Iterator[_Pair]:
+def _items(place: Place, before: list[Any], after: list[Any]) -> Iterator[_Pair]:
     begin = end = 0
     if len(before) != len(after):
         begin = _alike(before, after)
@@ -192,17 +183,4 @@ def _items(place: _Place, before: list[Any], after: list[Any]) -> Iterator[_Pair
 
 def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
     """How many items are the same from the beginning on."""
-    return sum(1 for _ in takewhile(lambda pair: _is_same(*pair), zip(one, other, strict=False)))
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Equal as JSON. Python's own comparison is quick to say no, but takes 1, 1.0 and true for one value."""
-    return one is other or (one == other and is_same(one, other))
-
-
-def _steps(place: _Place) -> tuple[str | int, ...]:
-    steps: list[str | int] = []
-    while place is not None:
-        place, step = place
-        steps.append(step)
-    return tuple(reversed(steps))
+    return sum(1 for _ in takewhile(lambda pair: is_same(*pair), zip(one, other, strict=False)))

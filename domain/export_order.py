@@ -15,6 +15,7 @@ from domain.artifact_types import PACKAGE_TYPES
 from domain.errors import ErrorCode, Problem
 from domain.manifest_fields import PACKAGE_DEPENDENCIES_MAX, is_package_name, is_tags
 from domain.model import Actor, ArtifactHead, Package, PackageDependency, TenantId, name_key, rfc3339
+from domain.referring import DependencyMode
 
 _DESCRIPTION_MAX = 500
 _AUTHOR_MAX = 100
@@ -35,6 +36,7 @@ class ExportOrder:
     author: str = ""
     tags: tuple[str, ...] = ()
     package_dependencies: tuple[PackageDependency, ...] = ()
+    dependency_mode: DependencyMode = DependencyMode.INCLUDE
 
 
 def order_problems(order: ExportOrder) -> Iterator[Problem]:

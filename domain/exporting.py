@@ -17,11 +17,13 @@ from typing import Any
 import uuid_utils
 
 from domain.access import Caller, Right, require
+from domain.advising import Advisor, bump_warnings
 from domain.bundle_writing import BundleWriter
 from domain.closure import Closure, closure
-from domain.contents import is_registered_credential, without_credentials
+from domain.contents import is_registered_credential
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, problem_of, problem_row, refuse, refuse_if
+from domain.export_forms import export_form
 from domain.export_order import ExportOrder, export_record, order_problems, root_warnings, taken_problem
 from domain.limits import Installation
 from domain.manifest_fields import is_binding_path
@@ -43,9 +45,9 @@ from domain.model import (
 )
 from domain.portions import portions
 from domain.ports import BlobWriter, KeyTakenError, Ports, VersionTakenError
+from domain.referring import DependencyMode, Referring, references_to, with_needed
 from domain.repeating import Once, made_before, once, remember
 from domain.rows import ExportForm
-from domain.scanning import secret_paths
 from domain.scanning.walk import redacted
 from domain.tenancy import active_tenant, entry_of, mark_platform_use
 
@@ -88,19 +90,37 @@ class Exporter:
         self._limiter = ports.limiter
         self._clock = ports.clock
         self._limits = installation.limits
+        self._advisor = Advisor(ports, installation)
 
-    async def preview(self, caller: Caller, tenant_id: TenantId, artifact_ids: Sequence[str]) -> Closure:
+    async def preview(
+        self,
+        caller: Caller,
+        tenant_id: TenantId,
+        artifact_ids: Sequence[str],
+        *,
+        package_name: str = "",
+        mode: DependencyMode = DependencyMode.INCLUDE,
+    ) -> Closure:
         """What an export would hold, why, and in which order. Creates nothing and is never rate-limited.
 
-        Raises a refusal with every absent, foreign or unfit artifact; a cycle is part of the answer (section 9.4).
+        With the package's name it says too which version would tell of what changed since its last one. Raises a
+        refusal with every absent, foreign or unfit artifact; a cycle is part of the answer (section 9.4).
         """
         require(caller, Right.EXPORT)
         async with self._store.platform_view() as platform:
             await active_tenant(platform.tenants, tenant_id)
         refuse_if(self._root_problems(artifact_ids))
-        gathered = await closure(self._store, caller, tenant_id, artifact_ids, self._limits)
+        gathered = await self._gathered(caller, tenant_id, artifact_ids, package_name, mode)
         refuse_if(gathered.problems)
+        if package_name:
+            gathered.advice = await self._advisor.advice(tenant_id, package_name, gathered)
         return gathered
+
+    async def _gathered(
+        self, caller: Caller, tenant_id: TenantId, roots: Sequence[str], package_name: str, mode: DependencyMode
+    ) -> Closure:
+        referring = Referring(package_name) if mode is DependencyMode.REFER else None
+        return await closure(self._store, caller, tenant_id, roots, self._limits, referring=referring)
 
     async def export(self, caller: Caller, order: ExportOrder, *, key: str | None = None) -> Exported:
         """Make a package. Refusals come with every problem; failed exports take no version (R14).
@@ -159,7 +179,8 @@ class Exporter:
         async with self._store.platform_view() as platform:
             tenant = await active_tenant(platform.tenants, order.tenant_id)
         problems = [*order_problems(order), *self._root_problems(order.artifact_ids)]
-        gathered = await closure(self._store, caller, order.tenant_id, order.artifact_ids, self._limits)
+        roots, mode = order.artifact_ids, order.dependency_mode
+        gathered = await self._gathered(caller, order.tenant_id, roots, order.package_name, mode)
         problems += gathered.problems
         if gathered.cycle:
             text = "The artifacts refer to each other in a circle: " + " -> ".join(gathered.cycle) + "."
@@ -175,8 +196,11 @@ class Exporter:
             if taken:
                 raise Refusal([taken_problem(taken, package.checksum)])
             package = replace(package, blob_key=await blob.finish())
-        roots = [gathered.heads[root] for root in gathered.roots]
-        exported = Exported(package, (*root_warnings(order, roots), *gathered.warnings, *build.warnings))
+        heads = [gathered.heads[root] for root in gathered.roots]
+        warnings = [*root_warnings(order, heads), *gathered.warnings, *build.warnings]
+        hashes = {str(entry.artifact_id): entry.hash for entry in build.entries}
+        advice = await self._advisor.advice(order.tenant_id, order.package_name, gathered, order.version, hashes)
+        exported = Exported(package, (*warnings, *bump_warnings(advice, order.version)))
         await self._kept(caller, order, exported, request)
         return exported
 
@@ -268,17 +292,10 @@ def _add_part(
         form = known.get(head.revision_id)
         body = bodies[head.revision_id]
         if form is None or form.bindings:
-            body, form = _export_form(head, body)
+            body, form = export_form(head, body)
             made[head.revision_id] = form
         _add_artifact(build, head, body, form)
     return made
-
-
-def _export_form(head: ArtifactHead, body: bytes) -> tuple[bytes, ExportForm]:
-    secrets = dict(secret_paths(head.artifact_type.wire, None, raw=body))
-    body, taken = without_credentials(body, head.artifact_type, secrets)
-    bindings = tuple((pointer, secrets.get(pointer, "credential")) for pointer in taken)
-    return body, ExportForm(HASH_PREFIX + hashlib.sha256(body).hexdigest(), bindings)
 
 
 def _add_artifact(build: _Build, head: ArtifactHead, body: bytes, form: ExportForm) -> None:
@@ -314,11 +331,12 @@ def _end(build: _Build, actor: Actor, platform_version: str, now: datetime, bund
         checksum=HASH_PREFIX + build.digest.hexdigest(),
         artifacts=tuple(build.entries),
         install_order=tuple(entry.artifact_id for entry in build.entries),
-        package_dependencies=order.package_dependencies,
+        package_dependencies=with_needed(order.package_dependencies, build.gathered.externals),
         bindings=tuple(build.bindings),
         description=order.description,
         author=order.author,
         tags=order.tags,
+        external_references=references_to(build.gathered.externals.values()),
     )
     readme = readme_of(manifest).encode()
     manifest = replace(manifest, readme_hash=HASH_PREFIX + hashlib.sha256(readme).hexdigest())

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.contents import file_and_hash, file_of, with_values
-from domain.import_model import PlanAction
-from domain.model import Actor, ArtifactId, ImportId, Manifest, NewRevision, Origin, Reference, ReferenceKind, name_key
+from domain.model import Actor, ArtifactStatus, ImportId, Manifest, NewRevision, Origin, name_key
 from domain.plan import Planned
+from domain.plan_model import ActionKind, PlanAction
+from domain.settling import remapped_references
 
 #: a transaction of an import holds at most this, so that neighbours and watchers never wait long
 BATCH_REVISIONS = 100
@@ -23,6 +24,21 @@ class Batch:
     revisions: list[NewRevision] = field(default_factory=list)
     bases: dict[str, bytes] = field(default_factory=dict)
     size: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be written any more."""
+        return not self.revisions and not self.bases
+
+    @property
+    def installed(self) -> int:
+        """How many artifacts come with it; what it removes does not."""
+        return sum(new.status is not ArtifactStatus.DELETED for new in self.revisions)
+
+    @property
+    def last_name(self) -> str:
+        """The artifact that was dealt with last."""
+        return self.revisions[-1].name if self.revisions else ""
 
     @property
     def is_full(self) -> bool:
@@ -55,13 +71,15 @@ def next_batch(planned: Planned, waiting: Iterator[PlanAction], author: Author) 
     """Build revisions for the next transaction; empty when nothing waits any more."""
     batch = Batch()
     for action in waiting:
-        revision = _revision(planned, action, author)
+        if action.writes:
+            revision = _revision(planned, action, author)
+            batch.revisions.append(revision)
+            batch.size += len(revision.body)
         merge = planned.merged.get(action.source_id)
-        batch.revisions.append(revision)
-        batch.size += len(revision.body)
         base = planned.inventory.bases.get(action.source_id)
-        if merge is not None and (base is None or base.body_id != action.base_body_id):
+        if merge is not None and action.base_body_id and (base is None or base.body_id != action.base_body_id):
             batch.bases[action.base_body_id] = planned.bundle.spool.read(merge.own_side)
+            batch.size += len(batch.bases[action.base_body_id])
         if batch.is_full:
             break
     return batch
@@ -75,7 +93,7 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
     merge = planned.merged.get(action.source_id)
     if merge is None:
         file, hashed = file_and_hash(planned.bundle.template(artifact), planned.remap, author.at)
-        references = _remapped(planned, action)
+        references = remapped_references(planned, action)
     else:
         content = planned.bundle.spool.read(merge.content)
         file, hashed = file_of(content, author.at), action.content_hash
@@ -85,7 +103,7 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         revision_id=action.revision_id,
         artifact_id=action.target_id,
         artifact_type=action.artifact_type,
-        number=action.existing.revision + 1 if action.existing else 1,
+        number=action.existing.revision + 1 if action.existing and action.kind is not ActionKind.COPY else 1,
         name=action.name,
         version=action.written_version,
         status=action.status,
@@ -96,20 +114,4 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         references=references,
         import_id=author.import_id,
         origin=origin_of(planned.bundle.manifest, action.source_id, author.import_id),
-    )
-
-
-def _remapped(planned: Planned, action: PlanAction) -> tuple[Reference, ...]:
-    """The package artifact's references, as they stand in the target (R23: only literal ones are rewritten)."""
-    artifact = planned.bundle.artifacts[action.position]
-    return tuple(
-        Reference(
-            action.target_id,
-            ArtifactId(planned.remap[reference.target_id])
-            if reference.kind is ReferenceKind.LITERAL
-            else reference.target_id,
-            reference.pointer,
-            reference.kind,
-        )
-        for reference in artifact.references
     )

@@ -11,65 +11,19 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from domain.artifact_types import ArtifactType
 from domain.errors import Problem
 from domain.market.model import InstallWish, Offer
 from domain.model import (
     Actor,
-    ArtifactHead,
-    ArtifactId,
-    ArtifactStatus,
     BlobKey,
     ImportId,
+    PackageDependency,
     PackageId,
     PlanId,
-    RevisionId,
     TenantId,
     WireEnum,
 )
-
-
-class ConflictStrategy(WireEnum):
-    """A wish given beforehand about artifacts that are already there (X27; Mirror: R31)."""
-
-    REPLACE = "Replace"
-    MERGE = "Merge"
-    SKIP = "Skip"
-
-
-class ActionKind(WireEnum):
-    """What an import does with one artifact (decisions section 5.1)."""
-
-    CREATE = "CREATE"
-    UPDATE = "UPDATE"
-    MERGE = "MERGE"
-    COPY = "COPY"
-    SKIP = "SKIP"
-    REMOVE = "REMOVE"
-    UNCHANGED = "UNCHANGED"
-
-
-class DecisionSource(WireEnum):
-    """Who decided an action."""
-
-    DEFAULT = "Default"
-    BY_TYPE = "PerType"
-    BY_ARTIFACT = "PerArtifact"
-    NO_CONFLICT = "NoConflict"
-
-
-class MatchedBy(WireEnum):
-    """Why a package artifact and one of the tenant are the same thing (R3)."""
-
-    ORIGIN = "ORIGIN"
-    NAME = "NAME"
-
-
-class UnresolvedBindings(WireEnum):
-    """What happens to an artifact whose credentials nobody supplied (R5, R22)."""
-
-    REFUSE = "Refuse"
-    IMPORT_SWITCHED_OFF = "ImportSwitchedOff"
+from domain.options import Decision, ImportOptions, UndoWish
 
 
 class ImportMode(WireEnum):
@@ -80,10 +34,14 @@ class ImportMode(WireEnum):
 
 
 class ImportKind(WireEnum):
-    """Where an import job comes from: bytes that were sent or exported here, or a marketplace listing."""
+    """Where an import job comes from: bytes that were sent or exported here, a marketplace listing, or the tenant."""
 
     IMPORT = "IMPORT"
     INSTALL = "INSTALL"
+    #: brings back what was active before an import (decisions section 5.7)
+    ROLLBACK = "ROLLBACK"
+    #: brings back what was active before a package came
+    UNINSTALL = "UNINSTALL"
 
 
 class ImportState(Enum):
@@ -93,6 +51,7 @@ class ImportState(Enum):
     RUNNING = "RUNNING"
     CANCELLING = "CANCELLING"
     WAITING_FOR_DECISIONS = "WAITING_FOR_DECISIONS"
+    WAITING_FOR_ACTIVATION = "WAITING_FOR_ACTIVATION"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -108,9 +67,15 @@ class ImportState(Enum):
         """True when nothing can change any more."""
         return self in _FINAL
 
+    @property
+    def is_waiting(self) -> bool:
+        """True while it waits for somebody: then it takes no place and has a last moment."""
+        return self in _WAITING
+
 
 _REST_STATES = {
     ImportState.WAITING_FOR_DECISIONS: "PendingConflictResolution",
+    ImportState.WAITING_FOR_ACTIVATION: "PendingActivation",
     ImportState.SUCCEEDED: "Success",
     ImportState.FAILED: "Failed",
     ImportState.CANCELLED: "Cancelled",
@@ -119,6 +84,7 @@ _REST_STATES = {
 
 
 _FINAL = frozenset({ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCELLED, ImportState.EXPIRED})
+_WAITING = frozenset({ImportState.WAITING_FOR_DECISIONS, ImportState.WAITING_FOR_ACTIVATION})
 
 
 class Stage(WireEnum):
@@ -162,23 +128,8 @@ class InstalledPackage:
     installed_at: datetime
     #: what a package of the marketplace can do there (:mod:`domain.market.powers`)
     powers: Mapping[str, Any] | None = field(default=None, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """What the caller wants of an import (installhub.md section 8.2; A1)."""
-
-    default_strategy: ConflictStrategy | None = None
-    strategy_by_type: Mapping[ArtifactType, ConflictStrategy] = field(default_factory=dict)
-    merge_fallback: ConflictStrategy = ConflictStrategy.SKIP
-    allow_version_downgrade: bool = False
-    allow_major_version_upgrade: bool = False
-    allow_security_warnings: bool = False
-    backup_before_replace: bool = False
-    dry_run: bool = False
-    imported_by: str | None = None
-    bindings: Mapping[str, str] = field(default_factory=dict)
-    unresolved_bindings: UnresolvedBindings = UnresolvedBindings.REFUSE
+    #: the packages that it needs there
+    dependencies: tuple[PackageDependency, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +232,8 @@ class ImportJob:
     last_seq: int = 0
     stage: Stage | None = None
     cancel_requested: bool = False
-    decisions: Mapping[str, ConflictStrategy] = field(default_factory=dict)
+    #: by conflict id
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     plan_id: PlanId | None = None
@@ -295,6 +247,9 @@ class ImportJob:
     retry_of: ImportId | None = None
     idempotency_key: str | None = None
     install: InstallWish | None = None
+    #: the plan that it carries out exactly (R10)
+    applies_plan: PlanId | None = None
+    undo: UndoWish | None = None
     #: whose it is: :attr:`domain.access.Caller.identity`
     identity: str = ""
 
@@ -342,98 +297,3 @@ class ImportFilter:
     #: waiting imports that are given up before this time (R40)
     expires_before: datetime | None = None
     include_dry_runs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MergeBase:
-    """The package's own side at its last import (R7). ``body_id`` names the stored bytes."""
-
-    source_id: str
-    content_hash: str
-    body_id: str
-
-
-#: more than a package has artifacts (R24)
-POSITIONS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PlanAction:
-    """What an import does with one artifact, and what that relies on (R9-R11).
-
-    ``kind`` is ``None`` while its conflict waits for a decision. The precondition is the existing artifact's
-    revision and hash, or, where there is none, that the name stays free.
-    """
-
-    ordinal: int
-    position: int
-    source_id: str
-    artifact_type: ArtifactType
-    name: str
-    to_version: str
-    kind: ActionKind | None
-    target_id: ArtifactId
-    decided_by: DecisionSource
-    existing: ArtifactHead | None = None
-    matched_by: MatchedBy | None = None
-    conflict_key: str | None = None
-    strategy: ConflictStrategy | None = None
-    #: what will be active afterwards; None where nothing is written
-    revision_id: RevisionId | None = None
-    written_version: str = ""
-    status: ArtifactStatus = ArtifactStatus.PUBLISHED
-    content_hash: str = ""
-    base_body_id: str = ""
-    base_hash: str = ""
-
-    @property
-    def place(self) -> int:
-        """Where it stands in its plan: ``ordinal`` times :data:`POSITIONS`, plus ``position``."""
-        return self.ordinal * POSITIONS + self.position
-
-    @property
-    def decider(self) -> DecisionSource | None:
-        """Who decided: nobody yet about an open conflict; and what is the same without a strategy is none (R19)."""
-        if self.kind is None:
-            return None
-        return self.decided_by if self.strategy else DecisionSource.NO_CONFLICT
-
-    @property
-    def writes(self) -> bool:
-        """True when a revision is held for it."""
-        return self.revision_id is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything an import will do, before it does it. ``plan_hash`` leaves times out (R10)."""
-
-    plan_id: PlanId
-    import_id: ImportId
-    tenant_id: TenantId
-    plan_hash: str
-    actions: tuple[PlanAction, ...]
-    warnings: tuple[Problem, ...]
-    blockers: tuple[Problem, ...]
-    created_at: datetime
-    expires_at: datetime
-
-    @property
-    def open_conflicts(self) -> tuple[PlanAction, ...]:
-        """Conflicts nobody has decided."""
-        return tuple(action for action in self.actions if action.kind is None)
-
-    def count(self, kind: ActionKind) -> int:
-        """How many artifacts get this action."""
-        return sum(action.kind is kind for action in self.actions)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """An artifact that moved since the plan looked at it (R11)."""
-
-    artifact_id: ArtifactId
-    name: str
-    revision: int
-    changed_by: Actor | None
-    changed_at: datetime | None

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from domain.binding_slots import BindingSlot
 from domain.errors import ErrorCode, Problem, problem_row
-from domain.import_model import ActionKind, ImportJob, Plan, PlanAction
+from domain.import_model import ImportJob
 from domain.model import Manifest
+from domain.plan_model import ActionKind, Plan, PlanAction
 
-_WRITTEN = {ActionKind.CREATE: "Created", ActionKind.UPDATE: "Updated", ActionKind.MERGE: "Merged"}
+_WRITTEN = {
+    ActionKind.CREATE: "Created",
+    ActionKind.UPDATE: "Updated",
+    ActionKind.MERGE: "Merged",
+    ActionKind.COPY: "Copied",
+}
 _NOT_INSTALLED = (ActionKind.SKIP, ActionKind.REMOVE, None)
 _COUNTED = (
     ("create", ActionKind.CREATE),
@@ -46,7 +53,7 @@ def outcome(
     ``manifests`` are those of its packages by ordinal: the last one is the package that was asked for (R8).
     """
     manifest = manifests[-1]
-    actions = plan.actions
+    actions = [action for action in plan.actions if action.kind is not ActionKind.REMOVE]
     skipped = [action for action in actions if action.kind is ActionKind.SKIP]
     return {
         "packageId": manifest.package_id,
@@ -65,6 +72,7 @@ def outcome(
         "warnings": [problem_row(problem) for problem in warnings],
         "installed": [_installed_row(action) for action in actions if action.kind in _WRITTEN],
         "skipped": [_skipped_row(action) for action in skipped],
+        "removed": removed_rows(plan),
         "idRemapTable": {action.source_id: action.target_id for action in actions},
         "counts": counts(plan),
         "planId": plan.plan_id,
@@ -98,7 +106,13 @@ def _members(job: ImportJob, manifests: Sequence[Manifest]) -> dict[str, Any]:
         for package, manifest in zip(job.packages, manifests, strict=True)
         if package.offer
     ]
-    return {"packages": rows} if rows else {}
+    return {"packages": rows, **index_version(job)} if rows else {}
+
+
+def index_version(job: ImportJob) -> dict[str, Any]:
+    """Of the hub's index that an install was resolved against."""
+    known = job.install.index_version if job.install else None
+    return {} if known is None else {"indexVersion": known}
 
 
 def consent(job: ImportJob) -> dict[str, Any]:
@@ -117,7 +131,7 @@ def consent(job: ImportJob) -> dict[str, Any]:
         for offer in (package.offer for package in job.packages)
         if offer
     ]
-    return {"packages": rows, "acknowledged": job.install.acknowledged}
+    return {"packages": rows, "acknowledged": job.install.acknowledged, **index_version(job)}
 
 
 def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
@@ -127,10 +141,25 @@ def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
         "conflictsFound": [_found_conflict(action) for action in plan.actions if is_conflict(action)],
         "counts": counts(plan),
         "securityScanResult": scan_result,
-        "estimatedInstallOrder": [action.source_id for action in plan.actions],
+        "estimatedInstallOrder": [one.source_id for one in plan.actions if one.kind is not ActionKind.REMOVE],
+        "wouldRemove": removed_rows(plan),
         "warnings": [problem_row(problem) for problem in (*plan.warnings, *importer_warnings(job))],
         "blockers": [problem_row(problem) for problem in plan.blockers],
         "actions": [action_row(action) for action in plan.actions],
+        "bindings": [binding_row(slot) for slot in plan.bindings],
+    }
+
+
+def binding_row(slot: BindingSlot) -> dict[str, Any]:
+    """A place that needs a value of the tenant, without the value (R22)."""
+    user = {"type": slot.artifact_type.wire, "artifactId": slot.source_id, "name": slot.artifact_name}
+    return {
+        "key": slot.key,
+        "kind": slot.kind,
+        "label": slot.label,
+        "usedBy": [user],
+        "isResolved": slot.source is not None,
+        "source": slot.source.wire if slot.source else None,
     }
 
 
@@ -149,10 +178,17 @@ def conflict_report(plan: Plan) -> dict[str, Any]:
                 "packageVersion": action.to_version,
                 "mergeSupported": action.artifact_type.is_mergeable,
                 "proposedStrategy": action.strategy.wire if action.strategy else None,
+                **_path_rows(action),
             }
             for action in actions
         ],
     }
+
+
+def told_warnings(plan: Plan) -> dict[str, Any]:
+    """What a paused import warns of, if there is anything."""
+    rows = [problem_row(problem) for problem in plan.warnings]
+    return {"warnings": rows} if rows else {}
 
 
 def reported_conflicts(job: ImportJob, *, open_only: bool = False) -> dict[str, str]:
@@ -161,6 +197,27 @@ def reported_conflicts(job: ImportJob, *, open_only: bool = False) -> dict[str, 
     return {
         row["conflictId"]: row["artifactName"] for row in rows if not open_only or row.get("proposedStrategy") is None
     }
+
+
+def reported_paths(job: ImportJob) -> dict[str, list[str]]:
+    """By conflict id, the JSON pointers that are to be decided where the artifact is merged."""
+    rows = (job.outcome or {}).get("conflictReport", {}).get("conflicts", [])
+    return {row["conflictId"]: [one["pointer"] for one in row["paths"]] for row in rows if row.get("paths")}
+
+
+def _path_rows(action: PlanAction) -> dict[str, Any]:
+    """Where both sides of a merge changed one place; their values are read at the conflict."""
+    rows = [{"pointer": pointer, "decided": side and side.wire} for pointer, side in action.paths.items()]
+    return {"paths": rows} if rows else {}
+
+
+def removed_rows(plan: Plan) -> list[dict[str, Any]]:
+    """What goes because the package does not hold it any more (R31)."""
+    return [
+        {"type": action.artifact_type.wire, "name": action.name, "artifactId": action.target_id}
+        for action in plan.actions
+        if action.kind is ActionKind.REMOVE
+    ]
 
 
 def decided_conflict(action: PlanAction) -> dict[str, Any]:

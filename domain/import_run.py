@@ -7,7 +7,7 @@ several stages in one transaction with :meth:`Run.together`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -50,10 +50,14 @@ class Run:
         self.stage: Stage | None = None
         self.total: int | None = None
         self._tenant: Tenant | None = None
+        #: how many revisions it has written that nobody sees yet
+        self.held = 0
         #: of each package; kept for the case that the transaction which stored them is rolled back
         self.scan_reports: list[Mapping[str, Any]] = []
-        #: what the packages of an install can do, and what of it is new: members of its outcome
-        self.powers: Mapping[str, Any] = {}
+        #: members of its outcome beside the plan: what the packages of an install can do, which addresses were mapped
+        self.members: Mapping[str, Any] = {}
+        #: why the plan that it was to apply does not hold any more
+        self.moved: Sequence[Problem] = ()
         self._store = store
         self._told: list[NewEvent] = []
         #: told inside a transaction that is not committed yet
@@ -79,7 +83,7 @@ class Run:
 
     def go_on_from(self, progress: Progress) -> None:
         """Begin where an earlier run of the same import has come to: how far a job is never falls (R20)."""
-        self.stage = progress.stage
+        self.stage, self.total = progress.stage, progress.total
         self._percent = self._percent_seen = progress.percent
 
     async def is_to_stop(self) -> bool:
@@ -91,6 +95,7 @@ class Run:
     def begin_again(self, message: str) -> None:
         """Forget what the transaction that was rolled back would have told, and say why it is tried again."""
         self._told = self._before
+        self.held = 0
         self._percent = self._told[-1].progress.percent if self._told else self._percent_seen
         self._tell(EventKind.PROBLEM_FOUND, 0, message)
 

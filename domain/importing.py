@@ -8,44 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain import import_outcome, policy
+from domain import import_outcome, policy, undo_outcome
+from domain.activating import Activator, Draft, PlanMovedError, entry
 from domain.backup import Backups
+from domain.bringing import package_batches, shown, verified
 from domain.bundle import CheckedBundle, Told, read_bundle
+from domain.bundle_mapping import endpoints_told, unknown_sources, with_endpoints
+from domain.discarding import discard_held
+from domain.drifting import HELD_TOO_LONG, drift_of, end_as_stale, moved_since_shown
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
-from domain.holding import Author, next_batch
-from domain.import_model import (
-    ActionKind,
-    AuditEntry,
-    Drift,
-    Failure,
-    ImportJob,
-    ImportPackage,
-    ImportState,
-    InstalledPackage,
-    Plan,
-    Stage,
-)
+from domain.holding import Author
+from domain.import_model import Failure, ImportJob, ImportPackage, ImportState, Stage
 from domain.import_run import CancelRequestedError, Run
 from domain.limits import Installation
 from domain.market.arrived import arrival_problems, manifest_tree
 from domain.market.downloading import Downloads
+from domain.market.excepted import excepted
 from domain.market.own_hub import hub_of
-from domain.market.powers import powers_row
 from domain.market.trust import acknowledgment_problems
-from domain.model import Package, rfc3339
+from domain.model import PlanId
 from domain.observing import NOBODY, Observer
+from domain.options import Activation, UndoWish
 from domain.plan import Planned
-from domain.planning import Checked, Planner, checked, powers_told, scan_result, with_powers
+from domain.plan_model import ActionKind, Drift, Plan
+from domain.planning import Checked, Planner, checked, powers_told, scan_result, with_powers, with_relationships
 from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
 from domain.spool import Spool
 from domain.tenancy import active_tenant
+from domain.undo_planning import UndoPlanner, broken_anew
+from domain.verified import Verified, kept_with
 
 #: an import this small is planned, held, verified and activated in one transaction (R28)
 SMALL_ARTIFACTS = 50
@@ -58,14 +57,6 @@ _TOLD_EVERY = 250
 _FOUND_LATE = 422
 
 
-class PlanMovedError(Exception):
-    """A precondition of the plan fell before the activation (R11)."""
-
-    def __init__(self, drift: Sequence[Drift]) -> None:
-        super().__init__(f"{len(drift)} artifacts moved")
-        self.drift = drift
-
-
 class Importer:
     """Runs imports that a worker claimed."""
 
@@ -76,6 +67,8 @@ class Importer:
         self._clock = ports.clock
         self._limits = installation.limits
         self._planner = Planner(ports.store, ports.clock, installation.limits)
+        self._undos = UndoPlanner(ports.store, ports.clock, installation.limits)
+        self._activator = Activator(ports, installation)
         self._backups = Backups(ports, installation)
         self._downloads = Downloads(hub_of(ports), ports.blobs, installation.limits)
 
@@ -98,6 +91,8 @@ class Importer:
         drift: Sequence[Drift] = ()
         async with self._store.platform_view() as platform:
             run.tenant = await active_tenant(platform.tenants, run.job.tenant_id)
+        if (held := kept_with(run.job)) is not None:
+            return await self._switched_on(run, held)
         await self._downloads.fetch(run)
         async with self._validated(run) as bundles:
             for _ in range(1 + REPLANS_MAX):
@@ -105,25 +100,41 @@ class Importer:
                     async with run.together(is_small=_is_small(bundles, run.job)):
                         return await self._carried_out(run, bundles)
                 except (PlanMovedError, NameTakenError, RevisionMovedError) as moved:
-                    drift = moved.drift if isinstance(moved, PlanMovedError) else ()
+                    drift = _drift_told(moved)
                     run.begin_again("The tenant changed meanwhile; the plan does not hold any more.")
                     await self._dropped(run)
         raise Refusal(policy.drift_problems(drift))
 
     async def _carried_out(self, run: Run, bundles: Sequence[CheckedBundle]) -> None:
-        """From checked bundles to the end, or to the pause."""
-        packages = await self._scanned(run, bundles)
-        drafts, made = await self._planned(run, packages)
+        """From checked bundles, or from what is to be taken back, to the end or to the pause."""
+        draft = await (self._taken_back(run, run.job.undo) if run.job.undo else self._brought(run, bundles))
+        made = draft.made
         if run.job.options.dry_run:
-            return await self._shown(run, made, packages)
+            return await self._activator.show(run, draft)
+        if run.moved:
+            return await end_as_stale(run, made, run.moved, self._clock.now())
         refuse_if(made.blockers)
         if made.open_conflicts:
             return await self._paused(run, made)
         backup = await self._backups.keep(run, made)
-        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, drafts))
+        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, draft))
         await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, self._verified(run))
-        await self._activated(run, made, packages, backup=backup)
-        return None
+        if run.job.options.activation is Activation.MANUAL:
+            return await self._activator.wait(run, draft.verified(backup))
+        return await self._activator.switch_on(run, draft.verified(backup), made.bindings)
+
+    async def _switched_on(self, run: Run, held: Verified) -> None:
+        """Activate what was held and verified by an earlier run, if the tenant is as it was planned (R11)."""
+        run.held = held.held
+        async with self._store.view(run.job.tenant_id) as unit:
+            made = await unit.imports.plan(run.job.plan_id or PlanId(""))
+        if made is not None:
+            # no other import is activated from here on: this one has the tenant's place
+            refuse_if(await drift_of(self._store, made, HELD_TOO_LONG))
+        try:
+            await self._activator.switch_on(run, held, made.bindings if made else ())
+        except (PlanMovedError, NameTakenError, RevisionMovedError) as moved:
+            raise Refusal(policy.drift_problems(_drift_told(moved))) from moved
 
     async def _begun_again(self, run: Run) -> None:
         if run.job.last_seq > 1:
@@ -131,7 +142,7 @@ class Importer:
         if run.job.attempt > ATTEMPTS_MAX:
             text = f"The import was begun {ATTEMPTS_MAX} times and never came to its end."
             raise refuse(ErrorCode.ARTIFACT_INSTALL_FAILED, text)
-        if run.job.attempt > 1:
+        if run.job.attempt > 1 and kept_with(run.job) is None:
             await self._dropped(run)
 
     async def _caught_up(self, run: Run) -> None:
@@ -152,7 +163,10 @@ class Importer:
 
     @asynccontextmanager
     async def _validated(self, run: Run) -> AsyncIterator[Sequence[CheckedBundle]]:
-        """The import's packages by ordinal, read and checked, for as long as they are needed."""
+        """The import's packages by ordinal, read and checked, for as long as they are needed. An undo has none."""
+        if run.job.undo is not None:
+            yield ()
+            return
         run.begin(Stage.VALIDATION)
         async with AsyncExitStack() as stack:
             folder = await stack.enter_async_context(self._blobs.scratch())
@@ -184,19 +198,34 @@ class Importer:
 
         def read(told: Told) -> CheckedBundle:
             bundle = read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
+            targets, bytes_max = run.job.options.endpoint_mapping, limits.archive.entry_bytes_max
+            bundle = with_endpoints(bundle, targets, bytes_max=bytes_max)
             if package.offer is None:
                 return bundle
             problems = [*arrival_problems(package.offer, bundle.manifest, manifest_tree(source, limits.archive))]
             refuse_if(problems)
-            return replace(bundle, warnings=(*bundle.warnings, *problems))
+            bundle = replace(bundle, warnings=(*bundle.warnings, *problems))
+            return excepted(bundle, package.offer, run.job.options)
 
         return read
+
+    async def _brought(self, run: Run, bundles: Sequence[CheckedBundle]) -> Draft:
+        packages = await self._scanned(run, bundles)
+        drafts, made = await self._planned(run, packages)
+        return Draft(
+            made,
+            partial(package_batches, self._store, drafts),
+            partial(shown, run.job, made, packages),
+            partial(verified, run, made, packages),
+        )
 
     async def _scanned(self, run: Run, bundles: Sequence[CheckedBundle]) -> list[Checked]:
         run.begin(Stage.SECURITY_SCAN)
         packages = [checked(bundle, self._clock.now()) for bundle in bundles]
         if run.job.install is not None:
             packages = [await asyncio.to_thread(with_powers, package) for package in packages]
+        if run.job.options.is_migration:
+            packages = [await asyncio.to_thread(with_relationships, package) for package in packages]
         run.scan_reports = [package.report.to_stored() for package in packages]
         run.end(f"The scan's result is {scan_result(packages).value}.")
         async with run.writing() as unit:
@@ -213,13 +242,19 @@ class Importer:
             blockers += self._planner.blockers(package, inventory, run.job, beside)
             met.append((package, inventory))
         if run.job.install is not None:
-            run.powers = powers_told(met)
+            run.members = powers_told(met)
             offers = [package.offer for package in run.job.packages if package.offer]
             blockers += acknowledgment_problems(offers, acknowledged=run.job.install.acknowledged)
+        mapped = endpoints_told([package.bundle for package in packages], run.job.options.endpoint_mapping)
+        run.members = {**run.members, **mapped}
+        blockers += unknown_sources(mapped)
         run.end(f"{sum(len(m.package_dependencies) for m in manifests)} needed packages were looked for.")
         run.begin(Stage.PLANNING)
         bundles = [(package.bundle, inventory) for package, inventory in met]
-        drafts, made = await self._planner.plan(bundles, run.job, blockers)
+        drafts, made = await self._planner.plan(bundles, run.job, blockers, seed=run.job.applies_plan)
+        run.moved = await moved_since_shown(self._store, run.job, made)
+        if run.moved:
+            drafts, made = await self._planner.plan(bundles, run.job, blockers)
         run.end(_plan_sentence(made))
         asked = manifests[-1]
         changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}
@@ -227,17 +262,31 @@ class Importer:
             await unit.imports.save_plan(made)
         return drafts, made
 
-    async def _held(self, run: Run, drafts: Sequence[Planned]) -> None:
+    async def _taken_back(self, run: Run, wish: UndoWish) -> Draft:
+        run.begin(Stage.PLANNING)
+        found = await self._undos.plan(run.job, wish)
+        run.moved = await moved_since_shown(self._store, run.job, found.made)
+        run.total = sum(action.kind is not ActionKind.REMOVE for action in found.made.actions)
+        run.end(_plan_sentence(found.made))
+        async with run.writing() as unit:
+            await unit.imports.save_plan(found.made)
+        return Draft(
+            found.made,
+            partial(self._undos.batches, found, run.job),
+            partial(undo_outcome.shown, run.job, found),
+            lambda _backup: undo_outcome.verified(run.job, found),
+        )
+
+    async def _held(self, run: Run, draft: Draft) -> None:
         run.begin(Stage.INSTALLATION)
-        done = sum(not action.writes for planned in drafts for action in planned.actions)
+        done = sum(not action.writes for action in draft.made.actions)
         author = Author(run.job.import_id, run.job.submitted_by, self._clock.now())
-        for planned in drafts:
-            waiting = iter([action for action in planned.actions if action.writes])
-            while (batch := await asyncio.to_thread(next_batch, planned, waiting, author)).revisions:
-                done += len(batch.revisions)
-                run.progress(done, f"{done} of {run.total} artifacts installed", batch.revisions[-1].name)
-                async with run.writing() as unit:
-                    await unit.imports.hold(batch.revisions, batch.bases)
+        async for batch in draft.batches(author):
+            done += batch.installed
+            run.held += len(batch.revisions)
+            run.progress(done, f"{done} of {run.total} artifacts installed", batch.last_name)
+            async with run.writing() as unit:
+                await unit.imports.hold(batch.revisions, batch.bases)
         run.end("All revisions are held; nobody sees them yet.")
 
     async def _verified(self, run: Run) -> None:
@@ -246,6 +295,8 @@ class Importer:
         async with run.writing() as unit:
             unreadable = await unit.imports.unreadable(run.job.import_id)
             broken = await unit.imports.broken_references(run.job.import_id)
+            if run.job.undo is not None:
+                broken = await broken_anew(unit, broken)
         if unreadable:
             problems = [Problem(ErrorCode.VERIFICATION_FAILED, f"{i} cannot be read back.", i) for i in unreadable]
             raise Refusal(problems)
@@ -254,44 +305,6 @@ class Importer:
             problems = [Problem(ErrorCode.BROKEN_REFERENCE, text, r.pointer, r.artifact_id) for text, r in texts]
             raise Refusal(problems, status=_FOUND_LATE)
         run.end("Every held artifact can be read and every reference resolves.")
-
-    async def _activated(self, run: Run, made: Plan, packages: Sequence[Checked], *, backup: Package | None) -> None:
-        """The one transaction that the tenant sees. Raises :class:`PlanMovedError` when a precondition fell."""
-        job, now = run.job, self._clock.now()
-        manifests = [package.bundle.manifest for package in packages]
-        manifest = manifests[-1]
-        run.begin(Stage.ACTIVATION)
-        warnings = [*made.warnings, *import_outcome.importer_warnings(job)]
-        outcome = import_outcome.outcome(
-            job, made, manifests, scan_result=scan_result(packages).value, warnings=warnings, installed_at=rfc3339(now)
-        )
-        outcome |= run.powers
-        if backup is not None:
-            outcome["backupPackageId"] = backup.package_id
-        run.finish(ImportState.SUCCEEDED, f"{manifest.name} {manifest.version} is active.")
-        installed = [_installed(job, package, now) for package in packages]
-        async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": outcome}) as unit:
-            if moved := await unit.imports.drift(job.import_id):
-                raise PlanMovedError(moved)
-            await unit.imports.activate(job.import_id, installed)
-            # in one order for all installs: two of them never wait for each other's listings
-            for offer in sorted((one.offer for one in job.packages if one.offer), key=lambda one: one.listing_id):
-                await unit.imports.count_install(offer.listing_id, offer.version, now)
-            details = {"package": manifest.name, "version": manifest.version, "counts": outcome["counts"]}
-            details |= {"conflicts": outcome["conflictReport"]["conflicts"], **import_outcome.consent(job)}
-            await unit.imports.audit(self._entry(job, "import.activated", details))
-            await unit.imports.post("import.ended", {"importId": job.import_id, "state": ImportState.SUCCEEDED.value})
-
-    async def _shown(self, run: Run, made: Plan, packages: Sequence[Checked]) -> None:
-        """A dry run: the plan is the answer (R10, R17)."""
-        manifests = [package.bundle.manifest for package in packages]
-        outcome = import_outcome.dry_run(run.job, made, manifests, scan_result=scan_result(packages).value)
-        outcome |= run.powers
-        outcome |= {"planId": made.plan_id, "planHash": made.plan_hash, "expiresAt": rfc3339(made.expires_at)}
-        run.finish(ImportState.SUCCEEDED, "The plan is ready; nothing was written.")
-        now = self._clock.now()
-        async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": outcome}):
-            pass
 
     async def _paused(self, run: Run, made: Plan) -> None:
         """Wait for decisions, up to the first deadline; the tenant's place is free meanwhile (R18)."""
@@ -303,10 +316,10 @@ class Importer:
         changes = {
             "state": ImportState.WAITING_FOR_DECISIONS,
             "expires_at": expires,
-            "outcome": {"conflictReport": report, **run.powers},
+            "outcome": {"conflictReport": report, **import_outcome.told_warnings(made), **run.members},
         }
         async with run.writing(changes) as unit:
-            await unit.imports.audit(self._entry(run.job, "import.waiting", report))
+            await unit.imports.audit(entry(run.job, "import.waiting", report, at=self._clock.now()))
 
     async def _failed(self, run: Run, refusal: Refusal) -> None:
         first = next((p for p in refusal.problems if p.code.family is refusal.code), refusal.problems[0])
@@ -316,11 +329,13 @@ class Importer:
         await self._ended(run, ImportState.FAILED, failure)
 
     async def _cancelled(self, run: Run) -> None:
-        text = "The import was cancelled before its activation; nothing was changed."
-        problem = Problem(ErrorCode.IMPORT_CANCELLED, text)
+        dropped = f" {run.held} revisions that were held are dropped." if run.held else ""
+        text = f"The import was cancelled before its activation; nothing was changed.{dropped}"
+        problem = Problem(ErrorCode.IMPORT_CANCELLED, text, details={"revisionsDropped": run.held})
         run.finish(ImportState.CANCELLED, text, problem=problem)
-        code = problem.code
-        await self._ended(run, ImportState.CANCELLED, Failure(run.stage, code.wire, text, code.status, (problem,), {}))
+        code, told = problem.code, problem.details
+        failure = Failure(run.stage, code.wire, text, code.status, (problem,), told)
+        await self._ended(run, ImportState.CANCELLED, failure)
 
     async def failed_by_us(self, job: ImportJob, correlation_id: str) -> None:
         """End an import that met a bug of ours; the log has it under the correlation id."""
@@ -337,46 +352,29 @@ class Importer:
         async with run.ending(changes) as unit:
             await _save_scans(unit, run)
             details = {"code": failure.code, "stage": failure.stage.wire if failure.stage else None}
-            await unit.imports.audit(self._entry(job, f"import.{state.value.lower()}", details))
+            await unit.imports.audit(entry(job, f"import.{state.value.lower()}", details, at=self._clock.now()))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": state.value})
-        await self._discard(job)
+        await discard_held(self._store, job.tenant_id, job.import_id)
 
-    async def _discard(self, job: ImportJob) -> None:
-        """Drop what an ended import held, in small transactions. The tenant never saw it."""
-        while True:
-            async with self._store.unit(job.tenant_id) as unit:
-                if not await unit.imports.discard(job.import_id):
-                    return
 
-    def _entry(self, job: ImportJob, action: str, details: Mapping[str, Any]) -> AuditEntry:
-        told = {**details, **import_outcome.on_behalf_of(job)}
-        return AuditEntry(self._clock.now(), job.submitted_by, action, job.import_id, told)
+def _drift_told(moved: Exception) -> Sequence[Drift]:
+    """What moved under a plan, as far as the error tells: a name that was taken meanwhile is no artifact's drift."""
+    return moved.drift if isinstance(moved, PlanMovedError) else ()
 
 
 def _is_small(bundles: Sequence[CheckedBundle], job: ImportJob) -> bool:
-    """A backup is as large as what it replaces, and nobody waits for a writer while it is packed."""
+    """A backup is as large as what it replaces, and nobody waits for a writer while it is packed.
+
+    How much an undo brings back is not known before it is planned.
+    """
     artifacts, size = sum(len(b.artifacts) for b in bundles), sum(b.template_bytes for b in bundles)
-    return artifacts <= SMALL_ARTIFACTS and size <= SMALL_BYTES and not job.options.backup_before_replace
+    is_known = job.undo is None and not job.options.backup_before_replace
+    return artifacts <= SMALL_ARTIFACTS and size <= SMALL_BYTES and is_known
 
 
 async def _save_scans(unit: TenantUnit, run: Run) -> None:
     for ordinal, report in enumerate(run.scan_reports):
         await unit.imports.save_scan(run.job.import_id, ordinal, report)
-
-
-def _installed(job: ImportJob, package: Checked, now: datetime) -> InstalledPackage:
-    manifest = package.bundle.manifest
-    return InstalledPackage(
-        tenant_id=job.tenant_id,
-        name=manifest.name,
-        source=manifest.tenant_id,
-        version=manifest.version,
-        checksum=manifest.checksum,
-        package_id=manifest.package_id,
-        import_id=job.import_id,
-        installed_at=now,
-        powers=powers_row(package.powers) if job.install else None,
-    )
 
 
 async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, None]) -> None:

@@ -32,7 +32,13 @@ class Limits:
     artifacts_standard: int = 100
     artifacts_enterprise: int = 1000
     pause_hours: int = 24
+    #: how long before its last moment people are told of an import that waits for somebody (R40)
+    remind_hours: int = 4
     plan_days: int = 7
+    #: how long an import that is held waits to be switched on
+    activation_days: int = 7
+    #: how long an undo is promised: superseded revisions are kept at least so long (decisions section 9.6)
+    undo_days: int = 400
     scan_seconds: int = 120
     install_seconds: int = 120
     verify_seconds: int = 30
@@ -46,6 +52,11 @@ class Limits:
     submission_mb: int = 50
     submission_artifacts: int = 100
     submissions_per_publisher_day: int = 20
+    reported_tenants: int = 1000
+    logins_per_user_minute: int = 10
+    logins_per_address_minute: int = 100
+    #: how long a session lasts unless it is renewed (akana.md section 4)
+    session_minutes: int = 30
 
     def zip_bytes(self, plan: TenantPlan) -> int:
         """The largest ZIP a plan lets in (A1)."""

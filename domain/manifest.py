@@ -5,7 +5,8 @@ All problems are found at once, in the manifest's own order, and the first :data
 1. strict JSON, one object (decisions R27); null means absent, unknown keys are ignored (X31, security.md 3.2);
 2. every field and row as the tables of ``manifest_fields`` say (installhub.md section 7.2);
 3. artifact ids once in the bundle, type and name once, each file at the place of its type and id (R5);
-4. ``installOrder`` names every artifact once, ``dependencies`` repeat rows of ``artifacts``, no package needs itself;
+4. ``installOrder`` names every artifact once, ``dependencies`` repeat rows of ``artifacts``, no package needs itself,
+   and what ``externalReferences`` leave to other packages is brought by packages that this one needs;
 5. the files of the bundle are exactly those declared (section 7.1);
 6. a stated ``contentChecksum`` is that of the manifest; none is worth a warning (decisions section 4).
 
@@ -29,6 +30,7 @@ from domain.model import (
     ArtifactEntry,
     ArtifactId,
     Binding,
+    ExternalReference,
     Manifest,
     PackageDependency,
     PackageId,
@@ -90,6 +92,7 @@ def _problems(tree: Row, files: frozenset[str]) -> Iterator[Problem]:
         yield from _order_problems(tree, declared)
         yield from _dependency_problems(sound["dependencies"], declared)
         yield from _binding_problems(sound["bindings"], declared)
+        yield from _external_problems(tree, sound["externalReferences"], declared)
         yield from _file_problems(sound["artifacts"], declared, files)
     yield from _package_dependency_problems(tree, sound["packageDependencies"])
     yield from _content_checksum_problems(tree)
@@ -198,6 +201,23 @@ def _binding_problems(bindings: _Rows, declared: list[Row]) -> Iterator[Problem]
             yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must name an artifact of the package.", where)
 
 
+def _external_problems(tree: Row, externals: _Rows, declared: list[Row]) -> Iterator[Problem]:
+    """What is left to another package is not in this one, is named once, and that package is needed (rule 4)."""
+    seen = _ids(declared)
+    rows = tree.get("packageDependencies")
+    names = [row.get("packageName") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    needed = {name_key(name) for name in names if isinstance(name, str)}
+    for index, row in externals:
+        where = f"externalReferences[{index}]"
+        if row["artifactId"] in seen:
+            text = f"{where}.artifactId must not name an artifact of the package, nor one that was named before."
+            yield Problem(ErrorCode.MANIFEST_INVALID, text, f"{where}.artifactId", row["artifactId"])
+        if name_key(row["packageName"]) not in needed:
+            text = f"{where}.packageName must name one of packageDependencies."
+            yield Problem(ErrorCode.MANIFEST_INVALID, text, f"{where}.packageName", row["artifactId"])
+        seen.add(row["artifactId"])
+
+
 def _file_problems(artifacts: _Rows, declared: list[Row], files: frozenset[str]) -> Iterator[Problem]:
     for index, row in artifacts:
         if row["file"] not in files:
@@ -269,6 +289,18 @@ def _manifest(tree: Row) -> Manifest:
         tags=tuple(tree.get("tags") or ()),
         readme_hash=tree.get("readmeHash") or "",
         content_checksum=tree.get("contentChecksum") or "",
+        external_references=tuple(_external(row) for row in tree.get("externalReferences") or ()),
+    )
+
+
+def _external(row: Row) -> ExternalReference:
+    return ExternalReference(
+        artifact_id=ArtifactId(row["artifactId"]),
+        artifact_type=BY_WIRE_NAME[row["type"]],
+        name=row["name"],
+        package_name=row["packageName"],
+        package_source=row["packageSource"],
+        source_id=row["sourceId"],
     )
 
 

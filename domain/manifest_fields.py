@@ -23,6 +23,7 @@ from domain.versions import is_semver
 MANIFEST_VERSION = "1.0"
 PACKAGE_DEPENDENCIES_MAX = 1_000
 BINDINGS_MAX = 10_000
+EXTERNAL_REFERENCES_MAX = 5_000
 TAGS_MAX = 10
 
 _PACKAGE_TYPES = frozenset(member.wire for member in PackageType)
@@ -199,5 +200,18 @@ LISTS = (
         ),
         is_required=False,
         most=BINDINGS_MAX,
+    ),
+    RowList(
+        "externalReferences",
+        (
+            Field("artifactId", _form(_ARTIFACT_ID), "the id of an artifact"),
+            DEPENDENCY_FIELDS[0],
+            Field("name", is_artifact_name, "one line of text"),
+            Field("packageName", is_package_name, _A_PACKAGE_NAME),
+            Field("packageSource", _line(1, 128), "the id of a tenant"),
+            Field("sourceId", _form(_ARTIFACT_ID), "the id of an artifact"),
+        ),
+        is_required=False,
+        most=EXTERNAL_REFERENCES_MAX,
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any
 from domain import strict_json
 from domain.manifest import content_checksum
 from domain.manifest_fields import MANIFEST_VERSION
-from domain.model import ArtifactEntry, Binding, Manifest, PackageDependency
+from domain.model import ArtifactEntry, Binding, ExternalReference, Manifest, PackageDependency
 from domain.versions import range_text
 
 README_BYTES_MAX = 64 * 1024
@@ -47,7 +47,7 @@ def manifest_of(manifest: Manifest, *, roots: Collection[str]) -> dict[str, Any]
         "checksum": manifest.checksum,
         "artifacts": [row | {"file": entry.file} for row, entry in zip(rows, manifest.artifacts, strict=True)],
         "dependencies": [row for row in rows if row["id"] not in asked_for],
-        "packageDependencies": [_package_dependency(wanted) for wanted in manifest.package_dependencies],
+        "packageDependencies": [package_dependency_row(wanted) for wanted in manifest.package_dependencies],
         "installOrder": list(manifest.install_order),
         "bindings": [_binding(binding) for binding in manifest.bindings],
     }
@@ -57,6 +57,8 @@ def manifest_of(manifest: Manifest, *, roots: Collection[str]) -> dict[str, Any]
         "readmeHash": manifest.readme_hash,
     }
     tree |= {key: text for key, text in optional.items() if text}
+    if manifest.external_references:
+        tree["externalReferences"] = [external_row(reference) for reference in manifest.external_references]
     return tree | {"contentChecksum": content_checksum(tree)}
 
 
@@ -130,7 +132,8 @@ def _row(entry: ArtifactEntry) -> dict[str, Any]:
     }
 
 
-def _package_dependency(wanted: PackageDependency) -> dict[str, Any]:
+def package_dependency_row(wanted: PackageDependency) -> dict[str, Any]:
+    """One row of ``packageDependencies``."""
     row = {"packageName": wanted.package_name, "minVersion": wanted.min_version}
     return row | {"maxVersion": wanted.max_version} if wanted.max_version else row
 
@@ -141,6 +144,18 @@ def _binding(binding: Binding) -> dict[str, Any]:
         "path": binding.path,
         "kind": binding.kind,
         "hint": binding.hint,
+    }
+
+
+def external_row(reference: ExternalReference) -> dict[str, Any]:
+    """One row of ``externalReferences``."""
+    return {
+        "artifactId": reference.artifact_id,
+        "type": reference.artifact_type.wire,
+        "name": reference.name,
+        "packageName": reference.package_name,
+        "packageSource": reference.package_source,
+        "sourceId": reference.source_id,
     }
 
 

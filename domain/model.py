@@ -61,6 +61,14 @@ class TenantStatus(WireEnum):
     SUSPENDED = "Suspended"
 
 
+class Protection(WireEnum):
+    """What a tenant does about edits of installed artifacts."""
+
+    OFF = "Off"
+    WARN = "Warn"
+    BLOCK = "Block"
+
+
 class ArtifactStatus(WireEnum):
     """Belongs to the revision; every change of it is a new revision (R5)."""
 
@@ -121,6 +129,14 @@ class Tenant:
     status: TenantStatus
     platform_version: str
     created_at: datetime
+    #: why no new import begins, while the tenant is frozen (decisions section 9.6)
+    freeze_reason: str | None = None
+    #: how many others must agree to a plan before it is applied
+    approvals_needed: int = 0
+    #: what happens when somebody edits what a package put there
+    protect_installed: Protection = Protection.OFF
+    #: whether the Akana-compatible door lets a scan's warnings pass
+    accepts_warnings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +220,8 @@ class NewRevision:
     references: tuple[Reference, ...] = ()
     import_id: ImportId | None = None
     origin: Origin | None = None
+    #: the earlier revision that it is the same as, for an undo's
+    restores: RevisionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +261,22 @@ class PackageDependency:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalReference:
+    """An artifact that a package refers to and leaves to another package, ``package_name``, to bring.
+
+    ``artifact_id`` is how the package's own artifacts name it, ``source_id`` its id in the other package, whose origin
+    (R4) is ``package_source``.
+    """
+
+    artifact_id: ArtifactId
+    artifact_type: ArtifactType
+    name: str
+    package_name: str
+    package_source: str
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The bundle's own statement of what it holds, already checked (installhub.md section 7.2)."""
 
@@ -264,6 +298,12 @@ class Manifest:
     tags: tuple[str, ...] = ()
     readme_hash: str = ""
     content_checksum: str = ""
+    external_references: tuple[ExternalReference, ...] = ()
+
+    @property
+    def known_ids(self) -> frozenset[str]:
+        """What its artifacts may refer to: each other, and what is left to other packages."""
+        return frozenset([*self.install_order, *(one.artifact_id for one in self.external_references)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +329,8 @@ class Package:
     exported_at: datetime
     exported_by: Actor
     expires_at: datetime
+    #: since when nobody gets its bytes any more; the record stays, and its version stays taken (R14, R40)
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

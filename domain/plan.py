@@ -8,41 +8,32 @@ In install order, for each artifact of the package (decisions section 5, R2-R7, 
    What it refers to stands before it, so every reference already has its final id.
 3. *Compare.* Under the existing id with remapped references: the same hash means UNCHANGED, never an open conflict.
 4. *Decide.* A decision by hand, else the strategy of the type, else the default; none of them: an open conflict.
-5. *Settle.* Merges and credentials need the existing artifact's content; they are settled one artifact at a time.
+   A Copy leaves what is there alone; an earlier copy that is the same makes it UNCHANGED.
+5. *Settle.* Merges, copies and credentials need contents; they are settled one artifact at a time (``settling``).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
 
-from domain import merging, strict_json, versions
+from domain import versions
 from domain.artifact_types import ArtifactType
+from domain.binding_slots import BindingSlot, Kept
 from domain.bundle import BundleArtifact, CheckedBundle
-from domain.contents import content_hash, content_of, value_at, written
+from domain.contents import content_hash, written
+from domain.copying import copies_of, renamed
 from domain.errors import ErrorCode, Problem
-from domain.import_model import (
-    ActionKind,
-    ConflictStrategy,
-    DecisionSource,
-    ImportOptions,
-    InstalledPackage,
-    MatchedBy,
-    MergeBase,
-    Plan,
-    PlanAction,
-    UnresolvedBindings,
-)
+from domain.external import Beside, external_targets, missing_problems
+from domain.import_model import InstalledPackage
 from domain.model import (
-    HASH_PREFIX,
     ArtifactHead,
     ArtifactId,
     ArtifactStatus,
+    Binding,
     ImportId,
     PlanId,
     Reference,
@@ -51,6 +42,8 @@ from domain.model import (
     TenantId,
     name_key,
 )
+from domain.options import ConflictStrategy, Decision, ImportOptions
+from domain.plan_model import ActionKind, DecisionSource, ExternalTarget, MatchedBy, MergeBase, PlanAction
 from domain.spool import Span
 
 _CONFLICT_DIGITS = 3
@@ -67,11 +60,20 @@ class Inventory:
     bases: Mapping[str, MergeBase]
     installed: tuple[InstalledPackage, ...]
     platform_version: str
+    #: what the tenant says about migrations
+    accepts_warnings: bool = False
+    #: what the package leaves to others to bring, where it is there, by its id in the package
+    externals: Mapping[str, ArtifactId] = field(default_factory=dict)
+    #: values of earlier imports of this tenant pair, by key (R22)
+    remembered: Mapping[str, Kept] = field(default_factory=dict)
+    #: everything that came with this package and is still there, copies too
+    brought: tuple[ArtifactHead, ...] = ()
 
     @property
     def by_origin(self) -> dict[str, ArtifactHead]:
-        """Artifacts that are the same thing by where they came from, by source id."""
-        return {**self.from_package, **self.own}
+        """Artifacts that are the same thing by where they came from, by source id; each once: its own id goes first."""
+        came = {source_id: head for source_id, head in self.from_package.items() if head.artifact_id not in self.own}
+        return {**came, **self.own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,14 @@ class PlanRequest:
     import_id: ImportId
     tenant_id: TenantId
     options: ImportOptions
-    decisions: Mapping[str, ConflictStrategy]
+    decisions: Mapping[str, Decision]
     conflict_keys: Mapping[str, str] = field(default_factory=dict)
     ordinal: int = 0
     next_conflict: int = 1
+    #: what other packages of the same import bring
+    beside: Beside = field(default_factory=Beside)
+    #: what new artifact ids are made from, where that is not this plan but the one that is applied (R2, R10)
+    seed: PlanId | None = None
 
 
 @dataclass(slots=True)
@@ -101,24 +107,27 @@ class Planned:
     actions: list[PlanAction] = field(default_factory=list)
     remap: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    #: contents that are not the package's own: merges
+    #: what this package brought and does not hold any more, behind its own artifacts (R31)
+    removals: list[PlanAction] = field(default_factory=list)
+    #: contents that are not the package's own: merges and copies
     merged: dict[str, Merge] = field(default_factory=dict)
-    #: credential values by source id and JSON pointer; never stored with the plan
+    #: credential values by source id and JSON pointer into what is written; never stored with the plan
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    slots: list[BindingSlot] = field(default_factory=list)
+    externals: list[ExternalTarget] = field(default_factory=list)
+    #: the manifest's bindings by key
+    declared: Mapping[str, Binding] = field(default_factory=dict)
 
-    @property
-    def unsettled(self) -> list[tuple[int, ArtifactHead | None]]:
-        """Places of the actions that need :func:`settle`, with the existing artifact whose content that takes."""
-        return [
-            (place, action.existing)
-            for place, action in enumerate(self.actions)
-            if action.kind is ActionKind.MERGE or (action.writes and self.bundle.artifacts[place].credentials)
-        ]
+    def base_of(self, action: PlanAction) -> MergeBase | None:
+        """What the package put there at its last import, into the very artifact that the action meets (R7)."""
+        base = self.inventory.bases.get(action.source_id)
+        met = action.existing.artifact_id if action.existing else None
+        return base if base is not None and base.artifact_id == met else None
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A merged content in the spool, and the package's own side of it, the base of the next merge."""
+    """A merged or copied content in the spool, and the package's own side of it, the base of the next merge."""
 
     content: Span
     own_side: Span
@@ -127,17 +136,30 @@ class Merge:
 
 def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> Planned:
     """Steps 1 to 4 for the whole package."""
-    planned = Planned(bundle, inventory, request)
+    declared = {binding.key: binding for binding in bundle.manifest.bindings}
+    planned = Planned(bundle, inventory, request, declared=declared)
     inside = {artifact.source_id for artifact in bundle.artifacts}
     for artifact in bundle.artifacts:
         for reference in artifact.references:
             if reference.kind is ReferenceKind.LITERAL and reference.target_id not in inside:
                 planned.remap[reference.target_id] = reference.target_id
+    _meet_externals(planned)
     keys = _ConflictKeys(request)
     matches = _matches(bundle, inventory)
     for position, artifact in enumerate(bundle.artifacts):
         planned.actions.append(_action(planned, position, artifact, keys, matches[artifact.source_id]))
     return planned
+
+
+def _meet_externals(planned: Planned) -> None:
+    """Point at the tenant's own artifacts for what other packages bring."""
+    manifest, request = planned.bundle.manifest, planned.request
+    if not manifest.external_references:
+        return
+    planned.externals = external_targets(manifest, planned.inventory.externals, request.beside, ordinal=request.ordinal)
+    planned.remap |= {one.artifact_id: one.target_id for one in planned.externals}
+    if manifest.tenant_id != request.tenant_id:  # its own ids are good there
+        planned.problems += missing_problems(manifest, planned.externals)
 
 
 def _action(
@@ -171,13 +193,18 @@ def _action(
     if existing is None:
         return action
     key = keys.of(artifact.source_id)
-    strategy, source = _decision(key, artifact, request, is_ambiguous=is_ambiguous)
-    action = replace(action, conflict_key=key, strategy=strategy, decided_by=source)
-    if action.content_hash == existing.content_hash:
+    wished, source = _decision(key, artifact, request)
+    is_by_hand = source in (DecisionSource.BY_ARTIFACT, DecisionSource.BY_PATH)
+    strategy = wished if is_by_hand or not is_ambiguous else None
+    met: dict[str, Any] = {"conflict_key": key, "strategy": strategy, "decided_by": source}
+    if hashed == existing.content_hash:
         return replace(
-            action, kind=ActionKind.UNCHANGED, base_body_id=existing.revision_id, base_hash=existing.content_hash
+            action, **met, kind=ActionKind.UNCHANGED, base_body_id=existing.revision_id, base_hash=existing.content_hash
         )
-    if is_ambiguous:
+    action = replace(action, **met)
+    if wished is ConflictStrategy.COPY and (copy := _same_copy(planned, artifact)):
+        return _kept(replace(action, strategy=wished), copy)
+    if is_ambiguous and strategy is None:
         text = f"{artifact.name} matches one artifact by its origin and another by its name. Decide it by hand."
         planned.problems.append(Problem(ErrorCode.AMBIGUOUS_MATCH, text, artifact_id=artifact.source_id))
     return _decided(planned, action, existing)
@@ -217,20 +244,56 @@ def _original(artifact: BundleArtifact, by_origin: Mapping[str, ArtifactHead]) -
 
 
 def _new_id(request: PlanRequest, artifact: BundleArtifact) -> ArtifactId:
-    unique = uuid_utils.uuid5(uuid_utils.NAMESPACE_OID, f"{request.plan_id}/{request.ordinal}/{artifact.source_id}")
+    named = f"{request.seed or request.plan_id}/{request.ordinal}/{artifact.source_id}"
+    unique = uuid_utils.uuid5(uuid_utils.NAMESPACE_OID, named)
     return ArtifactId(f"{artifact.artifact_type.entry.prefix}-{unique}")
 
 
 def _decision(
-    key: str, artifact: BundleArtifact, request: PlanRequest, *, is_ambiguous: bool
+    key: str, artifact: BundleArtifact, request: PlanRequest
 ) -> tuple[ConflictStrategy | None, DecisionSource]:
-    if key in request.decisions:
-        return request.decisions[key], DecisionSource.BY_ARTIFACT
-    if is_ambiguous:
-        return None, DecisionSource.NO_CONFLICT
-    if artifact.artifact_type in request.options.strategy_by_type:
-        return request.options.strategy_by_type[artifact.artifact_type], DecisionSource.BY_TYPE
-    return request.options.default_strategy, DecisionSource.DEFAULT
+    """What was wished of a conflict: of its paths, of the artifact, of its type, of all, in this order."""
+    options, given = request.options, decisions_about(key, artifact, request)
+    strategy = next((one.strategy for one in given if one.strategy), None)
+    if strategy is None and any(one.sides for one in given):
+        return ConflictStrategy.MERGE, DecisionSource.BY_PATH
+    if strategy is not None:
+        return strategy, DecisionSource.BY_ARTIFACT
+    if artifact.artifact_type in options.strategy_by_type:
+        return options.strategy_by_type[artifact.artifact_type], DecisionSource.BY_TYPE
+    return options.default_strategy, DecisionSource.DEFAULT
+
+
+def decisions_about(key: str, artifact: BundleArtifact, request: PlanRequest) -> list[Decision]:
+    """What was decided by hand about one artifact: while the import waited, then what was sent with it."""
+    given = (request.decisions.get(key), request.options.decisions.get(artifact.source_id))
+    return [decision for decision in given if decision is not None]
+
+
+def _same_copy(planned: Planned, artifact: BundleArtifact) -> ArtifactHead | None:
+    """The copy that an earlier import made of this artifact, if it would be made again just so (R3)."""
+    of_it = [head for head in planned.inventory.brought if head.origin and head.origin.source_id == artifact.source_id]
+    for head in copies_of(artifact.name, artifact.artifact_type, of_it):
+        remap = planned.remap | {artifact.source_id: head.artifact_id}
+        content = renamed(written(planned.bundle.template(artifact), remap), head.name)
+        if content_hash(content) == head.content_hash:
+            planned.remap = remap
+            return head
+    return None
+
+
+def _kept(action: PlanAction, copy: ArtifactHead) -> PlanAction:
+    return replace(
+        action,
+        kind=ActionKind.UNCHANGED,
+        target_id=copy.artifact_id,
+        name=copy.name,
+        existing=copy,
+        matched_by=MatchedBy.ORIGIN,
+        content_hash=copy.content_hash,
+        # what the package put there is not what stands there: its name is another one
+        base_body_id="",
+    )
 
 
 def _decided(planned: Planned, action: PlanAction, existing: ArtifactHead) -> PlanAction:
@@ -245,11 +308,20 @@ def _decided(planned: Planned, action: PlanAction, existing: ArtifactHead) -> Pl
         return replace(action, kind=None)
     if strategy is ConflictStrategy.SKIP:
         return replace(action, kind=ActionKind.SKIP, content_hash="", written_version=existing.version)
+    if strategy is ConflictStrategy.COPY:
+        return _copying(planned, action)
     planned.problems += _replacing_problems(planned, action, existing)
     if strategy is ConflictStrategy.MERGE:
         higher = versions.higher(existing.version, action.to_version)
         return _writing(replace(action, kind=ActionKind.MERGE, written_version=higher))
     return _writing(replace(action, kind=ActionKind.UPDATE))
+
+
+def _copying(planned: Planned, action: PlanAction) -> PlanAction:
+    """Under an id of its own from here on; its name and content are settled once the free names are known."""
+    target_id = _new_id(planned.request, planned.bundle.artifacts[action.position])
+    planned.remap[action.source_id] = target_id
+    return _writing(replace(action, kind=ActionKind.COPY, target_id=target_id, content_hash=""))
 
 
 def _replacing_problems(planned: Planned, action: PlanAction, existing: ArtifactHead) -> list[Problem]:
@@ -280,150 +352,6 @@ def _writing(action: PlanAction) -> PlanAction:
 
 def _new_revision_id() -> RevisionId:
     return RevisionId(str(uuid_utils.uuid7()))
-
-
-def settle(planned: Planned, place: int, existing_body: bytes | None) -> None:
-    """Step 5 for one action: merge with the existing content, and find the values of its credentials."""
-    action, artifact = planned.actions[place], planned.bundle.artifacts[place]
-    existing = strict_json.trusted(existing_body) if existing_body is not None else {}
-    if action.kind is ActionKind.MERGE:
-        planned.actions[place] = _merged(planned, action, artifact, existing)
-    if artifact.credentials:
-        planned.actions[place] = _bound(planned, planned.actions[place], artifact, existing)
-
-
-def _merged(planned: Planned, action: PlanAction, artifact: BundleArtifact, existing: dict[str, Any]) -> PlanAction:
-    spool = planned.bundle.spool
-    own_side = written(planned.bundle.template(artifact), planned.remap)
-    merge = merging.merge(existing, strict_json.trusted(own_side), artifact_type=action.artifact_type)
-    content = content_of(
-        merge.value,
-        artifact_type=action.artifact_type,
-        artifact_id=action.target_id,
-        version=action.written_version,
-        known_ids=planned.remap.values(),
-    )
-    same: dict[str, str] = {reference.target_id: reference.target_id for reference in content.references}
-    final = written(content.template, {**same, action.target_id: action.target_id})
-    hashed = content_hash(final)
-    base = planned.inventory.bases.get(artifact.source_id)
-    base_body = base.body_id if base and base.content_hash == action.base_hash else str(uuid_utils.uuid7())
-    action = replace(action, content_hash=hashed, name=content.name, status=content.status, base_body_id=base_body)
-    if action.existing and hashed == action.existing.content_hash:
-        kept = base_body if base and base.body_id == base_body else ""
-        return replace(action, kind=ActionKind.UNCHANGED, revision_id=None, base_body_id=kept)
-    planned.merged[artifact.source_id] = Merge(spool.append(final), spool.append(own_side), content.references)
-    return action
-
-
-def _bound(planned: Planned, action: PlanAction, artifact: BundleArtifact, existing: dict[str, Any]) -> PlanAction:
-    """Supplied, else active in the target, else unresolved (R22)."""
-    options = planned.request.options
-    values: dict[str, Any] = {}
-    for pointer in artifact.credentials:
-        value = options.bindings.get(f"{artifact.source_id}{pointer}", value_at(existing, pointer))
-        if value is not None:
-            values[pointer] = value
-    planned.values[artifact.source_id] = values
-    missing = [pointer for pointer in artifact.credentials if pointer not in values]
-    is_refused = options.unresolved_bindings is UnresolvedBindings.REFUSE
-    for pointer in missing:
-        key = f"{artifact.source_id}{pointer}"
-        text = f"{artifact.name} needs a credential at {pointer} that nobody supplied."
-        cure = f" Send bindings: {{ {key!r}: … }}, or unresolvedBindings: ImportSwitchedOff."
-        code = ErrorCode.BINDING_UNRESOLVED if is_refused else ErrorCode.BINDING_MISSING
-        planned.problems.append(
-            Problem(code, text + (cure if is_refused else ""), key, artifact.source_id, {"bindingKey": key})
-        )
-    return replace(action, status=ArtifactStatus.LOCKED) if missing else action
-
-
-def plan_of(drafts: Sequence[Planned], blockers: list[Problem], *, now: datetime, plan_days: int) -> Plan:
-    """The finished plan of an import's packages, by ordinal.
-
-    ``blockers`` are problems found outside planning: scan, dependencies, platform.
-    """
-    request = drafts[0].request
-    found = [problem for planned in drafts for problem in (*planned.problems, *_name_problems(planned))]
-    problems = [*blockers, *found, *_clashes(drafts)]
-    return Plan(
-        plan_id=request.plan_id,
-        import_id=request.import_id,
-        tenant_id=request.tenant_id,
-        plan_hash=_plan_hash(drafts),
-        actions=tuple(action for planned in drafts for action in planned.actions),
-        warnings=tuple(problem for problem in problems if problem.code.is_warning),
-        blockers=tuple(problem for problem in problems if not problem.code.is_warning),
-        created_at=now,
-        expires_at=now + timedelta(days=plan_days),
-    )
-
-
-def _name_problems(planned: Planned) -> Iterator[Problem]:
-    """Names that would be written and that another artifact of the tenant keeps (R5: a name stands once)."""
-    if not planned.inventory.named:
-        return  # nobody has any of the names
-    if any(action.kind is None for action in planned.actions):
-        return  # what will keep its name is not decided yet
-    keys = {action.existing.artifact_id: _final_key(action) for action in planned.actions if action.existing}
-    for action in planned.actions:
-        holder = planned.inventory.named.get(_final_key(action)) if action.writes else None
-        if holder is None or holder.artifact_id == action.target_id:
-            continue
-        if keys.get(holder.artifact_id, _key_of(holder)) == _key_of(holder):
-            text = f"{action.name} cannot be written: {holder.artifact_id}, another artifact, keeps that name."
-            cure = " Rename one of them, or choose Skip." if action.existing else " Choose Replace for that one."
-            yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text + cure, artifact_id=action.source_id)
-
-
-def _clashes(drafts: Sequence[Planned]) -> Iterator[Problem]:
-    """What two packages of one import would write: nobody could say which of them is meant."""
-    if len(drafts) == 1:
-        return
-    writers: dict[object, PlanAction] = {}
-    for action in (action for planned in drafts for action in planned.actions if action.writes):
-        for claimed in (action.target_id, _final_key(action)):
-            first = writers.setdefault(claimed, action)
-            if first.ordinal != action.ordinal:
-                text = f"{action.name} is written by two packages of this install. Install them one after the other."
-                yield Problem(ErrorCode.DUPLICATE_ARTIFACT, text, artifact_id=action.source_id)
-                break
-
-
-def _key_of(head: ArtifactHead) -> tuple[ArtifactType, str]:
-    return head.artifact_type, name_key(head.name)
-
-
-def _final_key(action: PlanAction) -> tuple[ArtifactType, str]:
-    """Type and name key of the action's artifact, once the plan is carried out."""
-    is_kept = action.existing is not None and not action.writes
-    return _key_of(action.existing) if is_kept and action.existing else (action.artifact_type, name_key(action.name))
-
-
-def _plan_hash(drafts: Sequence[Planned]) -> str:
-    """Over the ordered actions, decisions, options and preconditions, without times (R10)."""
-    options = drafts[0].request.options
-    rows = [
-        [
-            action.ordinal,
-            action.source_id,
-            artifact.hash,
-            action.kind.value if action.kind else "",
-            action.target_id,
-            action.strategy.value if action.strategy else "",
-            [action.existing.revision, action.existing.content_hash] if action.existing else [],
-        ]
-        for planned in drafts
-        for action, artifact in zip(planned.actions, planned.bundle.artifacts, strict=True)
-    ]
-    wishes = [
-        options.allow_version_downgrade,
-        options.allow_major_version_upgrade,
-        options.allow_security_warnings,
-        options.unresolved_bindings.value,
-        sorted(options.bindings),
-    ]
-    return HASH_PREFIX + hashlib.sha256(strict_json.compact([rows, wishes])).hexdigest()
 
 
 def following_conflict(keys: Iterable[str]) -> int:

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from domain import plan, policy, scanning, strict_json
+from domain.bindings import suggested
 from domain.bundle import CheckedBundle, dynamic_references
-from domain.errors import Problem
-from domain.import_model import ImportJob, Plan
+from domain.completing import complete
+from domain.deciding import changed_meanwhile, unknown_artifacts
+from domain.errors import Problem, refuse_if
+from domain.external import Beside, found_there
+from domain.import_model import ImportJob
 from domain.limits import Limits
 from domain.market.powers import NO_POWERS, Powers, new_powers, powers_from, powers_of, powers_row, together
-from domain.model import ArtifactHead, Manifest, PlanId, Tenant, name_key
+from domain.model import ArtifactHead, ArtifactId, Manifest, PlanId, Tenant, name_key
+from domain.options import ImportOptions
 from domain.plan import Inventory, Planned, PlanRequest
-from domain.portions import with_bodies
+from domain.plan_model import Plan, PlanAction
 from domain.ports import Clock, Store, TenantUnit
+from domain.relationships import user_relationships
+from domain.remembering import remembered_values
 from domain.scanning import ScanReport, ScanResult
+from domain.suggesting import with_suggestions
+from domain.whole_plan import plan_of
 
 _DYNAMIC_MAX = 200
+_SUGGESTED_MAX = 20
+_RELATIONSHIPS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class Checked:
     report: ScanReport
     #: looked for in installs only
     powers: Powers = NO_POWERS
+    #: where it names people; looked for in migrations only
+    relationships: tuple[Problem, ...] = ()
 
 
 def checked(bundle: CheckedBundle, now: datetime) -> Checked:
@@ -51,6 +64,17 @@ def with_powers(package: Checked) -> Checked:
         for one in bundle.artifacts
     )
     return replace(package, powers=together(found))
+
+
+def with_relationships(package: Checked) -> Checked:
+    """The same with where its artifacts name people; reads every content."""
+    bundle = package.bundle
+    found = (
+        problem
+        for one in bundle.artifacts
+        for problem in user_relationships(one.source_id, one.name, strict_json.trusted(bundle.spool.read(one.span)))
+    )
+    return replace(package, relationships=tuple(islice(found, _RELATIONSHIPS_MAX)))
 
 
 def powers_told(met: Sequence[tuple[Checked, Inventory]]) -> dict[str, Any]:
@@ -84,6 +108,7 @@ class Planner:
         manifest = bundle.manifest
         key, source = name_key(manifest.name), manifest.tenant_id
         names = [key, *(name_key(needed.package_name) for needed in manifest.package_dependencies)]
+        slots = [f"{one.source_id}{pointer}" for one in bundle.artifacts for pointer in one.credentials]
         async with self._store.view(job.tenant_id) as unit:
             named = await unit.artifacts.named({(a.artifact_type, name_key(a.name)) for a in bundle.artifacts})
             from_package = await unit.artifacts.from_package(key, source)
@@ -94,6 +119,10 @@ class Planner:
                 bases=await unit.imports.merge_bases(key, source) if from_package else {},
                 installed=tuple(await unit.imports.installed(names)),
                 platform_version=tenant.platform_version,
+                accepts_warnings=tenant.accepts_warnings,
+                brought=tuple(from_package),
+                remembered=await remembered_values(unit, source, slots),
+                externals=await _externals(unit, manifest),
             )
 
     def blockers(
@@ -108,61 +137,87 @@ class Planner:
         there: list[policy.Versioned] = [*inventory.installed, *beside]
         installed = inventory.installed if job.install else ()
         return [
-            *policy.platform_problems(manifest, inventory.platform_version),
+            *policy.platform_problems(manifest, inventory.platform_version, job.options),
             *policy.dependency_problems(manifest.package_dependencies, there),
             *policy.package_version_problems(manifest, inventory.installed, job.options),
             *policy.downgrade_problems(manifest, manifest.tenant_id, installed, job.options),
-            *policy.scan_problems(report, job.options),
+            *policy.scan_problems(report, job.options, tenant_accepts=inventory.accepts_warnings),
             *bundle.warnings,
+            *checked.relationships,
             *islice(dynamic_references(bundle.artifacts), _DYNAMIC_MAX),
         ]
 
     async def plan(
-        self, met: Sequence[tuple[CheckedBundle, Inventory]], job: ImportJob, blockers: list[Problem]
+        self,
+        met: Sequence[tuple[CheckedBundle, Inventory]],
+        job: ImportJob,
+        blockers: list[Problem],
+        *,
+        seed: PlanId | None = None,
     ) -> tuple[list[Planned], Plan]:
-        """The plan, and what is needed to carry it out, package by package. ``met``: each with what it meets."""
-        given = await self._keys_given(job)
+        """The plan, and what is needed to carry it out, package by package. ``met``: each with what it meets.
+
+        ``seed`` is the plan whose ids new artifacts get, where that is another one (R10).
+        """
+        earlier, options = await self._earlier(job), await self._opened(job)
+        given = _keys_given(earlier)
         following = plan.following_conflict(key for keys in given.values() for key in keys.values())
-        drafts = []
+        drafts, beside = [], Beside()
         for ordinal, (bundle, inventory) in enumerate(met):
             request = PlanRequest(
                 plan_id=job.plan_id or PlanId(job.import_id),
                 import_id=job.import_id,
                 tenant_id=job.tenant_id,
-                options=job.options,
+                options=options,
                 decisions=job.decisions,
                 conflict_keys=given.get(ordinal, {}),
                 ordinal=ordinal,
                 next_conflict=following,
+                beside=beside,
+                seed=seed,
             )
             planned = await asyncio.to_thread(plan.draft, bundle, inventory, request)
-            await self._settle(planned)
+            await complete(self._store, planned)
+            await self._suggest(planned)
             drafts.append(planned)
+            beside.add(bundle.manifest, planned.actions)
             new = (action.conflict_key for action in planned.actions if action.conflict_key)
             following = max(following, plan.following_conflict(new))
-        made = plan.plan_of(drafts, blockers, now=self._clock.now(), plan_days=self._limits.plan_days)
+        refuse_if(unknown_artifacts(drafts, options.decisions))
+        blockers = [*blockers, *changed_meanwhile(earlier, drafts)]
+        made = plan_of(drafts, blockers, now=self._clock.now(), plan_days=self._limits.plan_days)
         return drafts, made
 
-    async def _keys_given(self, job: ImportJob) -> dict[int, dict[str, str]]:
-        """By package and source artifact: conflict ids stay from the first planning on (R18)."""
-        given: dict[int, dict[str, str]] = {}
-        if job.expires_at is None:  # it never waited, so nobody has seen any
-            return given
+    async def _suggest(self, planned: Planned) -> None:
+        """Say of the first places without a value what the tenant's own artifacts have there."""
+        lacking = [slot for slot in planned.slots if slot.source is None][:_SUGGESTED_MAX]
+        if lacking:
+            found = await suggested(self._store, planned.request.tenant_id, lacking)
+            planned.problems[:] = with_suggestions(planned.problems, found)
+
+    async def _opened(self, job: ImportJob) -> ImportOptions:
+        """The options with the supplied bindings as they were sent: a job keeps them sealed."""
+        if not job.options.bindings:
+            return job.options
+        async with self._store.view(job.tenant_id) as unit:
+            return replace(job.options, bindings=await unit.bindings.opened(job.options.bindings))
+
+    async def _earlier(self, job: ImportJob) -> tuple[PlanAction, ...]:
+        """What was planned before the import waited: none for one that never did, since nobody has seen any of it."""
+        if job.expires_at is None:
+            return ()
         most = self._limits.artifacts_enterprise * len(job.packages)
         async with self._store.view(job.tenant_id) as unit:
-            earlier = await unit.imports.actions(job.import_id, first=most)
-        for action in earlier.items:
-            if action.conflict_key:
-                given.setdefault(action.ordinal, {})[action.source_id] = action.conflict_key
-        return given
+            return (await unit.imports.actions(job.import_id, first=most)).items
 
-    async def _settle(self, planned: Planned) -> None:
-        """Merges and credentials, a few existing contents in memory at a time."""
-        unsettled = planned.unsettled
-        if not unsettled:
-            return
-        async for part, bodies in with_bodies(self._store, planned.request.tenant_id, unsettled, _existing):
-            await asyncio.to_thread(_settle_part, planned, part, bodies)
+
+def _keys_given(earlier: Sequence[PlanAction]) -> dict[int, dict[str, str]]:
+    """By package and source artifact: conflict ids stay from the first planning on (R18)."""
+    given: dict[int, dict[str, str]] = {}
+    for action in earlier:
+        if action.conflict_key:
+            given.setdefault(action.ordinal, {})[action.source_id] = action.conflict_key
+    return given
 
 
 async def _own(unit: TenantUnit, bundle: CheckedBundle) -> dict[str, ArtifactHead]:
@@ -175,11 +230,13 @@ async def _own(unit: TenantUnit, bundle: CheckedBundle) -> dict[str, ArtifactHea
     return {head.artifact_id: head for head in heads.values() if head.is_there}
 
 
-def _existing(unsettled: tuple[int, ArtifactHead | None]) -> list[str]:
-    _, head = unsettled
-    return [head.revision_id] if head else []
-
-
-def _settle_part(planned: Planned, part: list[tuple[int, ArtifactHead | None]], bodies: Mapping[str, bytes]) -> None:
-    for place, head in part:
-        plan.settle(planned, place, bodies.get(head.revision_id) if head else None)
+async def _externals(unit: TenantUnit, manifest: Manifest) -> dict[str, ArtifactId]:
+    """What the package leaves to others to bring, as far as the tenant has it."""
+    references = manifest.external_references
+    if not references:
+        return {}
+    from_packages: list[ArtifactHead] = []
+    for package in await unit.imports.installed({name_key(one.package_name) for one in references}):
+        from_packages += await unit.artifacts.from_package(name_key(package.name), package.source)
+    named = await unit.artifacts.named({(one.artifact_type, name_key(one.name)) for one in references})
+    return found_there(references, from_packages, {(head.artifact_type, name_key(head.name)): head for head in named})

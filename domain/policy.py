@@ -7,15 +7,18 @@ blockers by a plan (decisions R17, X3-X7, X19, X20; R4, R15; installhub.md secti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain import versions
 from domain.errors import ErrorCode, Problem
-from domain.import_model import Drift, ImportOptions, InstalledPackage, Stage
+from domain.import_model import InstalledPackage, Stage
 from domain.model import Manifest, PackageDependency, name_key, rfc3339
+from domain.options import ImportOptions
+from domain.plan_model import Drift
 from domain.scanning import ScanReport, ScanResult
 
 _DRIFT_SHOWN = 20
+_SEND_ALLOWANCE = " Send allowSecurityWarnings: true to go on."
 #: the stage in which a code is found, for failures (decisions section 5); every other one is found while planning
 STAGE_OF: Mapping[ErrorCode, Stage] = {
     ErrorCode.HUB_UNAVAILABLE: Stage.DOWNLOAD,
@@ -45,13 +48,19 @@ class Versioned(Protocol):
         """Its version."""
 
 
-def platform_problems(manifest: Manifest, target: str) -> Iterator[Problem]:
-    """An older target platform is worth a warning, another major version blocks (X20)."""
+def platform_problems(manifest: Manifest, target: str, options: ImportOptions) -> Iterator[Problem]:
+    """An older target platform is worth a warning, another major version blocks (X20).
+
+    A migration comes from the same version or from an earlier update of it, or not at all (akana.md section 6).
+    """
     package = manifest.platform_version
     verdict = versions.platform_verdict(package, target)
     details = {"packagePlatformVersion": package, "targetPlatformVersion": target}
     if verdict is versions.PlatformVerdict.MAJOR:
         text = f"The package was made on platform {package}; this tenant runs {target}, another major version."
+        yield Problem(ErrorCode.PLATFORM_VERSION_INCOMPATIBLE, text, "platformVersion", details=details)
+    elif options.is_migration and not versions.is_update_of(package, target):
+        text = f"The package was exported from {package}; this tenant runs {target}, which is no later update of that."
         yield Problem(ErrorCode.PLATFORM_VERSION_INCOMPATIBLE, text, "platformVersion", details=details)
     elif verdict is versions.PlatformVerdict.OLDER_TARGET:
         text = f"The package was made on platform {package}; this tenant runs the older {target}."
@@ -139,34 +148,41 @@ def downgrade_problems(
 def drift_problems(drift: Sequence[Drift]) -> list[Problem]:
     """What kept moving under a plan, one problem an artifact, or one for all where nobody can tell (R11)."""
     text = "The tenant kept changing while the import was planned. Try again."
-    if not drift:
-        return [Problem(ErrorCode.PLAN_STALE, text)]
-    return [
-        Problem(ErrorCode.PLAN_STALE, f"{moved.name} changed. {text}", "", moved.artifact_id, _drift_row(moved))
-        for moved in drift[:_DRIFT_SHOWN]
-    ]
+    return [drift_problem(moved, text) for moved in drift[:_DRIFT_SHOWN]] or [Problem(ErrorCode.PLAN_STALE, text)]
 
 
-def _drift_row(moved: Drift) -> dict[str, str | int | None]:
+def drift_problem(moved: Drift, cure: str) -> Problem:
+    """An artifact that moved under a plan: who changed it, when, to which revision, and where (R11)."""
+    text = f"{moved.name} changed. {cure}"
+    return Problem(ErrorCode.PLAN_STALE, text, "", moved.artifact_id, _drift_row(moved))
+
+
+def _drift_row(moved: Drift) -> dict[str, Any]:
     return {
         "artifactId": moved.artifact_id,
         "artifactName": moved.name,
         "revision": moved.revision,
         "changedBy": moved.changed_by.label if moved.changed_by else None,
         "changedAt": rfc3339(moved.changed_at) if moved.changed_at else None,
+        "pointers": list(moved.pointers),
     }
 
 
-def scan_problems(report: ScanReport, options: ImportOptions) -> Iterator[Problem]:
-    """FAIL always blocks, WARN unless the option says otherwise, ERROR blocks like FAIL (X3, X4; security rule 7)."""
+def scan_problems(report: ScanReport, options: ImportOptions, *, tenant_accepts: bool = False) -> Iterator[Problem]:
+    """FAIL always blocks, WARN unless the option says otherwise, ERROR blocks like FAIL (X3, X4; security rule 7).
+
+    In a migration it is the tenant that says otherwise.
+    """
     details = {"scanResult": report.overall_result.value}
     if report.overall_result is ScanResult.FAIL:
-        text = "The security scan found what must not be imported."
+        # as the source prints it for an install
+        text = "Package scan returned FAIL — installation blocked"
         yield Problem(ErrorCode.SECURITY_SCAN_FAILED, text, details=details)
     elif report.overall_result is ScanResult.ERROR:
         yield Problem(ErrorCode.SCAN_ERROR, "The security scan could not be finished.", details=details)
     elif report.overall_result is ScanResult.WARN:
-        allowed = options.allow_security_warnings
+        allowed = options.allow_security_warnings or (options.is_migration and tenant_accepts)
         code = ErrorCode.SECURITY_WARNING if allowed else ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED
-        cure = "" if allowed else " Send allowSecurityWarnings: true to go on."
+        remedy = " The tenant can be told to accept them." if options.is_migration else _SEND_ALLOWANCE
+        cure = "" if allowed else remedy
         yield Problem(code, "The security scan has warnings." + cure, details=details)

@@ -15,28 +15,33 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.batch_rows import BatchRows
+from domain.binding_rows import BindingRows
+from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
 from domain.market.curation_rows import CurationRows
 from domain.market.hub_rows import HubRows
 from domain.market.offer_rows import OfferRows
-from domain.market.ports import DomainProof, Hub, HubPages
+from domain.market.ports import DomainProof, Hub, HubDesk, HubPages
 from domain.market.publishing_rows import PublishingRows
+from domain.market.remote_rows import RemoteRows
 from domain.market.review_rows import ReviewRows
 from domain.measures import MeasureRows
 from domain.model import BlobKey, TenantId
 from domain.notices.ports import Mailer, Outward
 from domain.notices.rows import NoticeRows
+from domain.plan_rows import PlanRows
 from domain.rows import (
     ArtifactRows,
     ImportRows,
     JobRows,
-    KeepingRows,
     LookupRows,
     PackageRows,
     RepeatRows,
     TenantRows,
     UploadRows,
 )
+from domain.undo_rows import UndoRows
+from domain.user_rows import UserRows
 
 #: the bell that is rung when a job may be claimed: one was queued, or a tenant's place is free
 JOBS = "jobs"
@@ -87,8 +92,11 @@ class TenantUnit(Protocol):
     artifacts: ArtifactRows
     packages: PackageRows
     imports: ImportRows
+    plans: PlanRows
     uploads: UploadRows
     repeats: RepeatRows
+    undos: UndoRows
+    bindings: BindingRows
 
     def ring(self, topic: str) -> None:
         """Ring this bell after the commit."""
@@ -101,6 +109,7 @@ class PlatformUnit(Protocol):
     lookup: LookupRows
     jobs: JobRows
     keeping: KeepingRows
+    purging: PurgeRows
     batches: BatchRows
     measures: MeasureRows
     notices: NoticeRows
@@ -110,6 +119,8 @@ class PlatformUnit(Protocol):
     curation: CurationRows
     catalogue: CatalogueRows
     reviews: ReviewRows
+    remote: RemoteRows
+    users: UserRows
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         """The same transaction, bound to a tenant."""
@@ -217,5 +228,7 @@ class Ports:
     hub: Hub | None = None
     #: what is told about its packages, where the hub is another installation's
     hub_pages: HubPages | None = None
+    #: where that hub is told of installs and reviews; without it it is told nothing
+    hub_desk: HubDesk | None = None
     #: without it no publisher can be verified
     proof: DomainProof | None = None

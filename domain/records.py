@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,23 +10,21 @@ from domain.access import Caller, Reach, Right, require
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.following import Follower, demand_number
 from domain.import_model import (
-    ActionKind,
     AuditEntry,
     Importable,
     ImportFilter,
     ImportJob,
     ImportPackage,
-    ImportState,
     InstalledPackage,
-    Plan,
-    PlanAction,
     ProgressEvent,
 )
-from domain.model import BlobKey, Package, PlanId, TenantId
+from domain.model import BlobKey, Package, PlanId, TenantId, rfc3339
+from domain.plan_model import ActionKind, Plan, PlanAction
 from domain.ports import Ports
 from domain.rows import ExportLine, HistoryFilter, Page, Slice
 
 _RENEWED_EVERY = timedelta(days=1)
+_NOT_KEPT = "The bundle is no longer kept; its record stays. Export the package again."
 
 
 class Records:
@@ -59,8 +57,7 @@ class Records:
     async def _gone(self, package: Package) -> tuple[Problem, ...]:
         if package.expires_at > self._clock.now() and await self.is_stored(package.blob_key):
             return ()
-        text = "The bundle is no longer kept; its record stays. Export the package again."
-        return (Problem(ErrorCode.BUNDLE_EXPIRED, text),)
+        return tuple(deleted_problems(package)) or (Problem(ErrorCode.BUNDLE_EXPIRED, _NOT_KEPT),)
 
     async def keep_longer(self, package: Package, *, days: int) -> None:
         """A download keeps the bytes for so many days from now (installhub.md section 6.8); told once a day."""
@@ -179,10 +176,10 @@ class Records:
         events = self._follower.follow(job.tenant_id, job.import_id)
         try:
             async for event in events:
-                if event.state.is_final or event.state is ImportState.WAITING_FOR_DECISIONS:
+                if event.state.is_final or event.state.is_waiting:
                     async with self._store.view(job.tenant_id) as unit:
                         now = await unit.imports.job(job.import_id)
-                    if now is not None and (now.state.is_final or now.state is ImportState.WAITING_FOR_DECISIONS):
+                    if now is not None and (now.state.is_final or now.state.is_waiting):
                         return now
         finally:
             await events.aclose()
@@ -246,6 +243,13 @@ class Records:
         require(caller, Right.READ_ARTIFACTS)
         async with self._store.platform_view() as unit:
             return await unit.lookup.installed_page(reach, package_name=package_name, page=page, page_size=page_size)
+
+
+def deleted_problems(package: Package) -> Iterator[Problem]:
+    """Why nobody gets a package that was deleted; ``deletedAt`` is when (decisions R40)."""
+    if package.deleted_at is not None:
+        text = "The package was deleted. Its version stays taken: export another one."
+        yield Problem(ErrorCode.BUNDLE_EXPIRED, text, details={"deletedAt": rfc3339(package.deleted_at)})
 
 
 def _no_package(where: str) -> Refusal:

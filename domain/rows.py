@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.access import Reach
 from domain.artifact_types import ArtifactType
 from domain.errors import Problem
 from domain.import_model import (
-    ActionKind,
     AuditEntry,
-    ConflictStrategy,
-    Drift,
     EventKind,
     ImportFilter,
     ImportJob,
     ImportState,
     InstalledPackage,
-    MergeBase,
-    Plan,
-    PlanAction,
     Progress,
     ProgressEvent,
 )
@@ -40,10 +34,10 @@ from domain.model import (
     Reference,
     Tenant,
     TenantId,
-    TenantPlan,
-    TenantStatus,
     Upload,
 )
+from domain.options import ConflictStrategy, Decision
+from domain.plan_model import ActionKind, Drift, MergeBase, Plan, PlanAction
 
 T = TypeVar("T")
 
@@ -199,6 +193,9 @@ class PackageRows(Protocol):
     async def of_version(self, name_key: str, version: str) -> Package | None:
         """The export that took this name and version."""
 
+    async def versions(self, name_key: str, *, most: int) -> list[str]:
+        """The versions of this package that were exported last, newest first."""
+
     async def page(self, *, search: str, first: int, after: str | None = None) -> Slice[Package]:
         """Newest first; ``after`` is the last package id seen (ids sort by time)."""
 
@@ -212,7 +209,10 @@ class PackageRows(Protocol):
         """The same list; ``after`` is the last number seen."""
 
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
-        """A download keeps the bytes longer."""
+        """A download keeps the bytes longer, unless they were given up."""
+
+    async def delete(self, package_id: PackageId, at: datetime) -> None:
+        """Give its bytes up; its row and its version stay. The first time counts."""
 
 
 class UploadRows(Protocol):
@@ -263,11 +263,17 @@ class ImportRows(Protocol):
         ``None`` when there was nothing to do: it has ended, or was asked before.
         """
 
-    async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
+    async def resume(self, import_id: ImportId, decisions: Mapping[str, Decision]) -> bool:
         """Back to QUEUED with these decisions added and a RESUMED event; False when it does not wait."""
+
+    async def switch_on(self, import_id: ImportId) -> bool:
+        """Back to QUEUED with a RESUMED event; False when it does not wait for its activation, or waited too long."""
 
     async def expire(self, import_id: ImportId) -> bool:
         """End a waiting import as EXPIRED with its final event; False when it does not wait."""
+
+    async def remind(self, import_id: ImportId) -> bool:
+        """Somebody is told now that it waits; False when it does not, or they were told of this wait."""
 
     async def events(self, import_id: ImportId, *, after: int, limit: int = 1000) -> list[ProgressEvent]:
         """The journal after a number, in order."""
@@ -369,8 +375,11 @@ class TenantRows(Protocol):
     async def find(self, tenant_id: str) -> Tenant | None:
         """The tenant."""
 
-    async def update(self, tenant_id: TenantId, *, plan: TenantPlan | None, status: TenantStatus | None) -> None:
-        """Change what is given."""
+    async def update(self, tenant_id: TenantId, **changes: Any) -> None:
+        """Change fields of :class:`Tenant`, by their names; what is ``None`` stays."""
+
+    async def freeze(self, tenant_id: TenantId, reason: str | None) -> None:
+        """No new import begins in the tenant while there is a reason."""
 
     async def page(self, reach: Reach, *, search: str, first: int, after: str | None = None) -> Slice[Tenant]:
         """By id; ``None`` reaches all."""
@@ -413,23 +422,6 @@ class LookupRows(Protocol):
         """Non-deleted artifacts with these ids in the reach, and one tenant each (R21)."""
 
 
-class KeepingRows(Protocol):
-    """What is kept no longer, and which stored bytes are still named by a row (R13)."""
-
-    async def secret(self, name: str) -> str:
-        """A key of the installation: 64 hexadecimal digits, made by whoever asks first."""
-
-    async def forget_expired(self, now: datetime, *, uploads_kept: timedelta) -> int:
-        """Drop idempotency keys past their time, and uploads so much longer after theirs; how many."""
-
-    async def unnamed(self, keys: Collection[BlobKey], *, now: datetime, kept_after_use: timedelta) -> set[BlobKey]:
-        """Which of these blobs nothing needs any more.
-
-        A blob is needed by an upload or package that has not expired, and by an import that has not ended, or
-        ended less than ``kept_after_use`` ago; by a submission likewise, and by a published version for ever.
-        """
-
-
 class JobRows(Protocol):
     """The worker's side of the job rows. Time is the database's."""
 
@@ -441,6 +433,9 @@ class JobRows(Protocol):
 
     async def requeue_lost(self, *, all_running: bool = False) -> list[ImportId]:
         """Jobs whose lease ran out go back to QUEUED. ``all_running``: every one, when nobody else can be alive."""
+
+    async def soon_overdue(self, now: datetime, until: datetime) -> list[tuple[TenantId, ImportId]]:
+        """Waiting imports whose time is over between the two, and of which nobody was told."""
 
     async def overdue_waiting(self, now: datetime) -> list[tuple[TenantId, ImportId]]:
         """Waiting imports past their time."""

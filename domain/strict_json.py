@@ -251,7 +251,7 @@ def _refuse_flaw(value: Any, *, max_depth: int = MAX_DEPTH, nul: bool = False) -
     while todo:
         path, here = todo.pop()
         reason = _flaw(here, nul=nul)
-        if reason is None and isinstance(here, dict | list):
+        if reason is None and isinstance(here, dict | list | tuple):
             if len(path) >= max_depth:
                 reason = f"objects and arrays go deeper than {max_depth}"
             else:
@@ -260,14 +260,14 @@ def _refuse_flaw(value: Any, *, max_depth: int = MAX_DEPTH, nul: bool = False) -
             raise NotStrict(reason, _pointer(path))
 
 
-def _children(value: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
+def _children(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
     return iter(value.items()) if isinstance(value, dict) else enumerate(value)
 
 
 def _flaw(value: Any, *, nul: bool) -> str | None:
     """What is wrong with this one value, its children left aside."""
     match value:
-        case None | bool() | list():
+        case None | bool() | list() | tuple():
             return None
         case dict():
             return next((reason for key in value if (reason := _key_flaw(key, nul=nul))), None)
@@ -306,7 +306,7 @@ def _without_nulls(value: Json) -> Json:
     """A copy without the object members that are null; at most MAX_DEPTH levels, as checked before."""
     if isinstance(value, dict):
         return {key: _without_nulls(child) for key, child in value.items() if child is not None}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_nulls(child) for child in value]
     return value
 

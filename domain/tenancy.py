@@ -1,9 +1,8 @@
-"""Tenants: making them, changing their plan, listing them (decisions section 9.1, R1)."""
+"""Tenants: making them, listing them (decisions section 9.1, R1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -46,14 +45,6 @@ async def mark_platform_use(unit: TenantUnit, caller: Caller, entry: AuditEntry)
     """Audit what members of the tenant may do unaudited, where the caller is none (decisions section 9.1)."""
     if unit.tenant_id not in caller.tenants:
         await unit.imports.audit(entry)
-
-
-@dataclass(frozen=True, slots=True)
-class TenantChange:
-    """What of a tenant is to change; ``None`` leaves it."""
-
-    plan: TenantPlan | None = None
-    status: TenantStatus | None = None
 
 
 class Tenancy:
@@ -100,21 +91,6 @@ class Tenancy:
             platform_version=self._installation.platform_version,
             created_at=self._clock.now(),
         )
-
-    async def update(self, caller: Caller, tenant_id: TenantId, change: TenantChange) -> Tenant:
-        """Change plan or status. Raises ``InsufficientPermission``, ``TenantMismatch``, ``NotFound``."""
-        require(caller, Right.ADMINISTER)
-        if not caller.is_member(tenant_id):
-            raise refuse(ErrorCode.TENANT_MISMATCH, "This token gives no access to that tenant.", "id")
-        told = {"plan": change.plan.wire if change.plan else None, "status": change.status and change.status.value}
-        entry = entry_of(caller, tenant_id, "tenant.changed", told, at=self._clock.now())
-        async with self._store.platform_unit() as platform:
-            await platform.tenants.update(tenant_id, plan=change.plan, status=change.status)
-            tenant = await platform.tenants.find(tenant_id)
-            if tenant is None:
-                raise refuse(ErrorCode.NOT_FOUND, "There is no such tenant.", "id", what="tenant")
-            await mark_platform_use(platform.of(tenant_id), caller, entry)
-        return tenant
 
     async def find(self, caller: Caller, tenant_id: str) -> Tenant | None:
         """A tenant of the caller's, or nothing."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from domain.discarding import discard_held
 from domain.errors import ErrorCode
 from domain.import_model import AuditEntry, ImportJob, ImportState
 from domain.import_outcome import on_behalf_of
 from domain.limits import Installation
+from domain.notices.wording import IMPORT_EXPIRES
 from domain.observing import NOBODY, Observer
 from domain.ports import Ports
 from domain.repeating import KEPT
@@ -27,6 +29,7 @@ class Upkeep:
         self._store = ports.store
         self._blobs = ports.blobs
         self._clock = ports.clock
+        self._reminded_before = timedelta(hours=installation.limits.remind_hours)
         self._kept_after_use = timedelta(days=installation.limits.used_bundle_days)
 
     async def requeue_lost(self, *, all_running: bool = False) -> int:
@@ -49,6 +52,19 @@ class Upkeep:
             if is_over:
                 self._observer.given_up(tenant_id, import_id, ImportState.EXPIRED)
         return len(overdue)
+
+    async def remind_waiting(self) -> int:
+        """Tell those whose imports wait for somebody, once, some hours before they are given up (R40)."""
+        now = self._clock.now()
+        async with self._store.platform_view() as unit:
+            waiting = await unit.jobs.soon_overdue(now, now + self._reminded_before)
+        told = 0
+        for tenant_id, import_id in waiting:
+            async with self._store.unit(tenant_id) as unit_of_tenant:
+                if await unit_of_tenant.imports.remind(import_id):
+                    await unit_of_tenant.imports.post(IMPORT_EXPIRES, {"importId": import_id})
+                    told += 1
+        return told
 
     async def forget_expired(self) -> int:
         """Drop idempotency keys an hour after their time, and rows of uploads when no key can name them (R13, R25)."""
@@ -74,14 +90,7 @@ class Upkeep:
         """Drop revisions that ended imports still hold, in small transactions. Nobody ever saw them."""
         async with self._store.platform_view() as unit:
             leftovers = await unit.jobs.with_leftovers()
-        dropped = 0
-        for tenant_id, import_id in leftovers:
-            more = 1
-            while more:
-                async with self._store.unit(tenant_id) as unit_of_tenant:
-                    more = await unit_of_tenant.imports.discard(import_id)
-                dropped += more
-        return dropped
+        return sum([await discard_held(self._store, tenant_id, import_id) for tenant_id, import_id in leftovers])
 
 
 def _expired(job: ImportJob, at: datetime) -> AuditEntry:

@@ -35,6 +35,14 @@ class PlatformVerdict(Enum):
     MAJOR = "major"
 
 
+class Bump(Enum):
+    """How much has changed, as SemVer tells it."""
+
+    PATCH = 0
+    MINOR = 1
+    MAJOR = 2
+
+
 def is_semver(text: str) -> bool:
     """Whether this is a version: ``2.1.0-rc.1`` is, ``v2.1``, ``2.1`` and a final newline are not."""
     found = _SEMVER.fullmatch(text) if len(text) <= LENGTH_MAX else None
@@ -85,6 +93,28 @@ def is_major_upgrade(installed: str, new: str) -> bool:
     return _parsed(new).major > _parsed(installed).major
 
 
+def next_major(version: str) -> str | None:
+    """The first version that may break what was built on this one; ``None`` where numbers end."""
+    major = _parsed(version).major
+    return f"{major + 1}.0.0" if major < NUMBER_MAX else None
+
+
+def bumped(version: str, bump: Bump) -> str:
+    """The lowest version that tells of such a change: 1.4.2 becomes 2.0.0, 1.5.0 or 1.4.3.
+
+    Before 1.0.0 a breaking change is told by the second number, any other by the third (section 7.6). A pre-release
+    becomes its own release where that tells enough: 2.0.0-rc.1 becomes 2.0.0. Where numbers end, it stays.
+    """
+    parts = ("patch", "patch", "minor") if is_unstable(version) else ("patch", "minor", "major")
+    told = str(_parsed(version).next_version(parts[bump.value]))
+    return told if is_semver(told) else version
+
+
+def tells(version: str, earlier: str, bump: Bump) -> bool:
+    """Whether a version says of itself that so much has changed; 2.0.0-rc.1 says what 2.0.0 does."""
+    return compare(str(_parsed(version).finalize_version()), bumped(earlier, bump)) >= 0
+
+
 def is_downgrade(installed: str, new: str) -> bool:
     """Whether the new version is lower than the one that is there."""
     return compare(new, installed) < 0
@@ -95,6 +125,15 @@ def platform_verdict(package_platform: str, target_platform: str) -> PlatformVer
     if _parsed(package_platform).major != _parsed(target_platform).major:
         return PlatformVerdict.MAJOR
     return PlatformVerdict.OLDER_TARGET if is_downgrade(package_platform, target_platform) else PlatformVerdict.SAME
+
+
+def is_update_of(exported: str, target: str) -> bool:
+    """Whether the target is the version itself or a later minor update of it, as a migration asks (akana.md section 6).
+
+    The first two numbers are the release, the third is the update: 2020.1.2 goes to 2020.1.5, and never to 2020.2.0.
+    """
+    source, there = _parsed(exported), _parsed(target)
+    return (source.major, source.minor) == (there.major, there.minor) and source.compare(there) <= 0
 
 
 @lru_cache(maxsize=4096)

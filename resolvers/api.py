@@ -14,20 +14,25 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain.ports import UnavailableError
+from resolvers.bindings import BindingMutation, BindingQuery
 from resolvers.context import Asker, FreshOperation
 from resolvers.curation import CurationMutation, CurationQuery
+from resolvers.housekeeping import HousekeepingMutation
 from resolvers.installs import InstallMutation, InstallQuery, InstallSubscription
 from resolvers.limits import CheckedDocuments
 from resolvers.listings import ListingMutation, ListingQuery
 from resolvers.mutations import Mutation
 from resolvers.notices import NoticeMutation, NoticeQuery, NoticeSubscription
+from resolvers.plans import PlanMutation
 from resolvers.publishing import PublishingMutation, PublishingQuery
 from resolvers.queries import Query
 from resolvers.refusals import shown
+from resolvers.reported import ReportedMutation
 from resolvers.streaming import subscription
 from resolvers.subscriptions import Subscription
+from resolvers.undos import UndoMutation
 from schema.artifacts import Artifact
-from schema.refusals import LimitRefusal, PlainRefusal, TakenRefusal
+from schema.refusals import LimitRefusal, PlainRefusal, StaleRefusal, TakenRefusal
 from schema.scalars import SCALARS
 
 R = TypeVar("R", bound=ExecutionResult)
@@ -87,12 +92,24 @@ def _with_shown_errors(result: R) -> R:
 
 # the three roots, each put together of what stands beside its subject
 @strawberry.type(name="Query", description="What can be asked.")
-class AllQueries(Query, ListingQuery, InstallQuery, NoticeQuery, PublishingQuery, CurationQuery):
+class AllQueries(Query, ListingQuery, InstallQuery, NoticeQuery, PublishingQuery, CurationQuery, BindingQuery):
     pass
 
 
 @strawberry.type(name="Mutation", description="What can be done.")
-class AllMutations(Mutation, ListingMutation, InstallMutation, NoticeMutation, PublishingMutation, CurationMutation):
+class AllMutations(
+    Mutation,
+    HousekeepingMutation,
+    PlanMutation,
+    ListingMutation,
+    InstallMutation,
+    NoticeMutation,
+    PublishingMutation,
+    CurationMutation,
+    ReportedMutation,
+    BindingMutation,
+    UndoMutation,
+):
     pass
 
 
@@ -107,7 +124,7 @@ API = Api(
     query=AllQueries,
     mutation=AllMutations,
     subscription=AllSubscriptions,
-    types=(Artifact, PlainRefusal, LimitRefusal, TakenRefusal),
+    types=(Artifact, PlainRefusal, LimitRefusal, TakenRefusal, StaleRefusal),
     extensions=(FreshOperation, CheckedDocuments),
     config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
 )

@@ -15,22 +15,18 @@ from strawberry.extensions import SchemaExtension
 from domain.access import Caller, Reach, reach_of
 from domain.batch_rows import QueueSpot
 from domain.errors import ErrorCode, refuse
-from domain.import_model import (
-    ActionKind,
-    AuditEntry,
-    ImportJob,
-    InstalledPackage,
-    PlanAction,
-    Progress,
-    ProgressEvent,
-)
+from domain.import_model import AuditEntry, ImportJob, InstalledPackage, Progress, ProgressEvent
 from domain.market.installs import import_id_of
 from domain.model import ArtifactHead, Revision
+from domain.plan_model import ActionKind, PlanAction
 from domain.rows import PastRun, Slice
 from domain.services import Services
+from domain.timing import Pace
 from resolvers.lookups import Lookups
 from resolvers.market_lookups import MarketLookups
+from resolvers.plan_lookups import PlanLookups
 from resolvers.publishing_lookups import PublishingLookups
+from resolvers.undo_lookups import UndoLookups
 from schema import artifacts, imports, installs, listings, notices, packages, plans, tenants
 from schema.nodes import Kind, Node, key_of
 
@@ -63,6 +59,8 @@ class Operation:
         self._lookups: Lookups | None = None
         self._catalogue: MarketLookups | None = None
         self._publishing: PublishingLookups | None = None
+        self._planning: PlanLookups | None = None
+        self._undoing: UndoLookups | None = None
 
     @property
     def _found(self) -> Lookups:
@@ -76,6 +74,18 @@ class Operation:
         if self._catalogue is None:
             self._catalogue = MarketLookups(self.services, self.caller)
         return self._catalogue
+
+    @property
+    def planning(self) -> PlanLookups:
+        if self._planning is None:
+            self._planning = PlanLookups(self.services, self.caller, self._found.jobs, self.spend)
+        return self._planning
+
+    @property
+    def undoing(self) -> UndoLookups:
+        if self._undoing is None:
+            self._undoing = UndoLookups(self.services)
+        return self._undoing
 
     @property
     def publishing(self) -> PublishingLookups:
@@ -182,6 +192,9 @@ class Operation:
     async def progress(self, job: ImportJob) -> Progress:
         last = await self._found.last_events.load(job.import_id)
         return last.progress if last else Progress(job.stage, 0, None, 0.0)
+
+    async def pace(self, tenant_id: str) -> Pace:
+        return await self._found.paces.load(tenant_id) or Pace((), ())
 
     async def events(self, job: ImportJob, *, after: int, first: int) -> Sequence[ProgressEvent]:
         return await self._found.events.load((job.import_id, after, first)) or ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
+from operator import attrgetter
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -13,6 +15,7 @@ from domain.market.curation_rows import ReportStatus
 from domain.market.managing import LATELY
 from domain.rows import Slice
 from resolvers.mutations import Input
+from resolvers.paging import paged
 from resolvers.queries import Id, Info
 from resolvers.refusals import refusable
 from schema import curation_inputs as asked_for
@@ -76,38 +79,29 @@ class CurationQuery:
 
     @described("Submissions that wait for a person, oldest first.")
     async def review_queue(self, info: Info, first: First = 20, after: After = None) -> Connection[Submission]:
-        asked, cursors = info.context, Cursors("reviewQueue")
-        size, seen = page_size(first), cursors.text(after)
-        page = await asked.services.curation.reviewing.queue(asked.caller, first=size, after=seen)
-        asked.spend(len(page.items))
-        return connection(page, cursors, after, node=Submission.of, key=lambda one: (one.submission_id,))
+        find, cursors = info.context.services.curation.reviewing.queue, Cursors("reviewQueue")
+        key = attrgetter("submission_id")
+        return await paged(info.context, cursors, find, first=first, after=after, node=Submission.of, key=key)
 
     @described("Second looks that nobody took, oldest first.")
     async def manual_reviews(self, info: Info, first: First = 20, after: After = None) -> Connection[ManualReview]:
-        asked, cursors = info.context, Cursors("manualReviews")
-        size, seen = page_size(first), cursors.text(after)
-        page = await asked.services.curation.reviewing.waiting(asked.caller, first=size, after=seen)
-        asked.spend(len(page.items))
-        return connection(page, cursors, after, node=ManualReview.of, key=lambda one: (one.request_id,))
+        find, cursors = info.context.services.curation.reviewing.waiting, Cursors("manualReviews")
+        key = attrgetter("request_id")
+        return await paged(info.context, cursors, find, first=first, after=after, node=ManualReview.of, key=key)
 
     @described("Exceptions that wait to be decided, oldest first.")
     async def scan_exceptions(self, info: Info, first: First = 20, after: After = None) -> Connection[ScanException]:
-        asked, cursors = info.context, Cursors("scanExceptions")
-        size, seen = page_size(first), cursors.text(after)
-        page = await asked.services.curation.excepting.waiting(asked.caller, first=size, after=seen)
-        asked.spend(len(page.items))
-        return connection(page, cursors, after, node=ScanException.of, key=lambda one: (one.exception_id,))
+        find, cursors = info.context.services.curation.excepting.waiting, Cursors("scanExceptions")
+        key = attrgetter("exception_id")
+        return await paged(info.context, cursors, find, first=first, after=after, node=ScanException.of, key=key)
 
     @described("Reports that listings are dangerous, oldest first.")
     async def vulnerability_reports(
         self, info: Info, statuses: Statuses = None, first: First = 20, after: After = None
     ) -> Connection[VulnerabilityReport]:
-        asked, cursors = info.context, Cursors("vulnerabilityReports")
-        size, seen = page_size(first), cursors.text(after)
-        safeguarding = asked.services.curation.safeguarding
-        page = await safeguarding.reports(asked.caller, statuses or (), first=size, after=seen)
-        asked.spend(len(page.items))
-        return connection(page, cursors, after, node=VulnerabilityReport.of, key=lambda one: (one.report_id,))
+        find = partial(info.context.services.curation.safeguarding.reports, statuses=statuses or ())
+        cursors, key = Cursors("vulnerabilityReports"), attrgetter("report_id")
+        return await paged(info.context, cursors, find, first=first, after=after, node=VulnerabilityReport.of, key=key)
 
     @described("Listings that people are to look at again, by id.")
     async def flagged_listings(self, info: Info, first: First = 20, after: After = None) -> Connection[Listing]:

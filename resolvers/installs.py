@@ -10,10 +10,12 @@ import strawberry
 from domain import import_model
 from domain.access import Right, require
 from domain.errors import ErrorCode, refuse
+from domain.import_model import ImportKind
 from domain.line import admit
 from domain.market.installs import InstallOrder
 from domain.market.model import InstallWish, ListingId
 from resolvers.context import Operation
+from resolvers.plans import applied_plan
 from resolvers.queries import Id, Info, named_tenant
 from resolvers.refusals import refusable
 from schema.fields import described, watched
@@ -41,7 +43,10 @@ class InstallMutation:
         info: Info,
         input: Annotated[InstallPackageInput, strawberry.argument(description="What is to be done.")],
     ) -> InstallPackagePayload:
-        job = await submitted_install(info.context, input.request, is_dry_run=False)
+        if input.plan_id:
+            job = await applied_plan(info.context, input.plan_id, kind=ImportKind.INSTALL)
+        else:
+            job = await submitted_install(info.context, input.request, is_dry_run=False)
         return InstallPackagePayload(install=Install.of(job))
 
 

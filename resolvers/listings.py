@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated
 
 import strawberry
@@ -10,6 +11,7 @@ from domain.market.catalogue import Shown
 from domain.market.model import ListingSort
 from domain.market.reviews import ReviewDraft
 from resolvers.mutations import Input
+from resolvers.paging import paged
 from resolvers.queries import Id, Info, named_tenant
 from resolvers.refusals import refusable
 from schema.connections import After, Connection, Cursors, First, connection, page_size
@@ -53,9 +55,15 @@ class ListingQuery:
         asked.spend(len(page.items))
         return connection(page, cursors, after, node=Listing.of, key=_place)
 
-    @described("A listing; null for what is unknown or not for the caller.")
+    @described(
+        "A listing; null for what is unknown or not for the caller. What waits to be scanned by new rules: the error"
+        " RESCAN_PENDING."
+    )
     async def listing(self, info: Info, id: Id) -> Listing | None:
-        return await info.context.listing(id)
+        found = await info.context.listing(id)
+        if found is None:
+            await info.context.services.catalogue.demand_scanned(id)
+        return found
 
     @described("The front page of the marketplace.")
     async def featured_listings(self, info: Info) -> FeaturedListings:
@@ -68,11 +76,9 @@ class ListingQuery:
     async def reviews_to_moderate(
         self, info: Info, first: First = 20, after: After = None
     ) -> Connection[ModeratedReview]:
-        asked, cursors = info.context, Cursors("reviewsToModerate")
-        size, seen = page_size(first), cursors.text(after)
-        page = await asked.services.reviews.waiting(asked.caller, first=size, after=seen)
-        asked.spend(len(page.items))
-        return connection(page, cursors, after, node=ModeratedReview.of, key=lambda one: (one.review.review_id,))
+        find, cursors = info.context.services.reviews.waiting, Cursors("reviewsToModerate")
+        key = attrgetter("review.review_id")
+        return await paged(info.context, cursors, find, first=first, after=after, node=ModeratedReview.of, key=key)
 
 
 @strawberry.type

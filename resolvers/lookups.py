@@ -11,12 +11,14 @@ from strawberry.dataloader import DataLoader
 from domain.access import Caller, Reach
 from domain.batch_rows import QueueSpot
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, Plan, PlanAction, ProgressEvent
+from domain.import_model import AuditEntry, ImportJob, InstalledPackage, ProgressEvent
 from domain.model import ArtifactHead, Package, Revision, Tenant, TenantId, name_key
 from domain.notices.model import Notification
+from domain.plan_model import ActionKind, Plan, PlanAction
 from domain.portions import portions
 from domain.rows import PastRun, Slice
 from domain.services import Services
+from domain.timing import Pace
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -67,6 +69,7 @@ class Lookups:
         self.open_actions: Loader[str, list[PlanAction] | None] = loader(self._open_actions)
         self.changed_counts: Loader[InstalledPackage, int | None] = loader(self._changed_counts)
         self.events: Loader[tuple[str, int, int], list[ProgressEvent] | None] = loader(self._events)
+        self.paces: Loader[str, Pace | None] = loader(self._paces)
         self.past_runs: Loader[str, list[PastRun]] = Loader(load_fn=self._past_runs)
         self.heads: Loader[Place, ArtifactHead | None] = loader(self._heads)
         self.contents: Loader[Place, Any] = loader(self._contents)
@@ -84,6 +87,9 @@ class Lookups:
         for import_id, action in found:
             by_import.setdefault(import_id, []).append(action)
         return by_import
+
+    async def _paces(self, tenant_ids: list[str]) -> dict[TenantId, Pace]:
+        return await self._services.timing.paces([TenantId(one) for one in tenant_ids])
 
     async def _past_runs(self, keys: list[str]) -> list[list[PastRun]]:
         return [await self._services.installs.past_runs()] * len(keys)

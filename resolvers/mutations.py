@@ -10,17 +10,21 @@ from domain import import_model
 from domain.authoring import ArtifactChanges
 from domain.errors import ErrorCode, refuse
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, Importable, ImportPackage
+from domain.import_model import Importable, ImportPackage
 from domain.import_outcome import reported_conflicts
 from domain.limits import MIB
 from domain.line import ImportOrder, admit
 from domain.model import PackageDependency, TenantId, TenantPlan
-from domain.tenancy import TenantChange
+from domain.options import Decision
+from domain.referring import DependencyMode
 from resolvers.context import Operation
 from resolvers.installs import submitted_install
+from resolvers.plans import applied_plan
 from resolvers.queries import Info, named_tenant
 from resolvers.refusals import refusable
+from resolvers.undos import submitted_rollback, submitted_uninstall
 from schema.artifacts import Artifact
+from schema.decisions import by_conflict, strategy_of
 from schema.fields import described
 from schema.imports import ImportJob
 from schema.inputs import (
@@ -67,12 +71,11 @@ class Mutation:
         tenant = await asked.services.tenancy.create(asked.caller, input.tenant_id, plan, key=key)
         return CreateTenantPayload(tenant=Tenant.of(tenant))
 
-    @described("Changes a tenant's plan or status.")
+    @described("Changes a tenant: plan, status, freeze, and what it asks of imports and edits.")
     @refusable(UpdateTenantPayload)
     async def update_tenant(self, info: Info, input: Input[UpdateTenantInput]) -> UpdateTenantPayload:
-        change = TenantChange(plan=input.tenant_plan, status=input.status)
-        tenant_id = TenantId(tenant_id_of(input.id))
-        tenant = await info.context.services.tenancy.update(info.context.caller, tenant_id, change)
+        asked, tenant_id = info.context, TenantId(tenant_id_of(input.id))
+        tenant = await asked.services.tenant_changes.update(asked.caller, tenant_id, input.change())
         return UpdateTenantPayload(tenant=Tenant.of(tenant))
 
     @described("Saves, publishes, archives and removes artifacts, all or nothing.")
@@ -85,8 +88,9 @@ class Mutation:
             archive=tuple(input.archive or ()),
             remove=tuple(input.remove or ()),
         )
-        heads = await info.context.services.authoring.change(info.context.caller, changes, key=input.idempotency_key)
-        return ChangeArtifactsPayload(artifacts=[Artifact.of(head) for head in heads])
+        made = await info.context.services.authoring.change(info.context.caller, changes, key=input.idempotency_key)
+        warnings = [Problem.of(problem) for problem in made.warnings]
+        return ChangeArtifactsPayload(artifacts=[Artifact.of(head) for head in made.heads], warnings=warnings)
 
     @described("Makes a package of artifacts and all they need.")
     @refusable(ExportPackagePayload)
@@ -104,13 +108,19 @@ class Mutation:
     async def plan_import(self, info: Info, input: Input[PlanImportInput]) -> PlanImportPayload:
         if input.install_package:
             job = await submitted_install(info.context, input.install_package, is_dry_run=True)
+        elif input.rollback_import:
+            job = await submitted_rollback(info.context, input.rollback_import, is_dry_run=True)
+        elif input.uninstall_package:
+            job = await submitted_uninstall(info.context, input.uninstall_package, is_dry_run=True)
         else:
             job = await _submitted(info.context, input.import_package, "importPackage", is_dry_run=True)
         return PlanImportPayload(import_job=ImportJob.of(job))
 
-    @described("Brings a package into a tenant: plans, and applies the plan at once.")
+    @described("Brings a package into a tenant: applies a plan, or plans and applies the plan at once.")
     @refusable(ImportPackagePayload)
     async def import_package(self, info: Info, input: Input[ImportPackageInput]) -> ImportPackagePayload:
+        if input.plan_id:
+            return ImportPackagePayload(import_job=ImportJob.of(await applied_plan(info.context, input.plan_id)))
         job = await _submitted(info.context, input.request, "request", is_dry_run=False)
         return ImportPackagePayload(import_job=ImportJob.of(job))
 
@@ -148,6 +158,7 @@ def _export_order(asked: Operation, given: ExportPackageInput) -> ExportOrder:
         description=given.description or "",
         author=given.author or "",
         tags=tuple(given.tags or ()),
+        dependency_mode=given.dependency_mode or DependencyMode.INCLUDE,
         package_dependencies=tuple(
             PackageDependency(row.package_name, row.min_version, row.max_version) for row in needed
         ),
@@ -189,13 +200,11 @@ async def _refuse_large(asked: Operation, bundle: ImportPackage, target: TenantI
         raise refuse(ErrorCode.PAYLOAD_TOO_LARGE, text, "source", **told)
 
 
-async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str, ConflictStrategy]:
+async def _decisions(asked: Operation, given: ResolveConflictsInput) -> dict[str, Decision]:
     """The strategies by conflict; ``restStrategy`` stands for all that were not named."""
-    named = [decision.artifact for decision in given.decisions if decision.artifact]
-    decisions = {str(decision.conflict_key): decision.strategy for decision in named}
-    if len(decisions) < len(given.decisions):
-        raise refuse(ErrorCode.BAD_USER_INPUT, "A conflict is decided twice.", "decisions")
+    decisions = by_conflict(given.decisions)
     if given.rest_strategy is None:
         return decisions
+    rest = Decision(strategy_of(given.rest_strategy, "restStrategy"))
     job = await asked.services.records.get_import(asked.caller, given.import_id, asked.reach)
-    return dict.fromkeys(reported_conflicts(job, open_only=True), given.rest_strategy) | decisions
+    return dict.fromkeys(reported_conflicts(job, open_only=True), rest) | decisions

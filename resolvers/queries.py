@@ -11,6 +11,7 @@ import strawberry
 from domain.access import Reach, tenant_of
 from domain.errors import ErrorCode, refuse
 from domain.model import TenantId
+from domain.referring import DependencyMode
 from resolvers.context import Operation
 from schema.connections import PAGE_MAX, After, Connection, Cursors, First, connection, page_size
 from schema.fields import described
@@ -109,9 +110,19 @@ class Query:
         info: Info,
         tenant_id: Annotated[strawberry.ID, strawberry.argument(description="Whose artifacts.")],
         artifact_ids: Annotated[list[str], strawberry.argument(description="The roots.")],
+        package_name: Annotated[
+            str | None, strawberry.argument(description="The package, for `suggestedVersion` and REFER.")
+        ] = None,
+        dependency_mode: Annotated[
+            DependencyMode | None, strawberry.argument(description="As an export would have it.")
+        ] = DependencyMode.INCLUDE,
     ) -> ExportPreview:
         gathered = await info.context.services.exporter.preview(
-            info.context.caller, named_tenant(info.context, tenant_id), artifact_ids
+            info.context.caller,
+            named_tenant(info.context, tenant_id),
+            artifact_ids,
+            package_name=package_name or "",
+            mode=dependency_mode or DependencyMode.INCLUDE,
         )
         return ExportPreview.of(gathered)
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel, StringConstraints
 
+from rest_compat.binding_shapes import PlanBindingRow
+from rest_compat.going_shapes import QueuePlace, TimeLeft
 from rest_compat.list_shapes import (
     AuditRow,
     ConflictAuditRow,
@@ -21,8 +23,10 @@ from rest_compat.list_shapes import (
     InstalledPackageRow,
     ListedImport,
     NeighbourRow,
+    PathConflictRow,
     TouchRow,
 )
+from rest_compat.plan_shapes import ApprovalRow, ImpactBody, PlanActionRow, PlanStateWord
 from rest_compat.shapes import (
     ActionCounts,
     ActionRow,
@@ -32,15 +36,17 @@ from rest_compat.shapes import (
     ConflictsDecided,
     ConflictsOpen,
     Count,
+    DroppedRow,
+    EndpointsMapped,
     ErrorRow,
     EventWord,
     ExportedPackage,
+    ExternalRow,
     FindingCounts,
     FineTime,
     FoundConflict,
     InstalledRow,
     OpenShape,
-    PlanActionRow,
     Powers,
     ResolvedRow,
     Retried,
@@ -58,6 +64,7 @@ from rest_compat.shapes import (
     ours,
     ours_maybe,
 )
+from rest_compat.undo_shapes import UndoRow
 
 
 class ErrorAnswer(OpenShape):
@@ -70,8 +77,11 @@ class ErrorAnswer(OpenShape):
 
 class _Installing(Retried):
     packages: list[BroughtPackage] = ours_maybe("Of an install: every package of it, what is needed first.")
+    index_version: Count = ours_maybe("Of an install: the version of the hub's index that it was resolved against.")
     powers: Powers = ours_maybe("Of an install: what its packages can do.")
     new_powers: Powers = ours_maybe("Of an install: what of that the versions in the tenant could not do before.")
+    endpoints_mapped: EndpointsMapped = ours_maybe("What the endpoint mapping did, where one was sent.")
+    undoes: list[str] = ours_maybe("Of an undo: the imports that it takes back.")
 
 
 # A2
@@ -96,6 +106,17 @@ class PackageRecord(ExportedPackage):
     download_url: Url = ours("Where its ZIP is, for a link in a page.")
 
 
+# decisions R40
+class DeletedPackage(Shape):
+    """A package that is no longer to be had."""
+
+    package_id: str = always("Its id.")
+    package_name: str = always("Its name.")
+    version: str = always("Its version, which stays taken.")
+    tenant_id: str = always("The tenant it was exported from.")
+    deleted_at: Time = always("Since when nobody gets it.")
+
+
 # A2
 class PreviewAnswer(Shape):
     """What an export would hold. Nothing was made."""
@@ -109,6 +130,8 @@ class PreviewAnswer(Shape):
     )
     warnings: list[WarningRow] = always("What is worth knowing.")
     cycle: list[str] = ours_maybe("The circle, its first id again at the end.")
+    external_references: list[ExternalRow] = ours_maybe("What other packages would be left to bring.")
+    suggested_version: str = ours_maybe("The lowest version that tells of what changed since the package's last one.")
 
 
 # A1
@@ -133,6 +156,7 @@ class ImportAnswer(_Installing):
     artifacts_skipped: Count = always("Artifacts that were left as they were.")
     installed: list[InstalledRow] = always("What was written.")
     skipped: list[SkippedRow] = always("What was left as it was.")
+    removed: list[DroppedRow] = ours("What was taken away because the package does not hold it any more.")
     id_remap_table: dict[str, str] = always("The package's ids, and the tenant's ids that stand for them now.")
     artifacts_written: Count = ours("Artifacts that got a new revision.")
     artifacts_unchanged: Count = ours("Artifacts that were there already, the same.")
@@ -141,6 +165,7 @@ class ImportAnswer(_Installing):
     plan_hash: str = ours("SHA-256 of that plan without its times.")
     backup_package_id: str = ours_maybe("The package that holds what was replaced; see `backupBeforeReplace`.")
     backup_package_url: Url = ours_maybe("Where to look at that package.")
+    undo: UndoRow = ours_maybe("How its undo stands, where the import is looked at.")
 
 
 # decisions section 9.4, *dry run*
@@ -157,12 +182,14 @@ class PlanMembers(_Installing):
     version: str = ours("Its version.")
     would_install: list[str] = always("Names of the artifacts that the tenant would have as the import decides.")
     conflicts_found: list[FoundConflict] = always("The conflicts, decided or not.")
+    would_remove: list[DroppedRow] = ours("What would be taken away because the package does not hold it any more.")
     counts: ActionCounts = ours("How many artifacts get which action.")
     security_scan_result: ScanVerdict = always("What the security scan said.")
     estimated_install_order: list[str] = always("The package's artifact ids, each after what it needs.")
     warnings: list[WarningRow] = always("What is worth knowing.")
     blockers: list[ErrorRow] = ours("What would stop the import itself.")
     actions: list[ActionRow] = ours("Every action, in install order.")
+    bindings: list[PlanBindingRow] = ours("The places that need a value of the tenant, in install order.")
     scan_report_url: Url = ours("Where the scan's report is.")
 
 
@@ -174,9 +201,15 @@ class DryRunAnswer(PlanMembers):
 
 
 class PlanAnswer(PlanMembers):
-    """A plan, shown again: that of a dry run, or that of an import."""
+    """A plan, shown again: that of a dry run, or that of an import; and how it stands now."""
 
     is_dry_run: bool = always("False for the plan of an import.")
+    state: PlanStateWord = ours("How it stands: whether it can be applied, and what is missing.")
+    created_by: str = ours("Who made it.")
+    applied_by: str = ours_maybe("The import that carries it out.")
+    approvals: list[ApprovalRow] = ours("Who agreed to it.")
+    approvals_missing: Count = ours("How many others have to agree to it first.")
+    impact: ImpactBody = ours("What it means for others.")
 
 
 # decisions section 9.4, *409*
@@ -189,6 +222,7 @@ class PendingConflicts(Retried):
     resume_url: Url = always("Where to send the decisions.")
     expires_at: Time | None = always("When it is given up.")
     conflict_report: ConflictsOpen = always("What to decide.")
+    warnings: list[WarningRow] = ours_maybe("What is worth knowing before deciding.")
     errors: list[ErrorRow] = ours("The same as a list, as in every refusal.")
 
 
@@ -196,6 +230,16 @@ class WaitingImport(PendingConflicts):
     """An import that waits for decisions, looked at."""
 
     status: Literal["PendingConflictResolution"] = always("How the import stands.")
+
+
+class HeldImport(Retried):
+    """An import that is held and verified, and waits to be switched on. Nobody sees anything of it yet."""
+
+    import_id: str = always("The import's id.")
+    status: Literal["PendingActivation"] = always("How the import stands.")
+    status_url: Url = always("Where to look how it stands.")
+    activate_url: Url = always("Where to switch it on.")
+    expires_at: Time | None = always("When it is given up.")
 
 
 class RunningImport(Retried):
@@ -207,9 +251,11 @@ class RunningImport(Retried):
     progress: str = always("`3 of 5 artifacts installed`.")
     last_event: Count = ours("The number of its last event.")
     events_url: Url = ours_maybe("Where its events are.")
+    queue: QueuePlace = ours_maybe("Its place in line, while it is there.")
+    eta: TimeLeft = ours_maybe("The time that is left, where past runs tell it.")
 
 
-class FailedImport(OpenShape, Retried):
+class FailedImport(Retried, OpenShape):
     """The import ended, and the tenant is as it was. Further members belong to the code, as in every refusal."""
 
     import_id: str = always("The import's id.")
@@ -226,7 +272,7 @@ class ImportOutcome(RootModel[ImportAnswer | DryRunAnswer]):
     """What a finished import answers: what it did, or, for a dry run, what it would do."""
 
 
-class ImportRecord(RootModel[RunningImport | WaitingImport | ImportAnswer | DryRunAnswer | FailedImport]):
+class ImportRecord(RootModel[RunningImport | WaitingImport | HeldImport | ImportAnswer | DryRunAnswer | FailedImport]):
     """An import as it now stands; `status` says which of these it is, and a dry run has `isDryRun`."""
 
 
@@ -236,7 +282,9 @@ class AcceptedAnswer(Retried):
 
     import_id: str = always("The import's id.")
     status_url: Url = always("Where to look how it stands.")
-    status: Literal["InProgress"] = always("How the import stands.")
+    status: Literal["InProgress", "PendingActivation"] = always("How the import stands.")
+    activate_url: Url = ours_maybe("Where to switch it on, once it is held for that.")
+    expires_at: Time = ours_maybe("When it is given up, while it waits to be switched on.")
     warnings: list[WarningRow] = ours_maybe("What is worth knowing about the request.")
 
 
@@ -345,6 +393,7 @@ class ConflictDiff(Shape):
     package: ContentSide = always("What the package brings, under the tenant's ids.")
     diff: DifferenceBody = always("How they differ.")
     suggested_strategies: list[Strategy] = always("What can be chosen.")
+    paths: list[PathConflictRow] = ours_maybe("Places that both sides changed, where a merge asks whose value stands.")
 
 
 # installhub.md section 8.10

@@ -10,8 +10,9 @@ from datetime import UTC
 from typing import Any
 
 from domain import policy
+from domain.binding_slots import labels_of, properties_of, template_of
 from domain.closure import Closure
-from domain.errors import ErrorCode, Problem, problem_of
+from domain.errors import BY_WIRE, ErrorCode, Problem, Refusal, problem_of
 from domain.import_model import (
     AuditEntry,
     Failure,
@@ -19,14 +20,17 @@ from domain.import_model import (
     ImportMode,
     ImportState,
     InstalledPackage,
-    Plan,
-    PlanAction,
     ProgressEvent,
     Stage,
 )
-from domain.import_outcome import action_row, planned
+from domain.import_outcome import index_version, planned
+from domain.manifest_writing import external_row, package_dependency_row
 from domain.model import ArtifactHead, Package, Upload, rfc3339
+from domain.plan_model import Plan
+from domain.referring import references_to
 from rest_compat.dialect import error_body, error_rows, warning_rows
+from rest_compat.going import Going
+from rest_compat.undo_bodies import waiting_for_activation, when_activated
 
 PREFIX = "/api/installhub"
 
@@ -62,6 +66,13 @@ def package_record(package: Package, download_url: str) -> dict[str, Any]:
     }
 
 
+def deleted_package(package: Package) -> dict[str, Any]:
+    """What is left of a package: which it was, and since when nobody gets it (decisions R40)."""
+    deleted_at = rfc3339(package.deleted_at) if package.deleted_at else None
+    named = {"packageId": package.package_id, "packageName": package.name, "version": package.version}
+    return {**named, "tenantId": package.tenant_id, "deletedAt": deleted_at}
+
+
 def preview(gathered: Closure, warnings: Iterable[Problem]) -> dict[str, Any]:
     """A2's preview; with a cycle ``installOrder`` is empty and ``cycle`` says which (section 9.4)."""
     found = [*gathered.warnings, *warnings]
@@ -80,7 +91,15 @@ def preview(gathered: Closure, warnings: Iterable[Problem]) -> dict[str, Any]:
         "hasCircularDependency": bool(gathered.cycle),
         "warnings": warning_rows(found),
         **({"cycle": gathered.cycle} if gathered.cycle else {}),
+        **_left_out(gathered),
     }
+
+
+def _left_out(gathered: Closure) -> dict[str, Any]:
+    """What a preview says of other packages and earlier versions, if anything."""
+    rows = [external_row(one) for one in references_to(gathered.externals.values())]
+    suggested = gathered.advice.suggested if gathered.advice else ""
+    return ({"externalReferences": rows} if rows else {}) | ({"suggestedVersion": suggested} if suggested else {})
 
 
 def accepted(job: ImportJob, warnings: Sequence[Problem] = ()) -> dict[str, Any]:
@@ -95,27 +114,43 @@ def settled(job: ImportJob, warnings: Iterable[Problem] = ()) -> tuple[int, dict
         return 200, _succeeded(job, warnings) | _retried(job)
     if job.state is ImportState.WAITING_FOR_DECISIONS:
         return ErrorCode.CONFLICT_REQUIRES_RESOLUTION.status, _waiting(job) | _retried(job)
+    if job.state is ImportState.WAITING_FOR_ACTIVATION:
+        return 202, waiting_for_activation(job) | _retried(job)
     failure = job.failure or _unwritten(job)
     return failure.status, _failed(job, failure) | _retried(job)
 
 
-def import_record(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+def failure_of(job: ImportJob) -> Refusal:
+    """Why an import came to nothing, as a refusal that names it and, where it is about the scan, its scan report."""
+    failure = job.failure or _unwritten(job)
+    named = {"importId": job.import_id}
+    scanned = {"scanReportUrl": _scan_report_url(job)} if _is_about_the_scan(failure) else {}
+    return Refusal(
+        failure.problems,
+        code=BY_WIRE[failure.code],
+        message=failure.message,
+        details={**failure.details, **named, **scanned},
+        status=failure.status,
+    )
+
+
+def import_record(job: ImportJob, going: Going) -> dict[str, Any]:
     """GET import, by state (section 9.4)."""
     if job.state is ImportState.WAITING_FOR_DECISIONS:
         return {**settled(job)[1], "status": job.state.wire}
-    if job.state.is_final:
+    if job.state.is_final or job.state is ImportState.WAITING_FOR_ACTIVATION:
         return settled(job)[1]
     head = {"importId": job.import_id, "status": job.shown_state.wire}
-    return {**head, **_going(job, last_event), **_retried(job)}
+    return {**head, **_going(job, going), **_retried(job)}
 
 
-def listed_import(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+def listed_import(job: ImportJob, going: Going) -> dict[str, Any]:
     """An import in a list: whose it is and how it stands (decisions section 9.3); alone it tells all it found."""
     known = {"packageId": job.package_id, "packageName": job.package_name, "version": job.package_version}
     return {
         "importId": job.import_id,
         "status": job.shown_state.wire,
-        **_standing(job, last_event),
+        **_standing(job, going),
         "tenantId": job.tenant_id,
         "kind": job.kind.wire,
         "mode": job.mode.wire,
@@ -123,6 +158,7 @@ def listed_import(job: ImportJob, last_event: ProgressEvent | None) -> dict[str,
         "submittedBy": job.submitted_by.label,
         "importedBy": job.imported_by,
         **{name: value for name, value in known.items() if value},
+        **index_version(job),
         **_retried(job),
     }
 
@@ -174,12 +210,6 @@ def plan(job: ImportJob, made: Plan, scan_result: str) -> dict[str, Any]:
     return _planned(job, outcome, ())
 
 
-def plan_action(action: PlanAction) -> dict[str, Any]:
-    """One action of a plan, as it is listed (decisions section 9.3)."""
-    matched_by = action.matched_by.wire if action.matched_by else None
-    return {**action_row(action), "matchedBy": matched_by, "conflictId": action.conflict_key}
-
-
 def upload(kept: Upload) -> dict[str, Any]:
     """A ZIP that waits for its import (R13)."""
     return {
@@ -201,6 +231,7 @@ def installed_package(found: InstalledPackage) -> dict[str, Any]:
         "packageId": found.package_id,
         "importId": found.import_id,
         "installedAt": rfc3339(found.installed_at),
+        "packageDependencies": [package_dependency_row(one) for one in found.dependencies],
     }
 
 
@@ -229,7 +260,17 @@ def _exported(package: Package) -> dict[str, Any]:
         "exportedAt": rfc3339(package.exported_at),
         "isSuccess": True,
         "manifest": package.manifest,
+        **_binding_template(package),
     }
+
+
+def _binding_template(package: Package) -> dict[str, Any]:
+    """The binding file that the target fills in, in both forms, where the package needs any (R22)."""
+    rows = package.manifest.get("bindings", ())
+    if not rows:
+        return {}
+    template = template_of(rows)
+    return {"bindingTemplate": template, "bindingProperties": properties_of(template, labels_of(rows))}
 
 
 def _download_url(package: Package) -> str:
@@ -252,21 +293,24 @@ def _succeeded(job: ImportJob, warnings: Iterable[Problem]) -> dict[str, Any]:
     return {"importId": job.import_id, **head, "status": job.state.wire, **outcome}
 
 
-def _going(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+def _going(job: ImportJob, going: Going) -> dict[str, Any]:
     return {
         "stage": _stage(job.stage),
-        "progress": last_event.progress.sentence if last_event else _NOTHING_YET,
+        "progress": going.last_event.progress.sentence if going.last_event else _NOTHING_YET,
         "lastEvent": job.last_seq,
         "eventsUrl": f"{status_url(job)}/events",
+        **going.rows,
     }
 
 
-def _standing(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
+def _standing(job: ImportJob, going: Going) -> dict[str, Any]:
     """How an import stands, in a line."""
     if job.state is ImportState.WAITING_FOR_DECISIONS:
         return {"resumeUrl": _resume_url(job), "expiresAt": rfc3339(job.expires_at) if job.expires_at else None}
+    if job.state is ImportState.WAITING_FOR_ACTIVATION:
+        return when_activated(job)
     if not job.state.is_final:
-        return _going(job, last_event)
+        return _going(job, going)
     ended = {"endedAt": rfc3339(job.ended_at)} if job.ended_at else {}
     if job.state is ImportState.SUCCEEDED:
         return ended
@@ -299,12 +343,14 @@ def _waiting(job: ImportJob) -> dict[str, Any]:
     report = dict((job.outcome or {}).get("conflictReport", {}))
     text = "The import waits for decisions about its conflicts."
     problem = Problem(ErrorCode.CONFLICT_REQUIRES_RESOLUTION, text)
-    details = {
+    details: dict[str, Any] = {
         "importId": job.import_id,
         "resumeUrl": _resume_url(job),
         "expiresAt": rfc3339(job.expires_at) if job.expires_at else None,
         "conflictReport": report,
     }
+    if warnings := _recorded_warnings(job.outcome or {}):
+        details["warnings"] = warnings
     return error_body(problem.code.wire, text, details, [problem])
 
 

@@ -147,7 +147,7 @@ BROWSING_OPERATIONS = (
         summary="Look at a package of the marketplace",
         right=Admits.ANYBODY,
         answers={_DONE: Answer("The package.", {JSON: MarketPackage})},
-        refuses=(ErrorCode.NOT_FOUND, ErrorCode.HUB_UNAVAILABLE),
+        refuses=(ErrorCode.NOT_FOUND, ErrorCode.RESCAN_PENDING, ErrorCode.HUB_UNAVAILABLE),
         description="What is unlisted or suspended is shown to its publisher, to those who run the market, and to"
         " tenants that installed it.",
         source="installhub.md section 10.2",
@@ -160,7 +160,7 @@ BROWSING_OPERATIONS = (
         right=Admits.ANYBODY,
         answers={_DONE: Answer("Versions, highest first.", {JSON: PackageVersions})},
         parameters=PAGES,
-        refuses=(ErrorCode.NOT_FOUND, ErrorCode.HUB_UNAVAILABLE),
+        refuses=(ErrorCode.NOT_FOUND, ErrorCode.RESCAN_PENDING, ErrorCode.HUB_UNAVAILABLE),
         source="installhub.md section 10.2",
     ),
 )

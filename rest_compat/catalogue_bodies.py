@@ -37,6 +37,7 @@ def listed(shown: Shown) -> dict[str, Any]:
         "updatedAt": rfc3339(head.updated_at),
         "securityScanResult": shown.version.scan_result,
         "deprecated": shown.is_deprecated,
+        **_pending(shown.version),
     }
 
 
@@ -85,6 +86,7 @@ def version(shown: Shown, one: VersionHead) -> dict[str, Any]:
         "artifactCount": one.artifact_count,
         "platformVersion": one.platform_version,
         "securityScanResult": one.scan_result,
+        **_pending(one),
     }
 
 
@@ -106,6 +108,24 @@ def review_kept(review: Review) -> dict[str, Any]:
 def review_standing(review: Review) -> dict[str, Any]:
     """How a review stands."""
     return {"reviewId": review.review_id, "status": review.state.wire, "helpfulCount": review.helpful_count}
+
+
+def review_elsewhere(review: Review) -> dict[str, Any]:
+    """A review as another installation is told of it."""
+    published = {"publishedAt": rfc3339(review.published_at)} if review.published_at else {}
+    return {
+        "reviewId": review.review_id,
+        "packageId": review.listing_id,
+        "status": review.state.wire,
+        "rating": review.rating,
+        "title": review.title,
+        "body": review.body,
+        "author": review.author.public_label,
+        "version": review.version,
+        "createdAt": rfc3339(review.created_at),
+        **published,
+        "helpfulCount": review.helpful_count,
+    }
 
 
 def moderated(found: Moderated) -> dict[str, Any]:
@@ -161,6 +181,11 @@ def subscribed(subscription: Subscription) -> dict[str, Any]:
 def unsubscribed(listing_id: str, tenant_id: TenantId) -> dict[str, Any]:
     """A tenant that hears of none."""
     return {"packageId": listing_id, "tenantId": tenant_id, "subscribed": False}
+
+
+def _pending(one: VersionHead) -> dict[str, Any]:
+    """Only those who are inside see it meanwhile."""
+    return {"rescanPending": True} if one.is_rescan_pending else {}
 
 
 def _version(shown: Shown, one: VersionHead) -> dict[str, Any]:

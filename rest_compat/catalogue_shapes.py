@@ -16,6 +16,7 @@ ReviewStateWord = Literal["PendingModeration", "Published", "Hidden", "Rejected"
 VerdictWord = Literal["approve", "reject", "restore"]
 Stars = Annotated[int, Field(ge=1, le=5)]
 Average = Annotated[float, Field(ge=1, le=5)]
+_PENDING = "It waits to be scanned by new rules. Only those who are inside see it meanwhile."
 
 
 class ListedPackage(Shape):
@@ -36,6 +37,7 @@ class ListedPackage(Shape):
     updated_at: Time = always("When it was changed last.")
     security_scan_result: ScanVerdict = ours("What the security scan said of that version.")
     deprecated: bool = ours("Whether it, or that version, should no longer be used.")
+    rescan_pending: Literal[True] = ours_maybe(_PENDING)
 
 
 class PackageArtifact(Shape):
@@ -68,6 +70,7 @@ class PackageVersionDetail(PackageVersionRow):
     artifact_count: Count = ours("How many artifacts it holds.")
     platform_version: str = ours("The platform that it was made for.")
     security_scan_result: ScanVerdict = ours("What the security scan said.")
+    rescan_pending: Literal[True] = ours_maybe(_PENDING)
 
 
 class MarketPackage(ListedPackage):

@@ -16,8 +16,9 @@ from domain.artifact_types import BY_WIRE_NAME, ArtifactType
 from domain.conflicts import AuditedConflict, ConflictDiff, MergeDetails
 from domain.differing import ChangeKind, Changes
 from domain.errors import ErrorCode, Problem
-from domain.import_model import DecisionSource
+from domain.merging import PathConflict
 from domain.model import rfc3339
+from domain.plan_model import DecisionSource
 from domain.rows import Touch
 from rest_compat import answers
 from rest_compat.asking import admitted
@@ -33,6 +34,7 @@ _SOURCES: Mapping[DecisionSource, str] = {
     DecisionSource.DEFAULT: "Default",
     DecisionSource.BY_TYPE: "PerArtifact",
     DecisionSource.BY_ARTIFACT: "PerArtifact",
+    DecisionSource.BY_PATH: "PerArtifact",
 }
 _TYPES: Mapping[str, tuple[ArtifactType, ...]] = {name: (member,) for name, member in BY_WIRE_NAME.items()}
 
@@ -103,6 +105,17 @@ def _diff(found: ConflictDiff) -> dict[str, Any]:
         "package": {"version": action.to_version, "content": found.package},
         "diff": _difference(found.changes),
         "suggestedStrategies": [strategy.wire for strategy in found.suggested],
+        **({"paths": [_path_row(conflict) for conflict in found.paths]} if found.paths else {}),
+    }
+
+
+def _path_row(conflict: PathConflict) -> dict[str, Any]:
+    return {
+        "pointer": conflict.pointer,
+        "base": conflict.base,
+        "existing": conflict.existing,
+        "package": conflict.package,
+        "decided": conflict.side.wire if conflict.side else None,
     }
 
 

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain import strict_json
 from domain.errors import ErrorCode, Problem, Refusal, refuse
+from domain.fixes import Fix, fixes_of
 
 JSON_BYTES_MAX = 1 << 20
 _JSON_VALUES_MAX = 20_000
@@ -36,12 +37,24 @@ _UNQUOTABLE = re.compile(r"[^A-Za-z0-9 ._-]")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One REST manner of speaking: the addresses below ``prefix`` and how it words a refusal."""
+    """One REST manner of speaking: the addresses at and below ``prefixes`` and how it words a refusal.
+
+    A prefix that ends with a slash leaves the address before it to others.
+    """
 
     name: str
-    prefix: str
+    prefixes: tuple[str, ...]
     routes: tuple[Route, ...]
     render_refusal: Callable[[Request, Refusal], Response]
+    #: whether pages of known origins may call: not where a cookie says who asks (decisions section 9.5)
+    is_for_other_origins: bool = True
+
+    def has(self, path: str) -> bool:
+        """Whether it is this one that answers for a path, or for what is missing below it."""
+        return any(
+            path.startswith(prefix) if prefix.endswith("/") else f"{path}/".startswith(f"{prefix}/")
+            for prefix in self.prefixes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ def answer(content: Mapping[str, Any], *, status: int = 200, headers: Mapping[st
     return JSONResponse(content, status, {"cache-control": "no-store", **again, **(headers or {})})
 
 
-class _RefusalResponse(JSONResponse):
+class RefusalResponse(Response):
     """An error body. When much of the request is still on its way, it is read and dropped for a moment."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +89,10 @@ class _RefusalResponse(JSONResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+class _JsonRefusal(RefusalResponse, JSONResponse):
+    """The same in JSON."""
+
+
 def render_refusal(request: Request, refusal: Refusal) -> Response:
     """``{ "error", "message", …details, "errors": […] }`` with the catalogue's status (decisions section 3)."""
     headers = {"cache-control": "no-store"}
@@ -87,7 +104,7 @@ def render_refusal(request: Request, refusal: Refusal) -> Response:
     if refusal.code is ErrorCode.RANGE_NOT_SATISFIABLE:
         headers["content-range"] = f"bytes */{refusal.details['size']}"
     body = error_body(refusal.code.wire, refusal.message, refusal.details, refusal.problems)
-    return _RefusalResponse(body, refusal.status, headers)
+    return _JsonRefusal(body, refusal.status, headers)
 
 
 def error_body(code: str, message: str, details: Mapping[str, Any], problems: Iterable[Problem]) -> dict[str, Any]:
@@ -116,8 +133,15 @@ def warning_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
+def fix_rows(fixes: Iterable[Fix]) -> list[dict[str, Any]]:
+    """What can be sent back so that a problem of a plan goes away (decisions section 9.3)."""
+    return [{"fixId": fix.fix_id, "label": fix.label, "patch": dict(fix.patch)} for fix in fixes]
+
+
 def _more(problem: Problem) -> dict[str, Any]:
-    return {**({"artifactId": problem.artifact_id} if problem.artifact_id else {}), **problem.details}
+    fixes = fix_rows(fixes_of(problem))
+    named = {"artifactId": problem.artifact_id} if problem.artifact_id else {}
+    return {**named, **problem.details, **({"fixes": fixes} if fixes else {})}
 
 
 def _apart(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,12 @@ async def import_events(request: Request) -> Response:
     """What happened after a number and what happens from now on, to the end (R20)."""
     asked = await admitted(request, Right.READ_IMPORTS)
     job = await asked.services.records.get_import(asked.caller, asked.id_in_path("importId"), asked.reach)
+    return await followed(asked, job)
+
+
+async def followed(asked: Asked, job: ImportJob) -> Response:
+    """The events of an import at hand, in the form that the caller prefers."""
+    request = asked.request
     media = preferred(request, list(WIRES))
     if media is None:
         raise refuse(ErrorCode.NOT_ACCEPTABLE, f"Events are told as {' or '.join(WIRES)}.")
@@ -131,6 +137,16 @@ async def _written(
         await told.aclose()
 
 
+#: what an operation says that answers with :func:`followed`
+FOLLOWED: Mapping[int, Answer] = {
+    _TOLD: Answer("Events, one a line, until the final one.", {NDJSON: EventLine, EVENT_STREAM: EventLine}),
+    _NOTHING_MORE: Answer("Server-sent events: the caller has seen the final one."),
+}
+FOLLOWED_AFTER = (
+    Parameter("after", "The last number already seen.", schema={"type": "integer", "minimum": 0, "default": 0}),
+    Parameter("Last-Event-ID", "The same, as browsers send it; goes before `after`.", place="header"),
+)
+
 EVENT_OPERATIONS = (
     Operation(
         method="GET",
@@ -138,18 +154,8 @@ EVENT_OPERATIONS = (
         endpoint=import_events,
         summary="Follow an import: past events, coming ones, the final one, the end",
         right=Right.READ_IMPORTS,
-        answers={
-            _TOLD: Answer("Events, one a line, until the final one.", {NDJSON: EventLine, EVENT_STREAM: EventLine}),
-            _NOTHING_MORE: Answer("Server-sent events: the caller has seen the final one."),
-        },
-        parameters=(
-            Parameter(
-                "after",
-                "The last number already seen.",
-                schema={"type": "integer", "minimum": 0, "default": 0},
-            ),
-            Parameter("Last-Event-ID", "The same, as browsers send it; goes before `after`.", place="header"),
-        ),
+        answers=FOLLOWED,
+        parameters=FOLLOWED_AFTER,
         refuses=(ErrorCode.NOT_FOUND, ErrorCode.NOT_ACCEPTABLE),
         description="A slow reader gets several events of progress as one, `firstSeq` to `seq`. The stream ends early"
         " when the token expires, with one line that is an error, and when the server stops: ask again with the last"

@@ -15,6 +15,7 @@ from rest_compat.answers import (
     ScanReportAnswer,
 )
 from rest_compat.bodies import PREFIX
+from rest_compat.deciding import ResumeBody
 from rest_compat.operations import (
     JSON,
     MULTIPART,
@@ -26,7 +27,7 @@ from rest_compat.operations import (
     Parameter,
 )
 from rest_compat.parameters import DATES, DRY_RUN, IDEMPOTENCY_KEY, PAGES, PREFER, TENANT_OR_ALL
-from rest_compat.wishes import OptionsBody, ReferenceBody, ResumeBody
+from rest_compat.wishes import OptionsBody, ReferenceBody
 
 _OURS = "decisions section 9.3"
 _DONE, _ACCEPTED, _WAITS = 200, 202, 409
@@ -45,7 +46,7 @@ _RESUME = Operation(
     answers=_OUTCOMES,
     takes={JSON: ResumeBody},
     parameters=(PREFER,),
-    refuses=(*OF_A_RUN, ErrorCode.NOT_FOUND),
+    refuses=(*OF_A_RUN, ErrorCode.NOT_FOUND, ErrorCode.TENANT_FROZEN),
     source="installhub.md section 8.5",
 )
 
@@ -59,7 +60,13 @@ IMPORT_OPERATIONS = (
         answers=_OUTCOMES,
         takes={MULTIPART: OptionsBody, JSON: ReferenceBody},
         parameters=(DRY_RUN, IDEMPOTENCY_KEY, PREFER),
-        refuses=(*OF_A_SUBMISSION, *OF_A_RUN),
+        refuses=(
+            *OF_A_SUBMISSION,
+            *OF_A_RUN,
+            ErrorCode.PLAN_EXPIRED,
+            ErrorCode.APPROVAL_REQUIRED,
+            ErrorCode.TENANT_FROZEN,
+        ),
         source="import-endpoint",
     ),
     _RESUME,
@@ -141,7 +148,7 @@ IMPORT_OPERATIONS = (
         path=f"{PREFIX}/imports/{{importId}}/cancel",
         endpoint=imports.cancel,
         summary="Stop an import before its activation",
-        right=Right.IMPORT,
+        right=Right.UNDO,
         answers={_DONE: Answer("The import; one that runs stops at its next step.", {JSON: ImportRecord})},
         refuses=(ErrorCode.NOT_FOUND, ErrorCode.CANCEL_TOO_LATE),
         source=_OURS,
@@ -151,7 +158,7 @@ IMPORT_OPERATIONS = (
         path=f"{PREFIX}/imports/{{importId}}/retry",
         endpoint=imports.retry,
         summary="Try an import again that failed, was cancelled or expired",
-        right=Right.IMPORT,
+        right=Right.UNDO,
         answers=_OUTCOMES,
         parameters=(IDEMPOTENCY_KEY, PREFER),
         refuses=(
@@ -160,6 +167,7 @@ IMPORT_OPERATIONS = (
             ErrorCode.NOT_FOUND,
             ErrorCode.BUNDLE_EXPIRED,
             ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            ErrorCode.TENANT_FROZEN,
             ErrorCode.RATE_LIMIT_EXCEEDED,
         ),
         description="The same bundle and the same options, as a new import that names the old one as `retryOf`.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,14 +11,14 @@ from starlette.responses import Response
 from domain import scanning
 from domain.access import Right
 from domain.errors import ErrorCode, refuse, refuse_if
-from domain.import_model import ImportFilter, ImportJob, ImportKind, ImportState, ProgressEvent
-from domain.model import ImportId
-from rest_compat import bodies
+from domain.import_model import ImportFilter, ImportJob, ImportKind, ImportMode, ImportState
+from rest_compat import bodies, undo_bodies
 from rest_compat.asking import Asked, admitted, read_body
+from rest_compat.deciding import ResumeBody
 from rest_compat.dialect import answer
+from rest_compat.going import Going, goings
 from rest_compat.querying import Query, numbered, reach_in
-from rest_compat.submitting import answered, submitted
-from rest_compat.wishes import ResumeBody
+from rest_compat.submitting import answered, refuse_frozen, submitted
 
 #: REST's words, and the states that each stands for (R12)
 STATES: Mapping[str, tuple[ImportState, ...]] = {
@@ -38,30 +39,43 @@ async def resume(request: Request) -> Response:
     read = await read_body(request, ResumeBody)
     refuse_if([*read.problems, *(read.body.problems() if read.body else ())])
     decisions = read.checked.decisions()
+    if job.state.is_waiting:
+        await refuse_frozen(asked, job.tenant_id)
     resumed = await asked.services.line.resume(asked.caller, job.import_id, asked.reach, decisions)
     return await answered(asked, resumed, read.warnings)
 
 
 async def retry(request: Request) -> Response:
     """A new import of the same bundle, answered as an import is (R12)."""
-    asked = await admitted(request, Right.IMPORT)
+    asked = await admitted(request, Right.UNDO)
     job = await _import(asked)
+    if job.undo is None and not job.options.dry_run:
+        await refuse_frozen(asked, job.tenant_id)
     key = asked.idempotency_key
     return await answered(asked, await asked.services.line.retry(asked.caller, job.import_id, asked.reach, key=key))
 
 
 async def cancel(request: Request) -> Response:
     """The import as it is after it was asked to stop: one that runs does so at its next step."""
-    asked = await admitted(request, Right.IMPORT)
+    asked = await admitted(request, Right.UNDO)
     job = await _import(asked)
     stopping = await asked.services.line.cancel(asked.caller, job.import_id, asked.reach)
-    return answer(bodies.import_record(stopping, await _last_event(asked, stopping)))
+    return answer(bodies.import_record(stopping, await _going(asked, stopping)))
 
 
 async def import_record(request: Request) -> Response:
     asked = await admitted(request, Right.READ_IMPORTS)
     job = await _import(asked)
-    return answer(bodies.import_record(job, await _last_event(asked, job)))
+    return answer({**bodies.import_record(job, await _going(asked, job)), **await _undo(asked, job)})
+
+
+async def _undo(asked: Asked, job: ImportJob) -> dict[str, Any]:
+    """Of an import that changed its tenant: whether it can be taken back, and what would be in the way."""
+    if job.state is not ImportState.SUCCEEDED or job.mode is ImportMode.PLAN:
+        return {}
+    undos = asked.services.undos
+    standing = (await undos.standing([job]))[job.import_id]
+    return {"undo": undo_bodies.undo(standing, await undos.blockers(asked.caller, job))}
 
 
 async def imports(request: Request) -> Response:
@@ -71,8 +85,8 @@ async def imports(request: Request) -> Response:
     page, wanted, reach = query.page(), _wanted(query), reach_in(asked, query)
     query.checked()
     found = await asked.services.records.import_page(asked.caller, reach, wanted, page=page.number, page_size=page.size)
-    last_events = await _last_events(asked, found.items)
-    rows = [bodies.listed_import(job, last_events.get(job.import_id)) for job in found.items]
+    known = await goings(asked, found.items)
+    rows = [bodies.listed_import(job, known.get(job.import_id, Going())) for job in found.items]
     return answer(numbered(rows, found.total_count, page))
 
 
@@ -95,15 +109,8 @@ async def _import(asked: Asked) -> ImportJob:
     return await asked.services.records.get_import(asked.caller, asked.id_in_path("importId"), asked.reach)
 
 
-async def _last_event(asked: Asked, job: ImportJob) -> ProgressEvent | None:
-    return (await _last_events(asked, [job])).get(job.import_id)
-
-
-async def _last_events(asked: Asked, jobs: Sequence[ImportJob]) -> Mapping[ImportId, ProgressEvent]:
-    """What tells how far going imports are; nothing is read for those that are over or wait."""
-    resting = ImportState.WAITING_FOR_DECISIONS
-    going = [job.import_id for job in jobs if not job.state.is_final and job.state is not resting]
-    return await asked.services.batches.last_events(asked.caller, going) if going else {}
+async def _going(asked: Asked, job: ImportJob) -> Going:
+    return (await goings(asked, [job])).get(job.import_id, Going())
 
 
 def _wanted(query: Query) -> ImportFilter:

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.errors import ErrorCode, Problem, problem_of
 from domain.import_model import ImportJob, ImportMode, ImportState, ProgressEvent, Stage
+from domain.import_outcome import index_version
 from domain.market.installs import install_id
 from domain.model import rfc3339
 from rest_compat import bodies
@@ -18,11 +19,17 @@ _IN_PROGRESS, _SUCCESS, _FAILED = "InProgress", "Success", "Failed"
 _GOING_ON = {Stage.DOWNLOAD: "Downloading"}
 #: what ended it is what nobody decided, in an install's words
 _ENDED_AS = {ImportState.EXPIRED: ErrorCode.CONFLICT_REQUIRES_RESOLUTION.wire}
-_NOT_WRITTEN = ("SKIP", "UNCHANGED", None)
+_NOT_WRITTEN = ("SKIP", "UNCHANGED", "REMOVE", None)
 
 
 def status_url(job: ImportJob) -> str:
     return f"{_PREFIX}/installs/{install_id(job)}/status"
+
+
+def links(job: ImportJob) -> str:
+    """Where an install is followed, and the import that does it (RFC 8288)."""
+    events = f"{_PREFIX}/installs/{install_id(job)}/events"
+    return f'<{events}>; rel="monitor", <{bodies.status_url(job)}>; rel="related"'
 
 
 def started(job: ImportJob, estimated_seconds: int, warnings: Iterable[Problem]) -> dict[str, Any]:
@@ -46,6 +53,10 @@ def status(job: ImportJob, last_event: ProgressEvent | None) -> dict[str, Any]:
         return _failed(job)
     stage = _GOING_ON.get(job.stage, job.stage.wire) if job.stage and job.state is not ImportState.QUEUED else "Queued"
     progress = last_event.progress.sentence if last_event and last_event.progress.total else _nothing_yet(job)
+    if job.state is ImportState.WAITING_FOR_ACTIVATION:
+        waiting = bodies.settled(job)[1]
+        named = {name: waiting[name] for name in ("importId", "activateUrl", "expiresAt")}
+        return {"status": standing, "stage": stage, "progress": progress, "waitingFor": "Activation", **named}
     if job.state is not ImportState.WAITING_FOR_DECISIONS:
         return {"status": standing, "stage": stage, "progress": progress}
     waiting = bodies.settled(job)[1]
@@ -79,10 +90,12 @@ def preview(job: ImportJob, platform: str, seconds: int, warnings: Iterable[Prob
         },
         "estimatedInstallTime": seconds,
         "packages": outcome["packages"],
+        **index_version(job),
         "blockers": error_rows(problems),
         "warnings": warning_rows([*(problem_of(row) for row in outcome["warnings"]), *warnings]),
         "powers": outcome.get("powers", {}),
         "newPowers": outcome.get("newPowers", {}),
+        **{name: outcome[name] for name in ("endpointsMapped",) if name in outcome},
         "planId": outcome["planId"],
     }
 

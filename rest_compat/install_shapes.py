@@ -12,6 +12,7 @@ from rest_compat.shapes import (
     BroughtPackage,
     ConflictsOpen,
     Count,
+    EndpointsMapped,
     ErrorRow,
     Powers,
     ScanVerdict,
@@ -104,6 +105,15 @@ class InstallWaiting(InstallGoing):
     conflict_report: ConflictsOpen = ours("What to decide.")
 
 
+class InstallHeld(InstallGoing):
+    """An install that is held and verified, and waits to be switched on."""
+
+    waiting_for: Literal["Activation"] = ours("What it waits for.")
+    import_id: str = ours("The import that waits.")
+    activate_url: Url = ours("Where to switch it on.")
+    expires_at: Time | None = ours("When it is given up.")
+
+
 class InstallDone(Shape):
     """An install that ended well."""
 
@@ -125,7 +135,7 @@ class InstallFailed(Shape):
     rolled_back: Literal[True] = always("Nothing of it is left in the tenant.")
 
 
-class InstallStatus(RootModel[InstallGoing | InstallWaiting | InstallDone | InstallFailed]):
+class InstallStatus(RootModel[InstallGoing | InstallWaiting | InstallHeld | InstallDone | InstallFailed]):
     """An install as it now stands."""
 
 
@@ -175,8 +185,10 @@ class InstallPreview(Shape):
     platform_compatibility: PlatformCheck = always("The platforms.")
     estimated_install_time: Count = always("How many seconds such an install took before.")
     packages: list[BroughtPackage] = ours("Every package that would come, what is needed first.")
+    index_version: Count = ours_maybe("The version of the hub's index that this was resolved against.")
     blockers: list[ErrorRow] = ours("What would stop the install.")
     warnings: list[WarningRow] = ours("What is worth knowing.")
     powers: Powers = ours("What the packages will be able to do.")
     new_powers: Powers = ours("What of that the versions in the tenant cannot do.")
+    endpoints_mapped: EndpointsMapped = ours_maybe("What the endpoint mapping would do, where one was sent.")
     plan_id: str = ours("The plan behind this.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rest_compat import bodies, conflicts
+from rest_compat import bodies, conflicts, undos
+from rest_compat.applying import APPLY_OPERATIONS
+from rest_compat.bindings import BINDING_OPERATIONS
 from rest_compat.dialect import Dialect, render_refusal
 from rest_compat.events import EVENT_OPERATIONS
 from rest_compat.import_operations import IMPORT_OPERATIONS
@@ -18,11 +20,16 @@ OPERATIONS = (
     *PACKAGE_OPERATIONS,
     *UPLOAD_OPERATIONS,
     *PLAN_OPERATIONS,
+    *APPLY_OPERATIONS,
+    *BINDING_OPERATIONS,
     *IMPORT_OPERATIONS,
+    *undos.OPERATIONS,
     *EVENT_OPERATIONS,
     *conflicts.OPERATIONS,
     *INSTALLED_OPERATIONS,
     *NEIGHBOUR_OPERATIONS,
 )
 
-DIALECT = Dialect(name="installhub", prefix=bodies.PREFIX, routes=routes_of(OPERATIONS), render_refusal=render_refusal)
+DIALECT = Dialect(
+    name="installhub", prefixes=(bodies.PREFIX,), routes=routes_of(OPERATIONS), render_refusal=render_refusal
+)

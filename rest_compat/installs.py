@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.access import Right
-from domain.errors import ErrorCode, refuse_if
+from domain.errors import ErrorCode, refuse, refuse_if
 from domain.import_model import ImportJob, ImportState
 from domain.market.installs import InstallOrder
 from domain.market.model import InstallWish, ListingId
@@ -20,10 +20,12 @@ from domain.model import TenantId
 from rest_compat import bodies, install_bodies
 from rest_compat.asking import Asked, Body, Read, admitted, read_tree
 from rest_compat.dialect import answer, json_object
+from rest_compat.events import FOLLOWED, FOLLOWED_AFTER, followed
 from rest_compat.install_shapes import AcknowledgmentDemand, InstallPreview, InstallStarted, InstallStatus
 from rest_compat.operations import JSON, OF_A_RUN, Answer, Operation
 from rest_compat.parameters import DRY_RUN, IDEMPOTENCY_KEY
-from rest_compat.weighing import weighed
+from rest_compat.submitting import applied
+from rest_compat.weighing import planned_here, weighed
 from rest_compat.wishes import ImportWish, Name, OptionsBody
 
 PREFIX = "/api/marketplace"
@@ -53,7 +55,10 @@ async def install(request: Request) -> Response:
     """202: the install goes on without its caller, who looks at ``statusUrl``."""
     asked = await admitted(request, Right.INSTALL)
     wished = await _wished(asked, await json_object(request), InstallBody)
-    job = await asked.services.installs.submit(asked.caller, wished.order, key=asked.idempotency_key)
+    if wished.options.plan_id is not None:
+        job = await _applied(asked, wished.options.plan_id, wished.order.wish.listing_id)
+    else:
+        job = await asked.services.installs.submit(asked.caller, wished.order, key=asked.idempotency_key)
     return await _accepted(asked, job, wished.options)
 
 
@@ -61,7 +66,16 @@ async def install_status(request: Request) -> Response:
     asked = await admitted(request, Right.READ_IMPORTS)
     job = await asked.services.installs.get(asked.caller, asked.id_in_path("installId"), asked.reach)
     last = await asked.services.batches.last_events(asked.caller, [job.import_id])
-    return answer(install_bodies.status(job, last.get(job.import_id)))
+    # the three bodies are printed, member by member (R29): where to go from here stands beside them
+    return answer(install_bodies.status(job, last.get(job.import_id)), headers={"link": install_bodies.links(job)})
+
+
+async def install_events(request: Request) -> Response:
+    """As the events of its import are told (R20, R30)."""
+    asked = await admitted(request, Right.READ_IMPORTS)
+    return await followed(
+        asked, await asked.services.installs.get(asked.caller, asked.id_in_path("installId"), asked.reach)
+    )
 
 
 async def preview_install(request: Request) -> Response:
@@ -81,6 +95,15 @@ async def preview_install(request: Request) -> Response:
     seconds = await asked.services.installs.estimated_seconds(settled)
     platform = tenant.platform_version if tenant else asked.services.installation.platform_version
     return answer(install_bodies.preview(settled, platform, seconds, wished.options.warnings))
+
+
+async def _applied(asked: Asked, plan_id: str, listing_id: ListingId) -> ImportJob:
+    """The install that does what its plan shows. Raises ``NotFound`` for a plan of something else."""
+    made = await planned_here(asked, plan_id)
+    planned = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
+    if planned.install is None or planned.install.listing_id != listing_id:
+        raise refuse(ErrorCode.NOT_FOUND, "There is no such plan of this package.", "planId", what="plan")
+    return await applied(asked, plan_id)
 
 
 async def _accepted(asked: Asked, job: ImportJob, wish: ImportWish) -> Response:
@@ -118,6 +141,14 @@ _OF_A_CHOICE = (
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
     ErrorCode.RATE_LIMIT_EXCEEDED,
 )
+#: what may be wrong with the plan that is named instead
+_OF_A_PLAN = (
+    *OF_A_RUN,
+    ErrorCode.PLAN_EXPIRED,
+    ErrorCode.BUNDLE_EXPIRED,
+    ErrorCode.CONFLICT_REQUIRES_RESOLUTION,
+    ErrorCode.APPROVAL_REQUIRED,
+)
 
 INSTALL_OPERATIONS = (
     Operation(
@@ -132,7 +163,7 @@ INSTALL_OPERATIONS = (
         },
         takes={JSON: InstallBody},
         parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-        refuses=(*_OF_A_CHOICE, ErrorCode.ACKNOWLEDGMENT_REQUIRED),
+        refuses=(*_OF_A_CHOICE, *_OF_A_PLAN, ErrorCode.ACKNOWLEDGMENT_REQUIRED),
         description=(
             "Needs `installhub:import` too, and `marketplace:install:community` where a Community package is among"
             " what would be installed."
@@ -145,9 +176,22 @@ INSTALL_OPERATIONS = (
         endpoint=install_status,
         summary="Look how an install stands",
         right=Right.READ_IMPORTS,
-        answers={_DONE: Answer("The install as it now stands.", {JSON: InstallStatus})},
+        answers={_DONE: Answer("The install as it now stands.", {JSON: InstallStatus}, ("Link",))},
         refuses=(ErrorCode.NOT_FOUND,),
+        description="`Link` leads to the install's events (`rel=monitor`) and to its import (`rel=related`).",
         source="marketplace-install",
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/installs/{{installId}}/events",
+        endpoint=install_events,
+        summary="Follow an install: past events, coming ones, the final one, the end",
+        right=Right.READ_IMPORTS,
+        answers=FOLLOWED,
+        parameters=FOLLOWED_AFTER,
+        refuses=(ErrorCode.NOT_FOUND, ErrorCode.NOT_ACCEPTABLE),
+        description="The events of its import, which each of them names, told in the same way.",
+        source="decisions section 9.3",
     ),
     Operation(
         method="POST",

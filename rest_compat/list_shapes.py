@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from rest_compat.going_shapes import QueuePlace, TimeLeft
 from rest_compat.shapes import (
     Count,
     Digest,
+    NeededPackage,
     Retried,
     Shape,
     StageWord,
@@ -18,6 +20,7 @@ from rest_compat.shapes import (
     Url,
     always,
     maybe,
+    ours,
     ours_maybe,
 )
 
@@ -39,13 +42,16 @@ class ListedImport(Retried):
     progress: str = maybe("`3 of 5 artifacts installed`, while it goes on.")
     last_event: Count = maybe("The number of its last event, while it goes on.")
     events_url: Url = maybe("Where its events are, while it goes on.")
+    queue: QueuePlace = maybe("Its place in line, while it is there.")
+    eta: TimeLeft = maybe("The time that is left, where past runs tell it.")
     resume_url: Url = maybe("Where to send the decisions that it waits for.")
-    expires_at: Time | None = maybe("When it is given up, while it waits for decisions.")
+    activate_url: Url = maybe("Where to switch it on, once it is held for that.")
+    expires_at: Time | None = maybe("When it is given up, while it waits for somebody.")
     ended_at: Time = maybe("When it ended.")
     error: str = maybe("The code that answers for everything that was wrong. Act on this.")
     message: str = maybe("What was wrong, as a sentence to show.")
     tenant_id: str = always("The tenant it goes into.")
-    kind: Literal["IMPORT"] = always("Where it comes from.")
+    kind: Literal["IMPORT", "INSTALL", "ROLLBACK", "UNINSTALL"] = always("Where it comes from.")
     mode: Literal["APPLY", "PLAN"] = always("Whether it is carried out, or a dry run.")
     submitted_at: Time = always("When it was asked for.")
     submitted_by: str = always("Who asked for it.")
@@ -53,6 +59,7 @@ class ListedImport(Retried):
     package_id: str = maybe("The package's id; known after validation.")
     package_name: str = maybe("The package's name; known after validation.")
     version: str = maybe("The package's version; known after validation.")
+    index_version: Count = ours_maybe("Of an install: the version of the hub's index that it was resolved against.")
 
 
 class AuditRow(Shape):
@@ -93,6 +100,7 @@ class InstalledPackageRow(Shape):
     package_id: str = always("The package's id.")
     import_id: str = always("The import that brought it.")
     installed_at: Time = always("When it became active.")
+    package_dependencies: list[NeededPackage] = always("The packages that it needs there.")
 
 
 class NeighbourRow(Shape):
@@ -164,6 +172,16 @@ class DifferenceBody(Shape):
     added: list[AddedRow] = always("On the package's side only.")
     removed: list[RemovedRow] = always("On the tenant's side only.")
     truncated: bool = ours_maybe("Whether there is more than is shown.")
+
+
+class PathConflictRow(Shape):
+    """A place that both sides changed; null where a side has nothing, or nothing that may be shown."""
+
+    pointer: str = ours("Where, as a JSON pointer.")
+    base: Any = ours("What the package put there at its last import.")
+    existing: Any = ours("What the tenant has there.")
+    package: Any = ours("What the package brings.")
+    decided: Literal["package", "existing"] | None = ours("Whose value was chosen; null while it waits.")
 
 
 class TouchRow(Shape):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from rest_compat import reported
+from rest_compat import reported_shapes as elsewhere
 from rest_compat.catalogue_shapes import FlagRequest, ReviewRequest, SubscriptionRequest, VerdictRequest
 from rest_compat.curation_questions import CURATION_DESCRIBED
 from rest_compat.install_shapes import InstallRequest, PreviewInstallRequest
@@ -29,6 +31,10 @@ MARKET_DESCRIBED: Mapping[type[BaseModel], type[BaseModel]] = {
     FlagBody: FlagRequest,
     VerdictBody: VerdictRequest,
     SubscriptionBody: SubscriptionRequest,
+    reported.InstallReportBody: elsewhere.InstallReportRequest,
+    reported.SomebodyBody: elsewhere.SomebodyRequest,
+    reported.ReviewReportBody: elsewhere.ReviewReportRequest,
+    reported.FlagReportBody: elsewhere.FlagReportRequest,
     NewPublisherBody: NewPublisherRequest,
     NewKeyBody: NewKeyRequest,
     OfficialBody: OfficialRequest,

@@ -14,6 +14,7 @@ from rest_compat.managing import MANAGING_OPERATIONS
 from rest_compat.market_publishers import PUBLISHER_OPERATIONS
 from rest_compat.market_submissions import SUBMISSION_OPERATIONS
 from rest_compat.operations import routes_of
+from rest_compat.reported import REPORTED_OPERATIONS
 from rest_compat.reviewing import REVIEW_OPERATIONS
 from rest_compat.subscribing import SUBSCRIPTION_OPERATIONS
 from rest_compat.vulnerabilities import VULNERABILITY_OPERATIONS
@@ -22,6 +23,7 @@ from rest_compat.vulnerabilities import VULNERABILITY_OPERATIONS
 OPERATIONS = (
     *BROWSING_OPERATIONS,
     *REVIEW_OPERATIONS,
+    *REPORTED_OPERATIONS,
     *SUBSCRIPTION_OPERATIONS,
     *INSTALL_OPERATIONS,
     *PUBLISHER_OPERATIONS,
@@ -40,4 +42,4 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     return answer(body, status=refusal.status)
 
 
-DIALECT = Dialect(name="marketplace", prefix=PREFIX, routes=routes_of(OPERATIONS), render_refusal=_refused)
+DIALECT = Dialect(name="marketplace", prefixes=(PREFIX,), routes=routes_of(OPERATIONS), render_refusal=_refused)

@@ -1,4 +1,4 @@
-"""Parts out of a multipart body: ``package`` and, for an import, ``options``, in either order, and nothing else.
+"""Parts out of a multipart body: ``package`` and what else is expected, in any order, and nothing besides.
 
 Pure over the chunks it is given (design: security, section 3.4; RFC 7578). The client's file name is never used.
 """
@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser
 
 from domain.errors import ErrorCode, Refusal, refuse
 
-PACKAGE, OPTIONS = "package", "options"
+PACKAGE, OPTIONS, BINDINGS = "package", "options", "bindings"
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _VALUE = rb'"(?:[^"\\\r\n]|\\[^\r\n])*"|[!#$%&\'*+.^_`|~0-9A-Za-z-]+'
@@ -31,9 +31,9 @@ class Piece(NamedTuple):
 
 
 class Parts:
-    """Cuts a body into pieces of its parts. Refuses every third, repeated, unknown or nested part."""
+    """Cuts a body into pieces of its parts. Refuses every repeated, unknown or nested part."""
 
-    def __init__(self, content_type: str, expected: Sequence[str] = (PACKAGE, OPTIONS)) -> None:
+    def __init__(self, content_type: str, expected: Sequence[str] = (PACKAGE, OPTIONS, BINDINGS)) -> None:
         self.is_complete = False
         self.seen: set[str] = set()
         self._expected = expected

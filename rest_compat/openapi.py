@@ -30,7 +30,9 @@ from rest_compat.operations import (
     Operation,
     Parameter,
 )
+from rest_compat.plan_questions import PLAN_DESCRIBED
 from rest_compat.questions import DESCRIBED
+from rest_compat.undo_questions import UNDO_DESCRIBED
 
 OPENAPI_VERSION = "3.1.0"
 #: of the interface; raised by whoever adds to it
@@ -39,7 +41,7 @@ _METHODS_THAT_WRITE = ("POST", "PUT", "PATCH", "DELETE")
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _TOO_SLOW = 408
 #: callers' words for each form that the doors read
-DESCRIBED_FORMS = {**DESCRIBED, **MARKET_DESCRIBED}
+DESCRIBED_FORMS = {**DESCRIBED, **PLAN_DESCRIBED, **UNDO_DESCRIBED, **MARKET_DESCRIBED}
 _MODEL = "#/components/schemas/{model}"
 #: how a row says that its route is an addition of ours
 _OURS = "section 9.3"
@@ -55,6 +57,7 @@ Every answer carries `X-Request-Id`: the caller's own, or one of ours."""
 
 #: the first of these that fits an operation's method and path says what it is about
 _TAGS = (
+    (r" /api/((login|properties|businesses|tenants|apis)\b|apps/)", "Akana-compatible door"),
     (r"^PATCH /api/marketplace|/marketplace/.*/(deprecate|yank|unlist|relist|analytics)$", "Offered packages"),
     (r"/marketplace/(.*/submissions$|validate|submi|review-queue|manual-reviews|scan-exceptions)", "Submissions"),
     (r"/marketplace/publishers", "Publishers"),
@@ -63,6 +66,7 @@ _TAGS = (
     (r"/marketplace/.*(certif|/suspend$|/reinstate$|flagged|vulnerability)", "Trust"),
     (r"/marketplace/", "Catalogue"),
     (r"/uploads", "Uploads"),
+    (r"/installhub/bindings", "Bindings"),
     (r"/plans", "Plans"),
     (r"/installed", "Installed packages"),
     (r"/import", "Imports"),
@@ -77,6 +81,7 @@ _TAG_TEXTS = {
     "Uploads": "Packages sent ahead of their import.",
     "Imports": "Importing, and watching it.",
     "Plans": "What an import would do.",
+    "Bindings": "Values that never travel, and what a tenant remembers of them.",
     "Conflicts": "What was there already, and what was decided about it.",
     "Installed packages": "What is installed where.",
     "Artifacts": "What there is to export.",
@@ -87,11 +92,14 @@ _TAG_TEXTS = {
     "Submissions": "Offering a version: the checks, and the people who look where these are not enough.",
     "Offered packages": "What a publisher does with a package that it offers.",
     "Trust": "Certification, suspensions and reports of dangerous packages.",
+    "Akana-compatible door": "Sessions with a cookie, imports and exports as Akana's API platform words them.",
 }
 _IN_PATHS = {
     "packageId": "The package's id, `pkg-…`.",
+    "packageName": "The installed package's name, in any case.",
     "importId": "The import's id, `imp-…`.",
     "planId": "The plan's id, `plan-…`.",
+    "fixId": "The fix's id, as the plan's problems and conflicts tell it.",
     "publisherId": "The publisher's id, `pub-…`.",
     "submissionId": "The submission's id, `sub-…`.",
     "keyId": "The key's id.",
@@ -101,6 +109,11 @@ _IN_PATHS = {
     "reportId": "The report's id, `vr-…`.",
     "version": "The version.",
     "conflictId": "The conflict's id, such as `conf-001`.",
+    "BusinessID": "The business: `tenantbusiness.` and the tenant's id.",
+    "FedmemberID": "The tenant's id.",
+    "ResourceID": "The artifact's id, a dot, and the tenant's: `proc-1001.acme-dev`.",
+    "APIID": "The same of a process, a thread or an agent.",
+    "AppID": "The same of an app.",
 }
 _MARKET = "/marketplace/"
 #: what the same name means there
@@ -110,8 +123,10 @@ _HEADERS = {
     "Content-Disposition": "The name to save it under.",
     "Content-Range": "Which part this is, and of how much.",
     "ETag": "The same tag means the same bytes.",
+    "Link": "Where to go from here (RFC 8288).",
     "Location": "Where to look how it stands.",
     "Preference-Applied": "`respond-async`, when it was asked for.",
+    "Set-Cookie": "The session's cookies.",
     "Retry-After": "Seconds to wait before asking again.",
     "WWW-Authenticate": "What is wrong with the token.",
     "X-Request-Id": "The request's number: quote it when something went wrong.",
@@ -178,6 +193,8 @@ def operation_ids(operations: Sequence[Operation]) -> list[str]:
 def codes_of(operation: Operation) -> dict[int, list[ErrorCode]]:
     """Which codes may refuse an operation, by status: what its form brings along, and its own."""
     found: dict[int, list[ErrorCode]] = {}
+    if operation.answers_all:
+        return found
     for code in dict.fromkeys([*_usual(operation), *operation.refuses]):
         found.setdefault(code.status, []).append(code)
     if ErrorCode.VERIFICATION_FAILED in operation.refuses:
@@ -236,9 +253,11 @@ def _tag(operation: Operation) -> str:
 
 def _security(operation: Operation) -> Iterator[dict[str, list[str]]]:
     """Any one of these is enough; the words beside a token are the permissions it must hold."""
-    if operation.right is Admits.ANYBODY:
+    if operation.right is Admits.ANYBODY or (operation.right is None and operation.answers_all):
         yield {}
-    if isinstance(operation.right, Admits):
+    if operation.right is Admits.SESSION:
+        yield {"session": []}
+    elif isinstance(operation.right, Admits):
         yield {"token": []}
     else:
         enough = [right for right in (operation.right, operation.or_right) if right]
@@ -249,7 +268,7 @@ def _security(operation: Operation) -> Iterator[dict[str, list[str]]]:
 
 def _knows_tenants(operation: Operation) -> bool:
     """Whether the caller's tenants play a part: what everybody may see belongs to none."""
-    return operation.right is not None and operation.right is not Admits.ANYBODY
+    return operation.right not in (None, Admits.ANYBODY, Admits.SESSION)
 
 
 def _is_signed(operation: Operation) -> bool:
@@ -264,6 +283,9 @@ def _schemes(operations: Sequence[Operation]) -> dict[str, Any]:
     if any(_is_signed(operation) for operation in operations):
         text = "Part of the address that `downloadUrl` gives; good for a few minutes and for that address alone."
         schemes["signedAddress"] = {"type": "apiKey", "in": "query", "name": _SIGNATURE, "description": text}
+    if any(operation.right is Admits.SESSION for operation in operations):
+        text = "The cookie that `POST /api/login` sets; its name ends with the tenant's id."
+        schemes["session"] = {"type": "apiKey", "in": "cookie", "name": "AtmoAuthToken_{tenant}", "description": text}
     return schemes
 
 
@@ -271,7 +293,8 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     for name in _PATH_PARAMETER.findall(operation.path):
         text = _IN_MARKET_PATHS.get(name, _IN_PATHS[name]) if _MARKET in operation.path else _IN_PATHS[name]
         yield {"name": name, "in": "path", "required": True, "description": text, "schema": _text()}
-    yield from (_parameter(one) for one in operation.parameters if one.name not in {_TENANT_HEADER.name, _SIGNATURE})
+    said_elsewhere = set() if operation.answers_all else {_TENANT_HEADER.name, _SIGNATURE}
+    yield from (_parameter(one) for one in operation.parameters if one.name not in said_elsewhere)
     if _knows_tenants(operation):
         yield {"$ref": "#/components/parameters/TenantHeader"}
 
@@ -296,21 +319,24 @@ def _taken(forms: Forms) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _parts(form: Form) -> dict[str, Any]:
     """A form with the ZIP, and, where there is a model, with the options; or a model of the whole form."""
-    if _is_model(form) and "package" in form.model_fields:
-        return {"schema": _schema_of(form), "encoding": {"package": {"contentType": "application/zip"}}}
+    if _is_model(form) and (stated := form.model_fields.get("package")):
+        name = stated.alias or "package"
+        return {"schema": _schema_of(form), "encoding": {name: {"contentType": "application/zip"}}}
     package = {"description": "The ZIP.", "type": "string", "contentMediaType": "application/zip"}
     parts: dict[str, Any] = {"package": package}
     encoding = {"package": {"contentType": "application/zip"}}
     if _is_model(form):
         parts["options"] = _schema_of(form)
         encoding["options"] = {"contentType": JSON}
+        parts["bindings"] = {"description": "A binding file: a JSON object, or Java properties.", "type": "string"}
+        encoding["bindings"] = {"contentType": f"{JSON}, text/x-java-properties"}
     schema = {"type": "object", "required": ["package"], "properties": parts}
     return {"schema": schema, "encoding": encoding}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
     codes = codes_of(operation)
-    slow = [_TOO_SLOW] if operation.takes else []
+    slow = [_TOO_SLOW] if operation.takes and not operation.answers_all else []
     return {
         str(status): _response(operation, status, codes.get(status, []))
         for status in sorted({*operation.answers, *codes, *slow})

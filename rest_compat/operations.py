@@ -95,6 +95,7 @@ OF_A_RUN = (
     ErrorCode.VERSION_DOWNGRADE_NOT_ALLOWED,
     ErrorCode.BINDING_UNRESOLVED,
     ErrorCode.ARTIFACT_LOCKED,
+    ErrorCode.REMOVAL_BLOCKED,
     ErrorCode.SECURITY_SCAN_FAILED,
     ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED,
     ErrorCode.SCAN_ERROR,
@@ -135,6 +136,8 @@ class Admits(Enum):
     SIGNED_IN = "signed in"
     #: everybody, where the marketplace is public; else as above
     ANYBODY = "anybody"
+    #: whoever shows the cookie of a session; the user's power decides
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ class Operation:
     or_right: Right | None = None
     #: a documented route of the source documents, or an addition of ours (decisions section 9.3)
     source: str = ""
+    #: a dialect with statuses of its own: ``answers`` lists its refusals too, and ``refuses`` says nothing
+    answers_all: bool = False
 
 
 class _Path(Route):

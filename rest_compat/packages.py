@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from domain.access import Right
-from domain.errors import ErrorCode
+from domain.errors import ErrorCode, refuse_if
 from domain.model import Package
+from domain.records import deleted_problems
+from domain.referring import DependencyMode
 from domain.rows import HistoryFilter
 from domain.services import Services
 from rest_compat import bodies, downloading
-from rest_compat.answers import ExportAnswer, HistoryPage, PackageRecord, PreviewAnswer
+from rest_compat.answers import DeletedPackage, ExportAnswer, HistoryPage, PackageRecord, PreviewAnswer
 from rest_compat.asking import Asked, admitted, read_body
 from rest_compat.dialect import answer
 from rest_compat.operations import JSON, OF_AN_EXPORT, OF_ROOTS, ZIP, Answer, Operation, Parameter
@@ -35,7 +39,14 @@ async def preview(request: Request) -> Response:
     asked = await admitted(request, Right.EXPORT)
     read = await read_body(request, PreviewBody)
     tenant_id = asked.tenant(read.tree, "tenantId", read.problems)
-    gathered = await asked.services.exporter.preview(asked.caller, tenant_id, read.checked.artifact_ids)
+    wish = read.checked
+    gathered = await asked.services.exporter.preview(
+        asked.caller,
+        tenant_id,
+        wish.artifact_ids,
+        package_name=wish.package_name or "",
+        mode=wish.dependency_mode or DependencyMode.INCLUDE,
+    )
     return answer(bodies.preview(gathered, read.warnings))
 
 
@@ -60,17 +71,35 @@ async def export_history(request: Request) -> Response:
 async def package_record(request: Request) -> Response:
     asked = await admitted(request, Right.EXPORT)
     package = await _package(asked)
+    refuse_if(deleted_problems(package))
     return answer(bodies.package_record(package, await asked.services.links.download_url(package)))
 
 
+async def delete_package(request: Request) -> Response:
+    """The record of a package that is no longer to be had; sent again, it is the same (decisions R40)."""
+    asked = await admitted(request, Right.EXPORT)
+    package_id = asked.id_in_path("packageId")
+    return answer(bodies.deleted_package(await asked.services.deleting.package(asked.caller, package_id, asked.reach)))
+
+
 async def download(request: Request) -> Response:
-    """The stored ZIP. Who takes bytes away renews their time (installhub.md section 6.8)."""
+    """The stored ZIP."""
+    return await sent(request, await _downloadable(request))
+
+
+async def sent(request: Request, package: Package, *, named: Mapping[str, str] | None = None) -> Response:
+    """A package's ZIP, or what of it is asked for; ``named`` are headers that a dialect words in its own way.
+
+    Who takes bytes away renews their time (installhub.md section 6.8). Raises ``BundleExpired`` and
+    ``RangeNotSatisfiable``.
+    """
     services: Services = request.state.services
-    package = await services.records.with_bytes(await _downloadable(request))
+    package = await services.records.with_bytes(package)
     if downloading.is_known(package, request.headers):
         return Response(status_code=_UNCHANGED, headers=downloading.validators(package))
     span = downloading.span_of(package, request.headers)
-    status, headers = _PART if span.is_part else _WHOLE, downloading.download_headers(package, span)
+    headers = {**downloading.download_headers(package, span), **(named or {})}
+    status = _PART if span.is_part else _WHOLE
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     await services.records.keep_longer(package, days=services.installation.limits.bundle_days)
@@ -160,7 +189,19 @@ PACKAGE_OPERATIONS = (
         summary="Look at a package and its manifest",
         right=Right.EXPORT,
         answers={_WHOLE: Answer("The package.", {JSON: PackageRecord})},
-        refuses=(ErrorCode.NOT_FOUND,),
+        refuses=(ErrorCode.NOT_FOUND, ErrorCode.BUNDLE_EXPIRED),
         source="export-api",
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{bodies.PREFIX}/packages/{{packageId}}",
+        endpoint=delete_package,
+        summary="Delete a package",
+        right=Right.EXPORT,
+        answers={_WHOLE: Answer("Nobody fetches or imports it any more.", {JSON: DeletedPackage})},
+        refuses=(ErrorCode.NOT_FOUND,),
+        description="Its version stays taken, and the history of exports tells of it. Imports and plans that have it"
+        " already go on.",
+        source="decisions R40",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,8 +12,9 @@ from starlette.responses import Response
 from domain import scanning
 from domain.access import Right
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ActionKind, Plan
-from rest_compat import bodies
+from domain.plan_model import ActionKind, Plan
+from domain.scanning import ScanResult
+from rest_compat import bodies, plan_bodies
 from rest_compat.answers import AcceptedAnswer, DryRunAnswer, PlanActionsAnswer, PlanAnswer
 from rest_compat.asking import Asked, admitted
 from rest_compat.dialect import answer
@@ -35,13 +37,19 @@ async def make_plan(request: Request) -> Response:
 
 async def plan(request: Request) -> Response:
     asked = await admitted(request, Right.READ_IMPORTS)
-    made = await _plan(asked)
-    job = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
-    reports = await asked.services.records.scan_reports(asked.caller, job)
-    most = asked.services.installation.limits.artifacts_enterprise * len(job.packages)
-    actions = await asked.services.records.actions(asked.caller, made, first=most)
-    result = scanning.together(reports)["overallResult"]
-    return answer(bodies.plan(job, replace(made, actions=actions.items), result))
+    return answer(await plan_body(asked, await _plan(asked)))
+
+
+async def plan_body(asked: Asked, made: Plan) -> dict[str, Any]:
+    """A plan with everything that is known of it now."""
+    records, views, caller = asked.services.records, asked.services.plan_views, asked.caller
+    job = await records.get_import(caller, made.import_id, asked.reach)
+    reports = await records.scan_reports(caller, job)
+    most = asked.services.installation.limits.artifacts_enterprise * max(1, len(job.packages))
+    actions = await records.actions(caller, made, first=most)
+    result = scanning.together(reports)["overallResult"] if reports else ScanResult.PASS.value
+    told = plan_bodies.contract(job, made, await views.standing(caller, made), await views.impact(caller, made))
+    return bodies.plan(job, replace(made, actions=actions.items), result) | told
 
 
 async def plan_actions(request: Request) -> Response:
@@ -54,7 +62,10 @@ async def plan_actions(request: Request) -> Response:
     found = await asked.services.records.action_page(
         asked.caller, made, page=page.number, page_size=page.size, kinds=kinds or None
     )
-    return answer(numbered([bodies.plan_action(one) for one in found.items], found.total_count, page))
+    job = await asked.services.records.get_import(asked.caller, made.import_id, asked.reach)
+    changes = await asked.services.action_changes.among(asked.caller, job, found.items)
+    rows = [plan_bodies.action(one, changes.get(one.place)) for one in found.items]
+    return answer(numbered(rows, found.total_count, page))
 
 
 async def _plan(asked: Asked) -> Plan:

@@ -17,14 +17,16 @@ from starlette.requests import Request
 from domain.errors import ErrorCode, Refusal, refuse, refuse_if
 from domain.import_model import ImportPackage
 from domain.ports import Blobs, BlobWriter
+from rest_compat.binding_files import binding_file, with_binding_file
 from rest_compat.dialect import announced_bytes, body_chunks, media_type
-from rest_compat.multipart import PACKAGE, Parts, Piece
+from rest_compat.multipart import BINDINGS, PACKAGE, Parts, Piece
 from rest_compat.operations import MULTIPART
 from rest_compat.wishes import ImportWish, SizeLimit
 
-#: what a body may hold beside the ZIP: the options, boundaries, headers
+#: what a body may hold beside the ZIP: the options, the bindings, boundaries, headers
 OVERHEAD_BYTES = 128 * 1024
 OPTIONS_BYTES_MAX = 64 * 1024
+BINDINGS_BYTES_MAX = 48 * 1024
 _WRITTEN_AT_ONCE = 2 << 20
 _MB = 1 << 20
 
@@ -76,27 +78,27 @@ async def received_alone(request: Request, blobs: Blobs, *, limit: SizeLimit) ->
 
 
 async def received_form(
-    request: Request, blobs: Blobs, *, limit: SizeLimit, texts: Mapping[str, int]
+    request: Request, blobs: Blobs, *, limit: SizeLimit, texts: Mapping[str, int], package: str = PACKAGE
 ) -> tuple[dict[str, bytes], ImportPackage]:
-    """A package, stored, and the parts that came with it; ``texts`` says how many bytes each of them may have.
+    """The part ``package``, stored, and those that came with it; ``texts`` says how many bytes each of them may have.
 
     Raises a refusal ``PayloadTooLarge``, ``MissingRequiredField`` without a package, or ``BadUserInput``.
     """
     _refuse_announced(announced_bytes(request), limit, beside=OVERHEAD_BYTES + sum(texts.values()))
-    parts = Parts(request.headers.get("content-type", ""), [PACKAGE, *texts])
+    parts = Parts(request.headers.get("content-type", ""), [package, *texts])
     found: dict[str, bytearray] = {}
     async with blobs.create() as blob, _Zip(blob, limit) as archive:
         taken = told = 0
         async for chunk in body_chunks(request):
             for piece in parts.cut(chunk):
-                if piece.part == PACKAGE:
+                if piece.part == package:
                     await archive.take(piece.data)
                     continue
                 told += len(piece.data)
                 _gather(found.setdefault(piece.part, bytearray()), piece, texts[piece.part])
             taken += len(chunk)
             _refuse_padding(taken - archive.size - told)
-        _demand_package(parts, ErrorCode.MISSING_REQUIRED_FIELD)
+        _demand_package(parts, ErrorCode.MISSING_REQUIRED_FIELD, package)
         return {name: bytes(text) for name, text in found.items()}, await archive.kept()
 
 
@@ -157,6 +159,7 @@ class _Form:
         self._announced = announced
         self._wish: ImportWish | None = None
         self._options = bytearray()
+        self._bindings = bytearray()
         self._taken = 0
 
     def count(self, length: int) -> None:
@@ -168,6 +171,8 @@ class _Form:
         """Put a piece of a part where it belongs."""
         if piece.part == PACKAGE:
             await self._archive.take(piece.data)
+        elif piece.part == BINDINGS:
+            _gather(self._bindings, piece, BINDINGS_BYTES_MAX)
         else:
             _gather(self._options, piece, OPTIONS_BYTES_MAX)
             if piece.is_last:
@@ -177,6 +182,9 @@ class _Form:
         """Close the form."""
         _demand_package(parts)
         wish = self._wish or await self._weigh(b"{}")
+        if BINDINGS in parts.seen:
+            wish = with_binding_file(wish, binding_file(bytes(self._bindings), BINDINGS), BINDINGS)
+            refuse_if(wish.problems)
         return wish, await self._archive.kept()
 
     async def _weigh(self, options: bytes) -> ImportWish:
@@ -189,11 +197,11 @@ class _Form:
         return wish
 
 
-def _demand_package(parts: Parts, code: ErrorCode = ErrorCode.BAD_USER_INPUT) -> None:
+def _demand_package(parts: Parts, code: ErrorCode = ErrorCode.BAD_USER_INPUT, package: str = PACKAGE) -> None:
     if not parts.is_complete:
         raise refuse(ErrorCode.BAD_USER_INPUT, "The body ended before its last boundary.")
-    if PACKAGE not in parts.seen:
-        raise refuse(code, "The part package is missing.", PACKAGE)
+    if package not in parts.seen:
+        raise refuse(code, f"The part {package} is missing.", package)
 
 
 def _gather(text: bytearray, piece: Piece, most: int) -> None:

@@ -68,7 +68,8 @@ FineTime = Annotated[
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^/")]
 Count = Annotated[int, Field(ge=0)]
-Strategy = Literal["Replace", "Merge", "Skip"]
+Strategy = Literal["Replace", "Merge", "Skip", "Copy"]
+DefaultStrategy = Literal["Replace", "Merge", "Skip", "Copy", "Mirror"]
 ScanVerdict = Literal["PASS", "WARN", "FAIL", "ERROR"]
 StageWord = Literal[
     "Queued",
@@ -82,7 +83,9 @@ StageWord = Literal[
     "PostInstallVerification",
     "Activation",
 ]
-StatusWord = Literal["InProgress", "PendingConflictResolution", "Success", "Failed", "Cancelled", "Expired"]
+StatusWord = Literal[
+    "InProgress", "PendingConflictResolution", "PendingActivation", "Success", "Failed", "Cancelled", "Expired"
+]
 EventWord = Literal[
     "QUEUED", "STAGE_STARTED", "PROGRESS", "PROBLEM_FOUND", "WAITING", "RESUMED", "STAGE_ENDED", "ENDED"
 ]
@@ -95,12 +98,21 @@ class Retried(Shape):
     retry_of: str = ours_maybe("The import that this one tries again.")
 
 
+class FixRow(Shape):
+    """What could be wished otherwise so that a problem of a plan goes away."""
+
+    fix_id: str = ours("Send it back: `POST …/plans/{planId}/fixes/{fixId}`.")
+    label: str = ours("What it does, to show.")
+    patch: dict[str, Any] = ours("The options that it sets; the others stay as they are.")
+
+
 class ErrorRow(OpenShape):
     """One thing that is wrong. Further members say more about it: `artifactId`, `expected`, `cycle`."""
 
     code: str = always("What is wrong, at its finest. Act on this.")
     field: str = always("Where: a path in the request, the manifest or an artifact; empty when it is the whole.")
     message: str = always("A sentence to show.")
+    fixes: list[FixRow] = ours_maybe("What can be sent back to the plan so that it goes away.")
 
 
 class WarningRow(OpenShape):
@@ -109,6 +121,7 @@ class WarningRow(OpenShape):
     warning: str = always("What it is. Act on this.")
     message: str = always("A sentence to show.")
     field: str = maybe("Where: a path in the request, the manifest or an artifact.")
+    fixes: list[FixRow] = ours_maybe("What can be sent back to the plan so that it goes away.")
 
 
 class ManifestArtifact(Shape):
@@ -139,6 +152,17 @@ class BindingRow(Shape):
     hint: str = always("What to supply.")
 
 
+class ExternalRow(Shape):
+    """An artifact that another package is to bring."""
+
+    artifact_id: str = always("Its id here.")
+    type: str = always("Its kind.")
+    name: str = always("Its name.")
+    package_name: str = always("The package.")
+    package_source: str = always("Where that package comes from.")
+    source_id: str = always("The artifact's id in that package.")
+
+
 class ManifestBody(Shape):
     """The whole `manifest.json` of a package."""
 
@@ -160,6 +184,7 @@ class ManifestBody(Shape):
     package_dependencies: list[NeededPackage] = always("Other packages that must be installed before.")
     install_order: list[str] = always("All artifact ids, each after what it needs.")
     bindings: list[BindingRow] = ours("What the target must supply.")
+    external_references: list[ExternalRow] = ours_maybe("What it leaves to other packages to bring.")
     readme_hash: Digest = ours_maybe("SHA-256 of the README.")
     content_checksum: Digest = ours_maybe("SHA-256 of this manifest, in canonical form, without this member.")
 
@@ -176,6 +201,8 @@ class ExportedPackage(Shape):
     exported_at: Time = always("When it was exported.")
     is_success: Literal[True] = always("Always true here; failures are refusals.")
     manifest: ManifestBody = always("Its whole manifest.")
+    binding_template: dict[str, str] = ours_maybe("The binding file that a target fills in: every key, no value.")
+    binding_properties: str = ours_maybe("The same file as Java properties.")
 
 
 class ArtifactRow(Shape):
@@ -214,7 +241,7 @@ class InstalledRow(Shape):
 
     type: str = always("Its type.")
     name: str = always("Its name.")
-    action: Literal["Created", "Updated", "Merged"] = always("What was done.")
+    action: Literal["Created", "Updated", "Merged", "Copied"] = always("What was done.")
 
 
 class SkippedRow(Shape):
@@ -225,6 +252,14 @@ class SkippedRow(Shape):
     reason: str = always("Why.")
     existing_version: str | None = always("The version that stays.")
     package_version: str = always("The version that the package brings.")
+
+
+class DroppedRow(Shape):
+    """An artifact that goes because the package does not hold it any more."""
+
+    type: str = ours("Its type.")
+    name: str = ours("Its name.")
+    artifact_id: str = ours("Its id in the tenant.")
 
 
 class ActionCounts(Shape):
@@ -260,16 +295,16 @@ class ActionRow(Shape):
     target_id: str = always("Its id in the tenant afterwards.")
     existing_version: str | None = always("The version that is there; null when none is.")
     package_version: str = always("The version that the package brings.")
-    decided_by: Literal["Default", "PerType", "PerArtifact", "NoConflict"] | None = always(
+    decided_by: Literal["Default", "PerType", "PerArtifact", "PerPath", "NoConflict"] | None = always(
         "Who decided; null while its conflict waits for a decision."
     )
 
 
-class PlanActionRow(ActionRow):
-    """One action of a plan."""
+class OpenPath(Shape):
+    """A place that both sides changed since the package's last import."""
 
-    matched_by: Literal["ORIGIN", "NAME"] | None = always("Why both are the same thing; null when nothing was there.")
-    conflict_id: str | None = always("The conflict's id; null when there is none.")
+    pointer: str = ours("Where, as a JSON pointer: send it back with the decision.")
+    decided: Literal["package", "existing"] | None = ours("Whose value was chosen; null while it waits.")
 
 
 class OpenConflict(Shape):
@@ -283,6 +318,7 @@ class OpenConflict(Shape):
     package_version: str = always("The version that the package brings.")
     merge_supported: bool = always("Whether `Merge` can be chosen.")
     proposed_strategy: Strategy | None = always("What is proposed; null when nothing is.")
+    paths: list[OpenPath] = ours_maybe("Where a merge asks whose value stands.")
 
 
 class ConflictsOpen(Shape):
@@ -343,3 +379,23 @@ class Powers(Shape):
     writes: dict[str, list[str]] = ours("Fields that they write, by the entity's id.")
     agent_tools: list[str] = ours("Tools that their agents use.")
     entities: dict[str, str] = ours("Names of these entities, by id.")
+
+
+class MappedEndpointRow(Shape):
+    """An address of an artifact that an endpoint mapping changed."""
+
+    artifact_id: str = ours("The artifact, by its id in the package.")
+    pointer: str = ours("Where, as a JSON pointer.")
+    source: str = ours("The source of the mapping that it met.")
+    before: str = ours("What the package has there.")
+    after: str = ours("What the tenant gets.")
+
+
+# akana.md section 7
+class EndpointsMapped(Shape):
+    """What an endpoint mapping does to the artifacts."""
+
+    count: Count = ours("How many addresses it changes.")
+    endpoints: list[MappedEndpointRow] = ours("The first hundred of them.")
+    unknown_source_count: Count = ours("How many of its sources stand nowhere in the package.")
+    unknown_sources: list[str] = ours("The first hundred of those.")

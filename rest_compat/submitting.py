@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.drifting import is_offered
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
-from domain.import_model import Importable, ImportJob, ImportState
+from domain.import_model import Importable, ImportJob
 from domain.line import ImportOrder
 from domain.model import TenantId
 from rest_compat import bodies
@@ -27,18 +29,25 @@ _ACCEPTED = 202
 async def submitted(asked: Asked, *, is_plan: bool = False) -> Response:
     """The answer to A1's request, in any of its forms; ``is_plan`` makes it a dry run whatever the options say."""
     form = media_type(asked.request)
+    taken: Taken | None
     if form == MULTIPART:
         wish, taken = await _with_package(asked, is_plan=is_plan)
     elif form == JSON:
         wish, taken = await _with_reference(asked, is_plan=is_plan)
     else:
         raise refuse(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} or {JSON}.")
-    return await answered(asked, await _in_line(asked, wish, taken), wish.warnings)
+    if wish.plan_id is not None:
+        return await answered(asked, await _applied(asked, wish.plan_id, taken))
+    if taken is None:
+        msg = "a request without problems names a package"
+        raise RuntimeError(msg)
+    order = ImportOrder(wish.tenant_id, taken.source.package, wish.options, gone=taken.source.gone)
+    return await answered(asked, await in_line(asked, order, is_fresh=taken.is_fresh), wish.warnings)
 
 
 async def answered(asked: Asked, job: ImportJob, warnings: Sequence[Problem] = ()) -> Response:
     """The documented answer at the end or at the pause; 202 for who does not wait, or waited long enough (R18)."""
-    is_going_on = not job.state.is_final and job.state is not ImportState.WAITING_FOR_DECISIONS
+    is_going_on = not (job.state.is_final or job.state.is_waiting)
     if is_going_on and _is_async(asked.request):
         return _accepted(job, warnings, {"preference-applied": "respond-async"})
     try:
@@ -47,7 +56,8 @@ async def answered(asked: Asked, job: ImportJob, warnings: Sequence[Problem] = (
     except TimeoutError:
         return _accepted(job, warnings, {})
     status, body = bodies.settled(settled, warnings)
-    return answer(body, status=status)
+    headers = {"location": bodies.status_url(settled)} if status == _ACCEPTED else {}
+    return answer(body, status=status, headers=headers)
 
 
 async def _with_package(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Taken]:
@@ -61,21 +71,21 @@ async def _with_package(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Tak
     return wish, Taken(Importable(package), is_fresh=True)
 
 
-async def _with_reference(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Taken]:
-    """A1's reference to an earlier export, or to an upload (decisions section 9.3)."""
+async def _with_reference(asked: Asked, *, is_plan: bool) -> tuple[ImportWish, Taken | None]:
+    """A1's reference to an earlier export; or to an upload, or a plan (decisions section 9.3)."""
     tree = await json_object(asked.request)
     read = read_tree(tree, ReferenceBody)
     problems = [*read.problems, *(read.body.problems() if read.body else ())]
     named = tree.get("options")
-    wish = await weighed(asked, named if isinstance(named, dict) else {}, problems, is_plan=is_plan)
+    options = named if isinstance(named, dict) else {}
+    planned = {"planId": tree["planId"]} if isinstance(tree.get("planId"), str) else {}
+    wish = await weighed(asked, {**options, **planned}, problems, is_plan=is_plan)
     source = await _referenced(asked, tree, wish.tenant_id)
     if source is not None:
         refuse_large(source.package.size_bytes, wish.limit)
     refuse_if(wish.problems)
-    if source is None:
-        msg = "a reference without problems names a package"
-        raise RuntimeError(msg)
-    return replace(wish, warnings=[*read.warnings, *wish.warnings]), Taken(source)
+    wish = replace(wish, warnings=[*read.warnings, *wish.warnings])
+    return wish, Taken(source) if source is not None else None
 
 
 async def _referenced(asked: Asked, tree: Mapping[str, object], target: TenantId) -> Importable | None:
@@ -89,22 +99,71 @@ async def _referenced(asked: Asked, tree: Mapping[str, object], target: TenantId
             return None
 
 
-async def _in_line(asked: Asked, wish: ImportWish, taken: Taken) -> ImportJob:
+async def _applied(asked: Asked, plan_id: str, taken: Taken | None) -> ImportJob:
+    """The import that applies a plan. What was sent along is compared with what was planned, and forgotten."""
+    package = taken.source.package if taken else None
+    try:
+        await refuse_frozen_plan(asked, plan_id)
+        return await applied(asked, plan_id, sha256=package.sha256 if package else None)
+    finally:
+        if taken and taken.is_fresh:
+            await asked.services.blobs.delete(taken.source.package.blob_key)
+
+
+async def applied(asked: Asked, plan_id: str, *, sha256: str | None = None) -> ImportJob:
+    """The import that applies a plan; where the plan does not hold any more, the new one is waited for (R11)."""
+    key = asked.idempotency_key
+    try:
+        return await asked.services.plans.apply(asked.caller, plan_id, asked.reach, key=key, sha256=sha256)
+    except Refusal as refusal:
+        if import_id := refusal.details.get("newImportId"):
+            records = asked.services.records
+            with suppress(TimeoutError):
+                async with asyncio.timeout(asked.services.installation.limits.rest_wait):
+                    await records.settled(await records.get_import(asked.caller, import_id, asked.reach))
+        raise
+
+
+async def in_line(asked: Asked, order: ImportOrder, *, is_fresh: bool) -> ImportJob:
     """The import in its tenant's line, or the one that this request's twin put there.
 
-    Fresh bytes that no import reads are forgotten; after other trouble than a refusal a row may name them.
+    Fresh bytes, stored by this very request, are forgotten when no import reads them; after other trouble than a
+    refusal a row may name them.
     """
-    package = taken.source.package
-    order = ImportOrder(wish.tenant_id, package, wish.options, gone=taken.source.gone)
+    package = order.package
     try:
+        if not order.options.dry_run:
+            await refuse_frozen(asked, order.tenant_id)
         job = await asked.services.line.submit(asked.caller, order, key=asked.idempotency_key)
     except Refusal:
-        if taken.is_fresh:
+        if is_fresh:
             await asked.services.blobs.delete(package.blob_key)
         raise
-    if taken.is_fresh and job.packages[0].blob_key != package.blob_key:
+    if is_fresh and job.packages[0].blob_key != package.blob_key:
         await asked.services.blobs.delete(package.blob_key)
     return job
+
+
+async def refuse_frozen(asked: Asked, tenant_id: TenantId) -> None:
+    """Nobody waits for an import that does not begin; who does not wait queues it (decisions section 9.6).
+
+    A request that was answered before is answered again (R25).
+    """
+    if _is_async(asked.request):
+        return
+    if not await asked.services.line.is_repeated(asked.caller, tenant_id, asked.idempotency_key):
+        await asked.services.freezing.refuse_frozen(tenant_id)
+
+
+async def refuse_frozen_plan(asked: Asked, plan_id: str) -> None:
+    """The same for a plan that nobody has applied yet. Undos go on; what is wrong with the plan is not told here."""
+    records = asked.services.records
+    made = await records.plan(asked.caller, plan_id, asked.reach)
+    if made is None or made.applied_by is not None:
+        return
+    job = await records.get_import(asked.caller, made.import_id, asked.reach)
+    if job.undo is None and is_offered(made, job):
+        await refuse_frozen(asked, job.tenant_id)
 
 
 def _accepted(job: ImportJob, warnings: Sequence[Problem], headers: Mapping[str, str]) -> Response:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
+from domain.access import tenant_of
 from domain.errors import ErrorCode, Problem, refuse
-from domain.import_model import ImportOptions
 from domain.line import admit
 from domain.model import TenantId, TenantPlan
+from domain.options import ImportOptions
+from domain.plan_model import Plan
 from rest_compat.asking import Asked, read_tree
 from rest_compat.querying import SWITCHES
 from rest_compat.wishes import ImportWish, OptionsBody, SizeLimit
 
 _TENANTS_LOOKED_AT = 1000
+#: what nothing but a plan's own request may state
+_OPTIONS = frozenset(map(to_camel, OptionsBody.model_fields)) - {"planId", "targetTenantId"}
 
 
 async def weighed(
@@ -26,6 +32,8 @@ async def weighed(
     Raises ``TenantMismatch`` and, for an ``allow…`` option without its scope, ``InsufficientPermission``; a request
     that names no tenant is refused with all its problems.
     """
+    if isinstance(tree.get("planId"), str):
+        return await _weighed_plan(asked, tree, others, is_plan=is_plan)
     _demand_allowances(asked, tree)
     read = read_tree(tree, OptionsBody, code=ErrorCode.INVALID_OPTIONS, where="options")
     is_dry_run, switch_problems = _dry_run_switch(asked)
@@ -34,6 +42,32 @@ async def weighed(
     options = read.body.options(is_dry_run=is_plan or is_dry_run) if read.body else ImportOptions()
     limit = limit_of(asked, await plan_of(asked, tenant_id))
     return ImportWish(tenant_id, options, limit, problems, read.warnings)
+
+
+async def _weighed_plan(
+    asked: Asked, tree: Mapping[str, Any], others: Sequence[Problem], *, is_plan: bool
+) -> ImportWish:
+    """A plan that is to be applied: its tenant is the plan's. Raises ``NotFound``."""
+    is_dry_run, problems = _dry_run_switch(asked)
+    if is_plan or is_dry_run:
+        text = "A plan is applied, or a new one is made: planId does not stand beside a dry run."
+        problems.append(Problem(ErrorCode.INVALID_OPTIONS, text, "options.planId"))
+    for name in sorted(tree.keys() & _OPTIONS):
+        text = "The plan has its options: planId stands alone."
+        problems.append(Problem(ErrorCode.INVALID_OPTIONS, text, f"options.{name}"))
+    made = await planned_here(asked, tree["planId"], tree.get("targetTenantId"))
+    limit = limit_of(asked, await plan_of(asked, made.tenant_id))
+    return ImportWish(made.tenant_id, ImportOptions(), limit, [*others, *problems], (), made.plan_id)
+
+
+async def planned_here(asked: Asked, plan_id: str, tenant_id: object = None) -> Plan:
+    """A plan in reach, in the tenant that was named if one was. Raises ``NotFound`` and ``TenantMismatch``."""
+    named = tenant_id if isinstance(tenant_id, str) and tenant_id else None
+    reach = frozenset({tenant_of(asked.caller, body=named, header=asked.tenant_header)}) if named else asked.reach
+    made = await asked.services.records.plan(asked.caller, plan_id, reach)
+    if made is None:
+        raise refuse(ErrorCode.NOT_FOUND, "There is no such plan.", "planId", what="plan")
+    return made
 
 
 async def first_limit(asked: Asked) -> SizeLimit:

@@ -12,18 +12,27 @@ from pydantic_core import PydanticCustomError
 from domain.artifact_types import BY_WIRE_NAME
 from domain.errors import ErrorCode, Problem
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, Importable, ImportOptions, UnresolvedBindings
+from domain.import_model import Importable
+from domain.mapping import mapping_problems, shown_address
 from domain.model import PackageDependency, TenantId
+from domain.options import Activation, ConflictStrategy, ImportOptions, StrategyWish, UnresolvedBindings
+from domain.referring import DependencyMode
 from rest_compat.asking import Body
+from rest_compat.deciding import DECISIONS_MAX, ArtifactDecisionBody, Strategy, decision_problems
 
 #: longer than any name that the domain lets in, so that the domain still says what is wrong with it
 _JUDGED_LENGTH = 600
 _VALUE_LENGTH_MAX = 64 * 1024
 _BINDINGS_MAX = 10_000
+_REASON_LENGTH_MAX = 500
 
 
 def _cut(text: str) -> str:
     return text[:_JUDGED_LENGTH]
+
+
+def _pair_place(source: str) -> str:
+    return f"options.endpointMapping.{shown_address(source)}"
 
 
 def _type_name(text: str) -> str:
@@ -35,7 +44,8 @@ def _type_name(text: str) -> str:
 _TYPE_NAMES = ", ".join(BY_WIRE_NAME)
 Judged = Annotated[str, AfterValidator(_cut)]
 Name = Annotated[str, StringConstraints(max_length=128)]
-Strategy = Annotated[ConflictStrategy, Field(strict=False)]
+Mode = Annotated[DependencyMode, Field(strict=False)]
+DefaultStrategy = Annotated[StrategyWish, Field(strict=False)]
 
 
 class DependencyBody(Body):
@@ -56,6 +66,7 @@ class ExportBody(Body):
     tags: list[Judged] | None = Field(None, max_length=100)
     artifact_ids: list[Name] = Field(default_factory=list, max_length=1000)
     package_dependencies: list[DependencyBody] | None = Field(None, max_length=100)
+    dependency_mode: Mode | None = None
 
     def order(self, tenant_id: TenantId) -> ExportOrder:
         dependencies = [
@@ -72,22 +83,31 @@ class ExportBody(Body):
             author=self.author or "",
             tags=tuple(self.tags or []),
             package_dependencies=tuple(dependencies),
+            dependency_mode=self.dependency_mode or DependencyMode.INCLUDE,
         )
 
 
 class PreviewBody(Body):
+    """With the package's name, the preview says which version would tell of what changed since its last one."""
+
     tenant_id: Name | None = None
     artifact_ids: list[Name] = Field(default_factory=list, max_length=1000)
+    package_name: Judged | None = None
+    dependency_mode: Mode | None = None
 
 
 class OptionsBody(Body):
     """Every option that the documents name (installhub.md section 8.2), and the bindings (R22)."""
 
+    #: a plan that is to be applied as it was shown: then it has the options, and no other stands beside it
+    plan_id: Name | None = None
     target_tenant_id: Name | None = None
-    default_conflict_strategy: Strategy | None = None
-    conflict_strategy: Strategy | None = None
+    default_conflict_strategy: DefaultStrategy | None = None
+    conflict_strategy: DefaultStrategy | None = None
     conflict_strategy_overrides: dict[Annotated[str, AfterValidator(_type_name)], Strategy] | None = None
+    decisions: list[ArtifactDecisionBody] | None = Field(None, max_length=DECISIONS_MAX)
     merge_fallback_strategy: Literal["Replace", "Skip"] | None = None
+    remove_dropped: bool | None = None
     backup_before_replace: bool | None = None
     allow_version_downgrade: bool | None = None
     allow_major_version_upgrade: bool | None = None
@@ -97,7 +117,10 @@ class OptionsBody(Body):
     bindings: dict[str, Annotated[str, StringConstraints(max_length=_VALUE_LENGTH_MAX)]] | None = Field(
         None, max_length=_BINDINGS_MAX
     )
+    endpoint_mapping: dict[str, str] | None = None
     unresolved_bindings: Annotated[UnresolvedBindings, Field(strict=False)] | None = None
+    activation: Annotated[Activation, Field(strict=False)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=_REASON_LENGTH_MAX)] | None = None
 
     def problems(self) -> Iterator[Problem]:
         """What no type can say."""
@@ -105,13 +128,19 @@ class OptionsBody(Body):
         if len(strategies) > 1:
             text = "conflictStrategy is another name of defaultConflictStrategy; they differ."
             yield Problem(ErrorCode.INVALID_OPTIONS, text, "options.conflictStrategy")
+        yield from decision_problems(self.decisions or [])
+        pairs = (self.endpoint_mapping or {}).items()
+        yield from mapping_problems((_pair_place(source), source, target) for source, target in pairs)
 
     def options(self, *, is_dry_run: bool) -> ImportOptions:
         overrides = self.conflict_strategy_overrides or {}
+        default = self.default_conflict_strategy or self.conflict_strategy
         return ImportOptions(
-            default_strategy=self.default_conflict_strategy or self.conflict_strategy,
+            default_strategy=default.strategy if default else None,
             strategy_by_type={BY_WIRE_NAME[name]: strategy for name, strategy in overrides.items()},
+            decisions={row.artifact_id: row.decision() for row in self.decisions or ()},
             merge_fallback=ConflictStrategy(self.merge_fallback_strategy or "Skip"),
+            remove_dropped=default is StrategyWish.MIRROR or bool(self.remove_dropped),
             backup_before_replace=bool(self.backup_before_replace),
             allow_version_downgrade=bool(self.allow_version_downgrade),
             allow_major_version_upgrade=bool(self.allow_major_version_upgrade),
@@ -119,7 +148,10 @@ class OptionsBody(Body):
             dry_run=is_dry_run or bool(self.dry_run),
             imported_by=self.imported_by,
             bindings=dict(self.bindings or {}),
+            endpoint_mapping=dict(self.endpoint_mapping or {}),
             unresolved_bindings=self.unresolved_bindings or UnresolvedBindings.REFUSE,
+            activation=self.activation or Activation.AUTOMATIC,
+            reason=(self.reason or "").strip(),
         )
 
 
@@ -128,40 +160,16 @@ class ReferenceBody(Body):
 
     source_package_id: Name | None = None
     upload_id: Name | None = None
+    #: or a plan, which has its package
+    plan_id: Name | None = None
     options: dict[str, Any] | None = None
 
     def problems(self) -> Iterator[Problem]:
         """One package is meant."""
-        if (self.source_package_id is None) == (self.upload_id is None):
-            text = "Name either sourcePackageId or uploadId."
+        planned = self.plan_id or (self.options or {}).get("planId")
+        if sum(one is not None for one in (self.source_package_id, self.upload_id, planned)) != 1:
+            text = "Name either sourcePackageId, uploadId or planId."
             yield Problem(ErrorCode.BAD_USER_INPUT, text, "sourcePackageId")
-
-
-class ResolutionBody(Body):
-    """``paths`` are decisions about places in an artifact; they are read, so that none is let pass unheard."""
-
-    conflict_id: Name
-    strategy: Strategy
-    paths: Any = None
-
-
-class ResumeBody(Body):
-    resolutions: list[ResolutionBody] = Field(max_length=10_000)
-
-    def problems(self) -> Iterator[Problem]:
-        """A conflict takes one decision, about the whole artifact."""
-        seen: set[str] = set()
-        for place, row in enumerate(self.resolutions):
-            if row.paths not in (None, []):
-                text = "Decisions by path are not offered yet; decide about the whole artifact."
-                yield Problem(ErrorCode.BAD_USER_INPUT, text, f"resolutions[{place}].paths")
-            if row.conflict_id in seen:
-                text = f"{row.conflict_id} is decided twice."
-                yield Problem(ErrorCode.BAD_USER_INPUT, text, f"resolutions[{place}].conflictId")
-            seen.add(row.conflict_id)
-
-    def decisions(self) -> dict[str, ConflictStrategy]:
-        return {row.conflict_id: row.strategy for row in self.resolutions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +197,5 @@ class ImportWish:
     limit: SizeLimit
     problems: Sequence[Problem]
     warnings: Sequence[Problem]
+    #: the plan that is to be applied: what else is wished stands there
+    plan_id: str | None = None

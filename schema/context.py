@@ -9,13 +9,17 @@ import strawberry
 
 from domain.access import Caller, Reach
 from domain.batch_rows import QueueSpot
-from domain.import_model import ActionKind, AuditEntry, ImportJob, InstalledPackage, PlanAction, Progress, ProgressEvent
+from domain.import_model import AuditEntry, ImportJob, InstalledPackage, Progress, ProgressEvent
 from domain.model import ArtifactHead, Revision
+from domain.plan_model import ActionKind, PlanAction
 from domain.rows import PastRun, Slice
 from domain.services import Services
+from domain.timing import Pace
 from schema.market_context import CatalogueContext
 from schema.nodes import Node
+from schema.plan_context import PlanContext
 from schema.publishing_context import PublishingContext
+from schema.undo_context import UndoContext
 
 
 class Context(Protocol):
@@ -36,6 +40,14 @@ class Context(Protocol):
     @property
     def publishing(self) -> PublishingContext:
         """Lookups of publishers and what they submit."""
+
+    @property
+    def undoing(self) -> UndoContext:
+        """Lookups of undos."""
+
+    @property
+    def planning(self) -> PlanContext:
+        """Lookups of plans."""
 
     @property
     def catalogue(self) -> CatalogueContext:
@@ -79,6 +91,9 @@ class Context(Protocol):
 
     async def progress(self, job: ImportJob) -> Progress:
         """How far an import is, by its last event."""
+
+    async def pace(self, tenant_id: str) -> Pace:
+        """How long imports take in a tenant."""
 
     async def events(self, job: ImportJob, *, after: int, first: int) -> Sequence[ProgressEvent]:
         """Some of an import's journal."""

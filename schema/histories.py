@@ -8,7 +8,8 @@ import strawberry
 
 from domain import conflicts, rows
 from domain.conflicts import ConflictOutcome
-from domain.import_model import ConflictStrategy, DecisionSource
+from domain.options import StrategyWish
+from domain.plan_model import DecisionSource
 from schema.context import Info
 from schema.fields import described
 from schema.nodes import Node, upward
@@ -115,7 +116,7 @@ class ArtifactTouch:
     package_name: str = strawberry.field(description="The package.")
     package_version: str = strawberry.field(description="Its version.")
     conflict_key: strawberry.ID | None = strawberry.field(description="The conflict; null when there was none.")
-    strategy: ConflictStrategy | None = strawberry.field(description="What was decided; null when nothing was to be.")
+    strategy: StrategyWish | None = strawberry.field(description="What was decided; null when nothing was to be.")
     previous_version: str | None = strawberry.field(description="The artifact's version before; null for a new one.")
     new_version: str = strawberry.field(description="The artifact's version since then.")
     import_id: strawberry.Private[str]
@@ -131,7 +132,7 @@ class ArtifactTouch:
             package_name=touch.package_name,
             package_version=touch.package_version,
             conflict_key=strawberry.ID(touch.conflict_key) if touch.conflict_key else None,
-            strategy=touch.strategy,
+            strategy=StrategyWish(touch.strategy.value) if touch.strategy else None,
             previous_version=touch.previous_version,
             new_version=touch.new_version,
             import_id=touch.import_id,

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import strawberry
 
 from domain import import_model
+from domain.batch_rows import QueueReason
 from domain.errors import BY_WIRE, ErrorCode, problem_of
 from domain.import_model import EventKind, ImportKind, ImportMode, ImportState, Stage
 from domain.market.installs import install_id
 from domain.rows import Slice
+from domain.timing import eta
 from schema.connections import After, Connection, Cursors, First, connection, page_size
 from schema.context import Info
-from schema.enums import QueueReason
+from schema.endpoints import EndpointsMapped
 from schema.fields import described
 from schema.histories import AuditedConflict
 from schema.nodes import Node, upward
@@ -23,10 +25,19 @@ from schema.packages import Package
 from schema.plans import Conflict, Plan
 from schema.scalars import Json
 from schema.scans import ScanReport
+from schema.undos import Undo
 from schema.values import Actor, Problem
 
 #: an audit compares what every merge of the import met and made, which costs as much as very many rows
 _AUDIT_COST = 490
+
+
+@strawberry.type(
+    description="How long an import still runs, from past runs like it; for one in line, once its turn has come."
+)
+class Eta:
+    p50_seconds: int = strawberry.field(description="Half of those like it were done by then.")
+    p90_seconds: int = strawberry.field(description="Nine of ten were.")
 
 
 @strawberry.type(description="How far an import is. Written down with the work itself, never by a timer.")
@@ -36,10 +47,17 @@ class Progress:
     total: int | None = strawberry.field(description="Of how many, once known.")
     percent: float = strawberry.field(description="Of the whole run, weighted by measured cost. Never falls.")
     artifact_name: str | None = strawberry.field(description="The last artifact dealt with.")
+    job: strawberry.Private[import_model.ImportJob | None]
+
+    @described("How long it still runs; null in the journal, while it waits or is over, and where nobody can know.")
+    async def eta(self, info: Info) -> Eta | None:
+        found = eta(self.job, self.percent, await info.context.pace(self.job.tenant_id)) if self.job else None
+        return Eta(p50_seconds=found.p50_seconds, p90_seconds=found.p90_seconds) if found else None
 
     @classmethod
-    def of(cls, progress: import_model.Progress) -> Progress:
+    def of(cls, progress: import_model.Progress, job: import_model.ImportJob | None = None) -> Progress:
         return cls(
+            job=job,
             stage=progress.stage,
             done=progress.done,
             total=progress.total,
@@ -179,7 +197,7 @@ class ImportJob(Node):
     )
     submitted_at: datetime = strawberry.field(description="When it was asked for.")
     ended_at: datetime | None = strawberry.field(description="When it ended.")
-    expires_at: datetime | None = strawberry.field(description="When it is given up, while it waits for decisions.")
+    expires_at: datetime | None = strawberry.field(description="When it is given up, while it waits for somebody.")
     outcome: Outcome | None = strawberry.field(description="What it did; null unless it succeeded in bringing in.")
     failure: Failure | None = strawberry.field(description="How it ended badly.")
     job: strawberry.Private[import_model.ImportJob]
@@ -190,7 +208,7 @@ class ImportJob(Node):
 
     @described("How far it is.")
     async def progress(self, info: Info) -> Progress:
-        return Progress.of(await info.context.progress(self.job))
+        return Progress.of(await info.context.progress(self.job), self.job)
 
     @described("The export it reads; null for an uploaded file, or if it is foreign.", Package | None)
     async def source_package(self, info: Info) -> Node | None:
@@ -210,10 +228,9 @@ class ImportJob(Node):
         spot = await info.context.queue_spot(self.job)
         if spot is None:
             return None
-        reason = QueueReason.TENANT_BUSY if spot.holder or spot.position > 1 else QueueReason.NO_FREE_WORKER
         return QueuePlace(
             position=spot.position,
-            reason=reason,
+            reason=spot.reason,
             holder_lease_until=spot.holder_lease_until,
             holder_id=spot.holder,
         )
@@ -263,6 +280,14 @@ class ImportJob(Node):
         backup = (self.job.outcome or {}).get("backupPackageId")
         return await info.context.package(backup) if backup else None
 
+    @described("What its endpoint mapping does to the package; null without one, and until it is planned.")
+    def endpoints_mapped(self) -> EndpointsMapped | None:
+        return EndpointsMapped.of(self.job.outcome or {})
+
+    @described("Whether it can be taken back, and what it took back itself.")
+    async def undo(self, info: Info) -> Undo:
+        return Undo.of(self.job, await info.context.undoing.standing(self.job))
+
     @described("Who did what with it, oldest first.")
     async def audit(self, info: Info) -> list[AuditEntry]:
         entries = await info.context.audit(self.job)
@@ -295,7 +320,7 @@ class ImportJob(Node):
             imported_by=job.imported_by,
             submitted_at=job.submitted_at,
             ended_at=job.ended_at,
-            expires_at=job.expires_at if job.state is ImportState.WAITING_FOR_DECISIONS else None,
+            expires_at=job.expires_at if job.state.is_waiting else None,
             outcome=Outcome.of(job.outcome) if is_done and job.outcome else None,
             failure=Failure.of(job.failure) if job.failure else None,
             job=job,

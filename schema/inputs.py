@@ -10,14 +10,20 @@ from domain import import_model
 from domain.artifact_types import ArtifactType
 from domain.authoring import ArtifactDraft
 from domain.errors import ErrorCode, refuse
-from domain.import_model import ConflictStrategy, ImportKind, ImportState, UnresolvedBindings
-from domain.model import PackageType, TenantPlan, TenantStatus
+from domain.import_model import ImportKind, ImportState
+from domain.model import PackageType, Protection, TenantPlan, TenantStatus
+from domain.options import Activation, BlockerChoice, ImportOptions, StrategyWish, UnresolvedBindings
+from domain.referring import DependencyMode
+from domain.tenant_changes import TenantChange
+from schema.decisions import DecisionInput, by_artifact, strategy_of
+from schema.endpoints import EndpointMappingInput, targets_of
 from schema.scalars import Json
 
 IDEMPOTENCY_KEY = (
     "Your own name for this request, 1 to 255 visible ASCII characters: sent again, it gives the first answer again."
 )
 _NAME_MAX = 320
+_REASON_MAX = 500
 
 
 @strawberry.input(description="A tenant to be made.")
@@ -36,6 +42,30 @@ class UpdateTenantInput:
     id: strawberry.ID = strawberry.field(description="The tenant.")
     tenant_plan: TenantPlan | None = strawberry.field(default=None, description="Its new plan.")
     status: TenantStatus | None = strawberry.field(default=None, description="Its new status.")
+    freeze_reason: str | None = strawberry.field(
+        default=None, description="Freezes it: no new import begins. Why, in 1 to 500 characters."
+    )
+    unfreeze: bool | None = strawberry.field(default=False, description="Lets imports begin again.")
+    approvals_needed: int | None = strawberry.field(
+        default=None, description="How many others must agree to a plan before it is applied, 0 to 10."
+    )
+    protect_installed: Protection | None = strawberry.field(
+        default=None, description="What happens when somebody edits what a package put there."
+    )
+    accepts_warnings: bool | None = strawberry.field(
+        default=None, description="Whether the Akana-compatible door lets a scan's warnings pass."
+    )
+
+    def change(self) -> TenantChange:
+        return TenantChange(
+            plan=self.tenant_plan,
+            status=self.status,
+            approvals_needed=self.approvals_needed,
+            protect_installed=self.protect_installed,
+            accepts_warnings=self.accepts_warnings,
+            freeze_reason=self.freeze_reason,
+            unfreeze=bool(self.unfreeze),
+        )
 
 
 @strawberry.input(description="An artifact to be saved, as a draft.")
@@ -92,6 +122,10 @@ class ExportPackageInput:
     package_dependencies: list[PackageDependencyInput] | None = strawberry.field(
         default=None, description="Packages that must be there before."
     )
+    dependency_mode: DependencyMode | None = strawberry.field(
+        default=DependencyMode.INCLUDE,
+        description="REFER leaves what other installed packages brought to those packages, and needs them.",
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
@@ -108,7 +142,7 @@ class ImportSourceInput:
 @strawberry.input(description="A strategy for one kind of artifact.")
 class TypeStrategyInput:
     artifact_type: ArtifactType = strawberry.field(description="The kind.")
-    strategy: ConflictStrategy = strawberry.field(description="What to do with those already there.")
+    strategy: StrategyWish = strawberry.field(description="What to do with those already there; not MIRROR.")
 
 
 @strawberry.input(description="A value that never travels, such as a credential.")
@@ -117,16 +151,28 @@ class BindingInput:
     value: str = strawberry.field(description="The value in this tenant.")
 
 
+_APPLY = "Apply this plan exactly as it was shown; again answers the same import."
+
+
 @strawberry.input(description="REST's options of an import: same meaning, same defaults.")
 class ImportOptionsInput:
-    default_strategy: ConflictStrategy | None = strawberry.field(
+    default_strategy: StrategyWish | None = strawberry.field(
         default=None, description="For artifacts already there; left out: the import waits for decisions."
     )
     strategy_by_type: list[TypeStrategyInput] | None = strawberry.field(
         default=None, description="Goes before the default."
     )
-    merge_fallback: ConflictStrategy | None = strawberry.field(
-        default=ConflictStrategy.SKIP, description="REPLACE or SKIP, where MERGE is asked for but not offered."
+    decisions: list[DecisionInput] | None = strawberry.field(
+        default=None,
+        description="By artifact, and by place in it; goes before every strategy. Nothing is decided twice.",
+    )
+    merge_fallback: StrategyWish | None = strawberry.field(
+        default=StrategyWish.SKIP, description="REPLACE or SKIP, where MERGE is asked for but not offered."
+    )
+    remove_dropped: bool | None = strawberry.field(
+        default=False,
+        description="Remove what an earlier version of the package brought and this one does not hold."
+        " With REPLACE or MERGE as the default.",
     )
     backup_before_replace: bool | None = strawberry.field(
         default=False, description="Keep what will be replaced or merged as a package of the tenant."
@@ -142,25 +188,39 @@ class ImportOptionsInput:
     unresolved_bindings: UnresolvedBindings | None = strawberry.field(
         default=UnresolvedBindings.REFUSE, description="What happens where such a value is missing."
     )
+    endpoint_mapping: list[EndpointMappingInput] | None = strawberry.field(
+        default=None, description="Addresses that the package's artifacts call, and what stands for each in the tenant."
+    )
     imported_by: str | None = strawberry.field(
         default=None, description="For service accounts: the person it is done for, 1 to 320 characters."
     )
+    activation: Activation | None = strawberry.field(
+        default=Activation.AUTOMATIC, description="When what is held and verified is switched on."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why, for the audit; at most 500 characters.")
 
-    def options(self, *, is_dry_run: bool) -> import_model.ImportOptions:
-        by_type = {row.artifact_type: row.strategy for row in self.strategy_by_type or ()}
+    def options(self, *, is_dry_run: bool) -> ImportOptions:
+        by_type = {
+            row.artifact_type: strategy_of(row.strategy, "options.strategyByType")
+            for row in self.strategy_by_type or ()
+        }
         if len(by_type) < len(self.strategy_by_type or ()):
             text = "A kind of artifact stands twice in strategyByType."
             raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.strategyByType")
-        if self.merge_fallback is ConflictStrategy.MERGE:
+        if self.merge_fallback not in (None, StrategyWish.REPLACE, StrategyWish.SKIP):
             text = "mergeFallback stands in where MERGE is not offered: it is REPLACE or SKIP."
             raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.mergeFallback")
         if self.imported_by is not None and not 0 < len(self.imported_by) <= _NAME_MAX:
             text = f"importedBy has 1 to {_NAME_MAX} characters."
             raise refuse(ErrorCode.INVALID_OPTIONS, text, "options.importedBy")
-        return import_model.ImportOptions(
-            default_strategy=self.default_strategy,
+        if len(self.reason or "") > _REASON_MAX:
+            raise refuse(ErrorCode.INVALID_OPTIONS, f"A reason has at most {_REASON_MAX} characters.", "options.reason")
+        return ImportOptions(
+            default_strategy=self.default_strategy.strategy if self.default_strategy else None,
             strategy_by_type=by_type,
-            merge_fallback=self.merge_fallback or ConflictStrategy.SKIP,
+            decisions=by_artifact(self.decisions or ()),
+            remove_dropped=self.default_strategy is StrategyWish.MIRROR or bool(self.remove_dropped),
+            merge_fallback=(self.merge_fallback or StrategyWish.SKIP).strategy,
             allow_version_downgrade=bool(self.allow_version_downgrade),
             allow_major_version_upgrade=bool(self.allow_major_version_upgrade),
             allow_security_warnings=bool(self.allow_security_warnings),
@@ -168,7 +228,10 @@ class ImportOptionsInput:
             dry_run=is_dry_run,
             imported_by=self.imported_by,
             bindings={str(row.key): row.value for row in self.bindings or ()},
+            endpoint_mapping=targets_of(self.endpoint_mapping),
             unresolved_bindings=self.unresolved_bindings or UnresolvedBindings.REFUSE,
+            activation=self.activation or Activation.AUTOMATIC,
+            reason=(self.reason or "").strip(),
         )
 
 
@@ -194,43 +257,60 @@ class InstallRequestInput:
 
 @strawberry.input(one_of=True, description="What to install.")
 class InstallPackageInput:
+    plan_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=_APPLY)
     request: InstallRequestInput | None = strawberry.field(
         default=strawberry.UNSET, description="Plan and apply at once."
     )
+
+
+@strawberry.input(description="An import to be taken back, or an undo.")
+class RollbackRequestInput:
+    import_id: strawberry.ID = strawberry.field(description="One that succeeded.")
+    blockers: BlockerChoice | None = strawberry.field(
+        default=BlockerChoice.REFUSE, description="What is done about what was built on it since."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why, for the audit; at most 500 characters.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A package to be taken back with all that it brought.")
+class UninstallRequestInput:
+    tenant_id: strawberry.ID = strawberry.field(description="Where.")
+    package_name: str = strawberry.field(description="Its name, in any case.")
+    source: str | None = strawberry.field(
+        default=None, description="Where it came from, if several packages have the name."
+    )
+    blockers: BlockerChoice | None = strawberry.field(
+        default=BlockerChoice.REFUSE, description="What is done about what was built on it since."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why, for the audit; at most 500 characters.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(one_of=True, description="What to plan.")
 class PlanImportInput:
     import_package: ImportRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An import.")
     install_package: InstallRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An install.")
+    rollback_import: RollbackRequestInput | None = strawberry.field(default=strawberry.UNSET, description="An undo.")
+    uninstall_package: UninstallRequestInput | None = strawberry.field(
+        default=strawberry.UNSET, description="The undo of all that a package brought."
+    )
 
 
 @strawberry.input(one_of=True, description="What to import.")
 class ImportPackageInput:
+    plan_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=_APPLY)
     request: ImportRequestInput | None = strawberry.field(
         default=strawberry.UNSET, description="Plan and apply at once."
-    )
-
-
-@strawberry.input(description="What is done about one conflict.")
-class ArtifactDecisionInput:
-    conflict_key: strawberry.ID = strawberry.field(description="The conflict.")
-    strategy: ConflictStrategy = strawberry.field(description="What to do.")
-
-
-@strawberry.input(one_of=True, description="One decision.")
-class DecisionInput:
-    artifact: ArtifactDecisionInput | None = strawberry.field(
-        default=strawberry.UNSET, description="About a whole artifact."
     )
 
 
 @strawberry.input(description="Decisions for an import that waits for them.")
 class ResolveConflictsInput:
     import_id: strawberry.ID = strawberry.field(description="The import.")
-    decisions: list[DecisionInput] = strawberry.field(description="One for each conflict; no conflict twice.")
-    rest_strategy: ConflictStrategy | None = strawberry.field(
-        default=None, description="For all conflicts that still wait."
+    decisions: list[DecisionInput] = strawberry.field(description="No conflict twice, no place twice.")
+    rest_strategy: StrategyWish | None = strawberry.field(
+        default=None, description="For all conflicts that still wait; not MIRROR."
     )
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import strawberry
 
 from domain import import_model
 from domain.import_model import ImportState
 from domain.market.installs import estimate, install_id
 from domain.market.model import Offer, TrustLevel
-from domain.market.powers import powers_from
 from domain.model import name_key
 from schema.context import Info
 from schema.fields import described
 from schema.imports import Failure, ImportJob, Progress
 from schema.nodes import Node, upward
+from schema.powers import Powers
 from schema.refusals import RefusalShown
 
 
@@ -47,42 +44,15 @@ class InstallMember:
         )
 
 
-@strawberry.type(description="Places of one entity.")
-class EntityUse:
-    entity: str = strawberry.field(description="The entity's name, or its id where the name is not known.")
-    entity_fields: list[str] = strawberry.field(description="Its fields; `*` stands for all of them.")
-
-    @classmethod
-    def all_of(cls, uses: Mapping[str, frozenset[str]], names: Mapping[str, str]) -> list[EntityUse]:
-        return [cls(entity=names.get(one, one), entity_fields=sorted(fields)) for one, fields in sorted(uses.items())]
-
-
-@strawberry.type(description="What packages are able to do once they are installed, as far as their artifacts say so.")
-class Powers:
-    hosts: list[str] = strawberry.field(description="Outside hosts that they may call; `*` stands for any.")
-    reads: list[EntityUse] = strawberry.field(description="What they read.")
-    writes: list[EntityUse] = strawberry.field(description="What they write.")
-    agent_tools: list[str] = strawberry.field(description="Tools that their agents use.")
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any] | None) -> Powers | None:
-        if row is None:
-            return None
-        powers = powers_from(row)
-        return cls(
-            hosts=sorted(powers.hosts),
-            reads=EntityUse.all_of(powers.reads, powers.entities),
-            writes=EntityUse.all_of(powers.writes, powers.entities),
-            agent_tools=sorted(powers.agent_tools),
-        )
-
-
 @strawberry.type(description="Bringing a package of the marketplace into a tenant, with all that it needs.")
 class Install(Node):
     listing_id: strawberry.ID = strawberry.field(description="The listing that was asked for.")
     version: str = strawberry.field(description="Its version.")
     state: ImportState = strawberry.field(description="Where it stands.")
     members: list[InstallMember] = strawberry.field(description="What it brings, what is needed first.")
+    index_version: int | None = strawberry.field(
+        description="The version of the hub's index that it was resolved against."
+    )
     failure: Failure | None = strawberry.field(description="How it ended badly.")
     powers: Powers | None = strawberry.field(
         description="What its packages will be able to do; null until it is planned."
@@ -102,7 +72,7 @@ class Install(Node):
 
     @described("How far it is.")
     async def progress(self, info: Info) -> Progress:
-        return Progress.of(await info.context.progress(self.job))
+        return Progress.of(await info.context.progress(self.job), self.job)
 
     @described("The import that does it: its plan, its journal, its outcome.")
     def import_job(self) -> ImportJob:
@@ -122,6 +92,7 @@ class Install(Node):
             version=offers[-1].version,
             state=job.shown_state,
             members=[InstallMember.of(offer, offers) for offer in offers],
+            index_version=job.install.index_version if job.install else None,
             failure=Failure.of(job.failure) if job.failure else None,
             powers=Powers.of(outcome.get("powers")),
             new_powers=Powers.of(outcome.get("newPowers")),

@@ -20,6 +20,7 @@ from schema.scalars import Long
 from schema.values import Actor
 
 _STARS = "Stars, 1 to 5."
+_PENDING = "Whether it waits to be scanned by new rules. Only those who are inside see it meanwhile."
 
 
 @strawberry.type(description="Who offers a listing.")
@@ -59,6 +60,7 @@ class ListingVersion:
     platform_version: str = strawberry.field(description="The platform that it was made for.")
     security_scan_result: ScanResult = strawberry.field(description="What the security scan said.")
     security_scanned_at: datetime = strawberry.field(description="When it was scanned last.")
+    is_rescan_pending: bool = strawberry.field(description=_PENDING)
     head: strawberry.Private[catalogue_rows.VersionHead]
 
     @described("What is in it.")
@@ -83,6 +85,7 @@ class ListingVersion:
             platform_version=head.platform_version,
             security_scan_result=ScanResult(head.scan_result),
             security_scanned_at=head.scanned_at,
+            is_rescan_pending=head.is_rescan_pending,
             head=head,
         )
 
@@ -168,6 +171,7 @@ class Listing(Node):
     install_count: int = strawberry.field(description="How many tenants installed it.")
     security_scan_result: ScanResult = strawberry.field(description="What the scan said of the latest version.")
     security_scanned_at: datetime = strawberry.field(description="When that version was scanned last.")
+    is_rescan_pending: bool = strawberry.field(description=_PENDING)
     created_at: datetime = strawberry.field(description="When it was offered first.")
     updated_at: datetime = strawberry.field(description="When it was changed last.")
     shown: strawberry.Private[catalogue.Shown]
@@ -251,6 +255,7 @@ class Listing(Node):
             install_count=head.install_count,
             security_scan_result=ScanResult(shown.version.scan_result),
             security_scanned_at=shown.version.scanned_at,
+            is_rescan_pending=shown.version.is_rescan_pending,
             created_at=head.created_at,
             updated_at=head.updated_at,
             shown=shown,

@@ -9,6 +9,8 @@ import strawberry
 from domain import import_model, model
 from domain.closure import Closure
 from domain.model import PackageType
+from domain.referring import references_to
+from schema.bindings import BindingTemplate
 from schema.context import Info
 from schema.fields import described
 from schema.nodes import Node, upward
@@ -34,6 +36,7 @@ class Package(Node):
     exported_at: datetime = strawberry.field(description="When it was made.")
     exported_by: Actor = strawberry.field(description="Who made it.")
     expires_at: datetime = strawberry.field(description="Until when its bytes are kept.")
+    deleted_at: datetime | None = strawberry.field(description="When somebody deleted it; its bytes are gone then.")
     package: strawberry.Private[model.Package]
 
     @described("The tenant it was exported from.", upward("Tenant", "tenants"))
@@ -45,6 +48,10 @@ class Package(Node):
         services = info.context.services
         is_kept = services.clock.now() < self.expires_at and await services.records.is_stored(self.package.blob_key)
         return await services.links.download_url(self.package) if is_kept else None
+
+    @described("The binding file that a target fills in.")
+    def binding_template(self) -> BindingTemplate:
+        return BindingTemplate.of(self.package.manifest.get("bindings", ()))
 
     @classmethod
     def of(cls, package: model.Package) -> Package:
@@ -65,8 +72,20 @@ class Package(Node):
             exported_at=package.exported_at,
             exported_by=Actor.of(package.exported_by),
             expires_at=package.expires_at,
+            deleted_at=package.deleted_at,
             package=package,
         )
+
+
+@strawberry.type(description="A package that another one needs.")
+class PackageDependency:
+    package_name: str = strawberry.field(description="Its name.")
+    min_version: str = strawberry.field(description="The lowest version that will do.")
+    max_version: str | None = strawberry.field(description="The lowest version that will not do.")
+
+    @classmethod
+    def of(cls, needed: model.PackageDependency) -> PackageDependency:
+        return cls(package_name=needed.package_name, min_version=needed.min_version, max_version=needed.max_version)
 
 
 @strawberry.type(description="Which version of a package a tenant has.")
@@ -90,6 +109,10 @@ class InstalledPackage:
     @described("A higher version that the marketplace offers; null for none, and for what does not come from it.")
     async def available_version(self, info: Info) -> str | None:
         return await info.context.catalogue.available(self.package)
+
+    @described("The packages that it needs there.")
+    def package_dependencies(self) -> list[PackageDependency]:
+        return [PackageDependency.of(one) for one in self.package.dependencies]
 
     @described("How many of its artifacts were changed here since.")
     async def changed_artifact_count(self, info: Info) -> int:
@@ -120,6 +143,26 @@ class ResolvedDependency:
     depth: int = strawberry.field(description="How many references away from the nearest root.")
 
 
+@strawberry.type(description="An artifact that another package is to bring.")
+class ExternalReference:
+    artifact: ArtifactName = strawberry.field(description="The artifact, by its id here.")
+    package_name: str = strawberry.field(description="The package.")
+    package_source: str = strawberry.field(description="Where that package comes from.")
+    source_id: str = strawberry.field(description="The artifact's id in that package.")
+
+    @classmethod
+    def of(cls, reference: model.ExternalReference) -> ExternalReference:
+        named = ArtifactName(
+            artifact_type=reference.artifact_type, artifact_id=reference.artifact_id, name=reference.name
+        )
+        return cls(
+            artifact=named,
+            package_name=reference.package_name,
+            package_source=reference.package_source,
+            source_id=reference.source_id,
+        )
+
+
 @strawberry.type(description="What an export would hold, why, and in which order.")
 class ExportPreview:
     roots: list[ArtifactName] = strawberry.field(description="What was asked for.")
@@ -127,6 +170,12 @@ class ExportPreview:
     install_order: list[str] = strawberry.field(description="Ids; what others need comes first. Empty with a cycle.")
     cycle: list[str] | None = strawberry.field(description="Artifacts that refer to each other in a circle.")
     problems: list[Problem] = strawberry.field(description="Warnings.")
+    external_references: list[ExternalReference] = strawberry.field(
+        description="What other packages would be left to bring."
+    )
+    suggested_version: str | None = strawberry.field(
+        description="The lowest version that tells of what changed since the package's last one; null without one."
+    )
 
     @classmethod
     def of(cls, gathered: Closure) -> ExportPreview:
@@ -145,4 +194,6 @@ class ExportPreview:
             install_order=list(gathered.install_order),
             cycle=list(gathered.cycle) or None,
             problems=[Problem.of(problem) for problem in gathered.warnings],
+            external_references=[ExternalReference.of(one) for one in references_to(gathered.externals.values())],
+            suggested_version=gathered.advice.suggested if gathered.advice else None,
         )

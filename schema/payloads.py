@@ -31,6 +31,7 @@ class UpdateTenantPayload:
 @strawberry.type(description="The artifacts as they are now.")
 class ChangeArtifactsPayload:
     artifacts: list[Artifact] | None = strawberry.field(default=None, description="In the order they were named.")
+    warnings: list[Problem] | None = strawberry.field(default=None, description="What is worth knowing about it.")
     refusal: RefusalShown | None = strawberry.field(default=None, description=_REFUSAL)
 
 

@@ -11,7 +11,7 @@ from domain import model
 from domain.access import Caller, Right
 from domain.artifact_types import ArtifactType
 from domain.limits import Limits
-from domain.model import TenantId, TenantPlan, TenantStatus
+from domain.model import Protection, TenantId, TenantPlan, TenantStatus
 from schema.artifacts import Artifact, ArtifactFilter, artifact_key
 from schema.connections import After, Connection, Cursors, First, Search, connection, page_size
 from schema.context import Info
@@ -55,6 +55,16 @@ class Tenant(Node):
     status: TenantStatus = strawberry.field(description="Whether it can be changed.")
     platform_version: str = strawberry.field(description="What its packages carry, and are compared with.")
     created_at: datetime = strawberry.field(description="When it was made.")
+    freeze_reason: str | None = strawberry.field(
+        description="Why no new import begins there; null unless it is frozen."
+    )
+    approvals_needed: int = strawberry.field(description="How many others must agree to a plan before it is applied.")
+    protect_installed: Protection = strawberry.field(
+        description="What happens when somebody edits what a package put there."
+    )
+    accepts_warnings: bool = strawberry.field(
+        description="Whether the Akana-compatible door lets a scan's warnings pass."
+    )
 
     @described("What its plan allows.")
     def limits(self, info: Info) -> LimitsShown:
@@ -166,6 +176,10 @@ class Tenant(Node):
             status=tenant.status,
             platform_version=tenant.platform_version,
             created_at=tenant.created_at,
+            freeze_reason=tenant.freeze_reason,
+            approvals_needed=tenant.approvals_needed,
+            protect_installed=tenant.protect_installed,
+            accepts_warnings=tenant.accepts_warnings,
         )
 
 

@@ -9,6 +9,7 @@ import strawberry
 from domain import errors, model
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode
+from domain.fixes import fixes_of
 from schema.enums import ProblemSeverity
 from schema.scalars import Json
 
@@ -37,6 +38,20 @@ class ArtifactName:
         return cls(artifact_type=head.artifact_type, artifact_id=head.artifact_id, name=head.name)
 
 
+@strawberry.type(description="What could be wished otherwise so that a problem of a plan goes away.")
+class Fix:
+    key: strawberry.ID = strawberry.field(description="Send it back with `applyFix`.")
+    label: str = strawberry.field(description="What it does, to show.")
+    patch: Json = strawberry.field(description="The options that it sets, in REST's spelling; the others stay.")
+
+    @classmethod
+    def all_of(cls, problem: errors.Problem) -> list[Fix]:
+        return [
+            cls(key=strawberry.ID(fix.fix_id), label=fix.label, patch=Json(dict(fix.patch)))
+            for fix in fixes_of(problem)
+        ]
+
+
 @strawberry.type(description="One thing wrong, or worth a warning, and where.")
 class Problem:
     severity: ProblemSeverity = strawberry.field(description="Whether it stops anything.")
@@ -51,6 +66,9 @@ class Problem:
     artifact_id: str | None = strawberry.field(description="The artifact it is about.")
     pointer: str | None = strawberry.field(description="Where in that artifact, as a JSON pointer.")
     details: Json | None = strawberry.field(description="What else is known of it, in REST's spelling.")
+    fixes: list[Fix] = strawberry.field(
+        description="What can be sent back to the plan so that it goes away; nothing for most."
+    )
 
     @classmethod
     def of(cls, problem: errors.Problem, *, input_path: list[str] | None = None) -> Problem:
@@ -63,6 +81,7 @@ class Problem:
             artifact_id=problem.artifact_id or None,
             pointer=_pointer(problem),
             details=Json(dict(problem.details)) if problem.details else None,
+            fixes=Fix.all_of(problem),
         )
 
 

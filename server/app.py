@@ -19,13 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.ports import UnavailableError
-from rest_compat import DIALECTS
-from rest_compat.dialect import Dialect
+from rest_compat import DIALECTS, dialect_of
 from server import hub_files, openapi
 from server.graphql import graphql_endpoint
 from server.metrics import metrics_page
 from server.origins import KnownPages
-from server.requests import Numbered, OneAuthorization, noted, shown_path
+from server.requests import Numbered, OneAuthorization, note_caller, noted, shown_path
 from server.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -43,7 +42,9 @@ def create_app(runtime: Runtime) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        yield {"services": runtime.services, "authenticate": noted(runtime.authenticate), "runtime": runtime}
+        authenticate = noted(runtime.authenticate)
+        state = {"services": runtime.services, "authenticate": authenticate, "note_caller": note_caller}
+        yield state | {"runtime": runtime}
 
     graphql = graphql_endpoint(runtime.settings)
     app = Starlette(
@@ -147,10 +148,4 @@ async def _misdirected(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, refusal: Refusal) -> Response:
-    return _dialect_of(request.scope["path"]).render_refusal(request, refusal)
-
-
-def _dialect_of(path: str) -> Dialect:
-    """Who answers for a path; the first dialect where it is nobody's."""
-    fitting = [dialect for dialect in DIALECTS if path.startswith(dialect.prefix)]
-    return max(fitting, key=lambda dialect: len(dialect.prefix), default=DIALECTS[0])
+    return dialect_of(request.scope["path"]).render_refusal(request, refusal)

@@ -21,6 +21,7 @@ from domain.ports import UnavailableError
 from resolvers.api import API
 from rest_compat import OPERATIONS, openapi
 from server import demo, settings, tokens
+from server.backup_commands import restored
 from server.bundle_commands import add_bundle_commands
 from server.commands import COMMANDS
 from server.control import find_server, told_by
@@ -29,10 +30,14 @@ from server.errands import Arguments, CommandRefusedError, Errand, Said, told
 from server.keys import private_key
 from server.loading import local_caller
 from server.logs import log_to_stderr
+from server.notice_commands import add_notice_commands
 from server.printing import Card, Columns, Progress, Teller
 from server.runtime import running
 from server.serving import bind, on_ending, serving, work
 from server.settings import DEV_ISSUER, Role, Settings, SettingsError
+from server.tenant_commands import add_purge_command
+from server.undo_commands import add_freeze_commands, add_rollback_command
+from server.user_commands import add_user_commands
 from storage.clock import SystemClock
 from storage.migrate import migrate
 
@@ -93,10 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--ttl", type=_ttl, default="1h", help="how long it is good: 90s, 15m, 1h (default), 7d")
     command.set_defaults(run=_token)
     _add_tenant_commands(commands)
+    add_user_commands(commands, _sends)
     _add_artifact_commands(commands)
     _add_import_commands(commands)
+    add_notice_commands(commands, _sends, _count)
     _add_hub_commands(commands)
     add_bundle_commands(commands)
+    _add_backup_commands(commands)
     commands.add_parser("print-schema", help="print the GraphQL schema").set_defaults(run=_print_schema)
     commands.add_parser("print-openapi", help="print the REST OpenAPI document").set_defaults(run=_print_openapi)
     command = commands.add_parser("demo", help="two tenants, one package, live progress")
@@ -106,12 +114,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_tenant_commands(commands: Any) -> None:
-    tenant = commands.add_parser("tenant", help="add and list tenants").add_subparsers(required=True, metavar="ACTION")
+    tenants = commands.add_parser("tenant", help="add, list and freeze tenants")
+    tenant = tenants.add_subparsers(required=True, metavar="ACTION")
     command = tenant.add_parser("add", help="make a tenant")
     command.add_argument("tenant", metavar="TENANT")
     command.add_argument("--plan", choices=[plan.wire for plan in TenantPlan], default=TenantPlan.STANDARD.wire)
     _sends(command, "tenant add", "tenant", "plan")
     _sends(tenant.add_parser("list", help="list all tenants"), "tenant list")
+    add_freeze_commands(tenant, _sends)
+    add_purge_command(tenant, _sends)
 
 
 def _add_artifact_commands(commands: Any) -> None:
@@ -135,7 +146,7 @@ def _add_artifact_commands(commands: Any) -> None:
 
 
 def _add_import_commands(commands: Any) -> None:
-    imports = commands.add_parser("imports", help="list, show, follow and cancel imports")
+    imports = commands.add_parser("imports", help="list, show, follow, cancel and take back imports")
     actions = imports.add_subparsers(required=True, metavar="ACTION")
     command = actions.add_parser("list", help="list imports, newest first")
     command.add_argument("--tenant", help="of this tenant alone")
@@ -156,6 +167,16 @@ def _add_import_commands(commands: Any) -> None:
     command = actions.add_parser("cancel", help="ask an import to stop before its activation")
     command.add_argument("import_id", metavar="ID")
     _sends(command, "imports cancel", "import_id", terminal=Columns)
+    add_rollback_command(actions, _sends, Columns)
+
+
+def _add_backup_commands(commands: Any) -> None:
+    command = commands.add_parser("backup", help="write everything into one file, while the server runs or not")
+    command.add_argument("target", type=_folder, metavar="FILE")
+    _sends(command, "backup", "target")
+    command = commands.add_parser("restore", help="put a backup into an empty data folder")
+    command.add_argument("source", type=_folder, metavar="FILE")
+    command.set_defaults(run=_restore)
 
 
 def _add_hub_commands(commands: Any) -> None:
@@ -253,6 +274,10 @@ def _migrate(_: argparse.Namespace) -> None:
 async def _migrated(loaded: Settings) -> None:
     loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     await migrate(loaded.database)
+
+
+def _restore(given: argparse.Namespace) -> None:
+    print(restored(given.source), flush=True)
 
 
 def _token(given: argparse.Namespace) -> None:

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from domain.model import ArtifactFilter, TenantId, TenantPlan, name_key
 from server import loading
+from server.backup_commands import back_up
 from server.dumping import dump_artifacts
 from server.errands import Command, Errand, Said, known_tenant
 from server.hub_commands import export_hub, export_root, import_root, publish_hub, rotate_key, show_hub
 from server.import_commands import cancel_import, follow_import, list_imports, show_import
 from server.logs import printable
+from server.notice_commands import retry_outbox, show_outbox
+from server.tenant_commands import purge_tenant
+from server.undo_commands import freeze_tenant, roll_back_import, unfreeze_tenant
+from server.user_commands import add_user, disable_user, enable_user, list_users, set_password, set_power
 
 _PAGE = 100
 
@@ -62,6 +67,15 @@ COMMANDS: Mapping[str, Command] = {
     "tenant add": add_tenant,
     "tenant list": list_tenants,
     "tenant unknown": unknown_tenants,
+    "tenant freeze": freeze_tenant,
+    "tenant unfreeze": unfreeze_tenant,
+    "tenant purge": purge_tenant,
+    "user add": add_user,
+    "user list": list_users,
+    "user passwd": set_password,
+    "user power": set_power,
+    "user disable": disable_user,
+    "user enable": enable_user,
     "artifacts load": load_artifacts,
     "artifacts dump": dump_artifacts,
     "artifacts list": list_artifacts,
@@ -69,6 +83,10 @@ COMMANDS: Mapping[str, Command] = {
     "imports show": show_import,
     "imports follow": follow_import,
     "imports cancel": cancel_import,
+    "imports rollback": roll_back_import,
+    "notices outbox": show_outbox,
+    "notices retry": retry_outbox,
+    "backup": back_up,
     "hub show": show_hub,
     "hub publish": publish_hub,
     "hub export": export_hub,

@@ -130,6 +130,9 @@ class RemoteHub:
     async def renew(self) -> None:
         await asyncio.shield(self._look())
 
+    async def index_version(self) -> int:
+        return (await self._index()).version
+
     async def offers_of(self, listing_id: str) -> Sequence[Offer]:
         return newest_first((await self._index()).by_listing.get(listing_id, ()))
 

@@ -31,7 +31,7 @@ async def list_imports(errand: Errand) -> AsyncGenerator[Said, None]:
     while has_next and left > 0:
         page = await _page(errand, reach, ImportFilter(states=states), first=min(left, _PAGE), after=after)
         for job in page.items:
-            yield _row(job)
+            yield row_of(job)
             after = job.import_id
         left -= len(page.items)
         has_next = page.has_next
@@ -48,7 +48,7 @@ async def show_import(errand: Errand) -> AsyncGenerator[Said, None]:
     records = errand.runtime.services.records
     job = await records.get_import(errand.caller, errand.given["import_id"], None)
     last = await records.events(errand.caller, job, after=job.last_seq - 1, first=1)
-    shown = _row(job) | {
+    shown = row_of(job) | {
         "mode": job.mode.value,
         "percent": last[0].progress.percent if last else 0.0,
         "message": last[0].message if last else "",
@@ -59,7 +59,7 @@ async def show_import(errand: Errand) -> AsyncGenerator[Said, None]:
         spots = await errand.runtime.services.batches.queue_places(errand.caller, [job.import_id])
         if spot := spots.get(job.import_id):
             shown |= {"queuePlace": spot.position, "heldBy": spot.holder}
-    if job.expires_at and job.state is ImportState.WAITING_FOR_DECISIONS:
+    if job.expires_at and job.state.is_waiting:
         shown["expiresAt"] = rfc3339(job.expires_at)
     if job.retry_of:
         shown["retryOf"] = job.retry_of
@@ -131,10 +131,11 @@ async def _may_be_forgotten(errand: Errand, import_id: str) -> bool:
 
 async def cancel_import(errand: Errand) -> AsyncGenerator[Said, None]:
     """Ask it to stop before its activation; the audit says who did."""
-    yield _row(await errand.runtime.services.line.cancel(errand.caller, errand.given["import_id"], None))
+    yield row_of(await errand.runtime.services.line.cancel(errand.caller, errand.given["import_id"], None))
 
 
-def _row(job: ImportJob) -> dict[str, Any]:
+def row_of(job: ImportJob) -> dict[str, Any]:
+    """An import in a line."""
     return {
         "importId": job.import_id,
         "tenantId": job.tenant_id,

@@ -19,6 +19,7 @@ import uuid_utils
 
 from domain.import_model import ImportJob
 from domain.market.publishing_rows import LISTINGS, SUBMISSIONS
+from domain.market.remote_rows import HUB_REPORTS
 from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, UnavailableError
 from server.runtime import Runtime
 
@@ -76,12 +77,14 @@ class Worker:
         if is_alone:
             await self._services.upkeep.requeue_lost(all_running=True)
             await self._services.post.take_back()
+            await self._services.reporting.take_back()
             await self._services.pipeline.release_all()
         upkeep, rhythm = self._services.upkeep, self._rhythm
         loops = [
             asyncio.create_task(self._claim_on()),
             asyncio.create_task(_again_and_again(upkeep.requeue_lost, rhythm.look)),
             asyncio.create_task(_again_and_again(upkeep.expire_waiting, rhythm.sweep)),
+            asyncio.create_task(_again_and_again(upkeep.remind_waiting, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.sweep_held, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.forget_expired, rhythm.sweep)),
             asyncio.create_task(_again_and_again(upkeep.sweep_blobs, rhythm.tidy)),
@@ -118,8 +121,15 @@ class Worker:
     def _offering(self) -> list[asyncio.Task[None]]:
         """Keep the hub's index as what is offered is, and good for longer."""
         if self._hub is None:
-            return []
+            return self._asking()
         return [asyncio.create_task(_when_it_rings(self._bell, LISTINGS, self._hub.publish, self._rhythm.sweep))]
+
+    def _asking(self) -> list[asyncio.Task[None]]:
+        """Where the hub is elsewhere: tell it of installs, and tenants of what is new there."""
+        reporting, news, rhythm = self._services.reporting, self._services.remote_news, self._rhythm
+        telling = _when_it_rings(self._bell, HUB_REPORTS, reporting.tell_hub, rhythm.look, gather=rhythm.gather)
+        loops = (telling, *(_again_and_again(repair, rhythm.sweep) for repair in (news.tell, reporting.tidy)))
+        return [asyncio.create_task(loop) for loop in loops]
 
     def _caring(self) -> list[asyncio.Task[None]]:
         """Scan again what is offered, at once where the rules changed, and let the rules of the market act."""

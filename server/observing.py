@@ -24,6 +24,7 @@ _OUTCOMES = {
     ImportState.CANCELLED: "cancelled",
     ImportState.EXPIRED: "expired",
     ImportState.WAITING_FOR_DECISIONS: "waiting",
+    ImportState.WAITING_FOR_ACTIVATION: "held",
 }
 #: the run stopped and another one begins again
 _INTERRUPTED = "interrupted"

@@ -120,8 +120,11 @@ def _who(operation: Mapping[str, Any]) -> str:
     signed = any("signedAddress" in one for one in operation["security"])
     texts = [f"Needs a token with {' or '.join(scopes)}"] if scopes else []
     texts += ["a signed address"] if signed else []
+    texts += ["Needs a session's cookie"] if {"session": []} in operation["security"] else []
     if texts:
         return f"{', or '.join(texts)}."
+    if operation["security"] == [{}]:
+        return "Open to everybody."
     if {} not in operation["security"]:
         return "Needs a token, with whatever permissions."
     return "Open to everybody; where the marketplace is not public, to every good token."
@@ -202,12 +205,20 @@ def examples(document: Mapping[str, Any], method: str, path: str, operation: Map
         f"{one['name']}=${_shouted(one['name'])}" for one in needed if one["in"] == "query" and one.get("required")
     )
     address = f"$HUB{place}{'?' if query else ''}{query}"
-    begin = f'curl -sS{_switches(operation)} "{address}" \\\n  -H "Authorization: Bearer $TOKEN"'
+    begin = f'curl -sS{_switches(operation)} "{address}" \\\n  {_shown(method, operation)}'
     forms = operation.get("requestBody", {}).get("content", {})
     if not forms:
         yield begin if method == "GET" else f"{begin} -X {method}"
     for media, content in forms.items():
         yield f"{begin} \\\n  {_sent(document, media, content.get('schema', {}))}"
+
+
+def _shown(method: str, operation: Mapping[str, Any]) -> str:
+    """What tells who asks: a token, or the cookies of a session, which a login puts into the jar."""
+    if any("token" in one for one in operation["security"]):
+        return '-H "Authorization: Bearer $TOKEN"'
+    is_echoed = method != "GET" and {"session": []} in operation["security"]
+    return "-c jar -b jar" + (' -H "X-Csrf-Token_$TENANT: $CSRF"' if is_echoed else "")
 
 
 def _switches(operation: Mapping[str, Any]) -> str:

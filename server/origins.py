@@ -1,4 +1,4 @@
-"""Which web pages may call: CORS as browsers ask for it, never with cookies (decisions section 9.5, R40).
+"""Which web pages may call: CORS as browsers ask for it, never where cookies count (decisions section 9.5, R40).
 
 WebSocket handshakes are no matter of CORS; :mod:`server.graphql` holds them to the same list.
 """
@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rest_compat import dialect_of
 from server.settings import Settings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
@@ -34,7 +35,7 @@ class KnownPages:
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not dialect_of(scope["path"]).is_for_other_origins:
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)

@@ -107,6 +107,11 @@ def noted(authenticate: Authenticator) -> Authenticator:
     return authenticated
 
 
+def note_caller(caller: Caller) -> None:
+    """The same for who shows no token, but a session."""
+    note(caller=caller)
+
+
 def _outcome(status: int) -> str:
     if not status:
         return "gone"

@@ -20,6 +20,7 @@ from server.auth import TokenAuthenticator, Trust
 from server.domain_proof import DomainShows
 from server.hub import HubIndex, lifetimes_of
 from server.hub_client import RemoteHub, hub_place
+from server.hub_desk import RemoteDesk, token_of
 from server.hub_pages import RemotePages
 from server.jwks import key_source
 from server.keys import ensure_key_pair, public_keys_file
@@ -79,7 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = SystemClock()
     authenticate = authenticator(settings, clock)
-    place = hub_place(settings)
+    place, token = hub_place(settings), token_of(settings)
     threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
     asyncio.get_running_loop().set_default_executor(threads)
     async with AsyncExitStack() as opened:
@@ -103,6 +104,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             outward=outward,
             hub=hub,
             hub_pages=RemotePages(place.url, outward) if place else None,
+            hub_desk=RemoteDesk(place.url, token, outward) if place and token else None,
             proof=DomainShows(outward),
         )
         metrics = Metrics()

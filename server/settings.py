@@ -41,7 +41,10 @@ _LIMIT_MEANINGS: Mapping[str, str] = {
     "artifacts_standard": "artifacts of one import, plan Standard",
     "artifacts_enterprise": "artifacts of one import, plan Enterprise",
     "pause_hours": "hours an import waits for decisions",
+    "remind_hours": "hours before an import that waits for somebody is given up, when its submitter is told",
     "plan_days": "days a plan may be applied",
+    "activation_days": "days an import that is held waits to be switched on",
+    "undo_days": "days an import can be undone at least",
     "scan_seconds": "seconds the security scan of an import may take",
     "install_seconds": "seconds the installation stage may take",
     "verify_seconds": "seconds the verification stage may take",
@@ -53,6 +56,10 @@ _LIMIT_MEANINGS: Mapping[str, str] = {
     "submission_mb": "MB of a package that a publisher submits",
     "submission_artifacts": "artifacts of a package that a publisher submits",
     "submissions_per_publisher_day": "packages a publisher may submit a day",
+    "reported_tenants": "tenants of one other installation whose installs this server's hub counts",
+    "logins_per_user_minute": "attempts to sign in to the Akana-compatible door a minute for a user",
+    "logins_per_address_minute": "attempts to sign in there a minute from one address",
+    "session_minutes": "minutes a session there lasts unless it is renewed",
 }
 _ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
 #: pages of this machine, which `--dev` lets call
@@ -90,6 +97,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path("data"), description="folder of the database, the bundles and the development keys")
     database_url: str = Field(
         "",
+        repr=False,
         description="`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`;"
         " empty: the file `installhub.db` in the data folder",
     )
@@ -126,6 +134,15 @@ class Settings(BaseSettings):
         description="what that hub is known by: a file with root metadata, `sha256:` and the hash of its first root,"
         " or `first-use` to believe whatever it sends first",
     )
+    hub_token: str = Field(
+        "",
+        repr=False,
+        description="the token that hub gave to this installation, to be told of installs and reviews (scope"
+        " `marketplace:report`); empty: it is told nothing",
+    )
+    hub_token_file: str = Field(
+        "", description="a file with that token instead, read each time: whoever renews the token writes it anew"
+    )
     hub_root_days: Annotated[int, Field(ge=2, le=3650)] = Field(
         365, description="days the root metadata of this server's own hub is good"
     )
@@ -135,9 +152,14 @@ class Settings(BaseSettings):
     hub_timestamp_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         24, description="hours after which others no longer believe this server's own hub, if it falls silent"
     )
-    public_url: str = Field("", description="how people reach this server, for links in mails")
+    public_url: str = Field(
+        "",
+        description="how people reach this server, for links in mails; where it is `https://…`, cookies of the"
+        " Akana-compatible door are for TLS alone",
+    )
     smtp_url: str = Field(
         "",
+        repr=False,
         description="the mail server, `smtp://user:password@host:port` or `smtps://…`; empty: mails are written into"
         " the folder `mail` in the data folder",
     )

@@ -7,13 +7,17 @@ from typing import Any
 
 from sqlalchemy import String, and_, bindparam, case, insert, literal, or_, select, update
 
-from domain.import_model import ActionKind, InstalledPackage, MergeBase
+from domain.import_model import InstalledPackage
 from domain.model import ArtifactStatus, ImportId, TenantId, name_key
+from domain.plan_model import ActionKind, MergeBase
+from domain.verified import installed_row
 from storage.holding import HELD
+from storage.plan_tables import activation, merge_base, plan_action
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, listed, on_both, word
-from storage.tables import activation, artifact, installed_package, merge_base, plan_action, revision
+from storage.tables import artifact, installed_package, revision
+from storage.undo_tables import arrival
 
 _R = revision.c
 _P = plan_action.c
@@ -22,7 +26,7 @@ _ID = bindparam("id", type_=_R.import_id.type)
 #: no name has this control character, so nobody's name is in the way
 _PARKED = "\x1f"
 #: actions after which the package's own side is known to be in the tenant (R7)
-_BASED = (ActionKind.CREATE, ActionKind.UPDATE, ActionKind.MERGE, ActionKind.COPY, ActionKind.UNCHANGED)
+BASED = (ActionKind.CREATE, ActionKind.UPDATE, ActionKind.MERGE, ActionKind.COPY, ActionKind.UNCHANGED)
 
 #: what the saved plan writes, and nothing that an earlier attempt may have left
 _PLANNED = and_(
@@ -58,7 +62,7 @@ _SHOW = update(revision).where(_PLANNED).values(held=0)
 
 
 #: what is new was hashed when it was held
-_BASE_HASH = case(
+BASE_HASH = case(
     (_P.base_hash != "", _P.base_hash),
     else_=select(_R.content_hash).where(_R.revision_id == _P.base_body_id).scalar_subquery(),
 )
@@ -68,12 +72,12 @@ def _keep_bases(made: Any) -> Any:
     taken = select(
         *(_P.tenant_id, bindparam("package_key", type_=merge_base.c.package_key.type)),
         *(bindparam("source", type_=merge_base.c.source.type), _P.source_id),
-        *(_P.target_id, _P.base_body_id, _BASE_HASH, _P.import_id),
+        *(_P.target_id, _P.base_body_id, BASE_HASH, _P.import_id),
     ).where(
         _P.import_id == _ID,
         _P.tenant_id == _TENANT,
         _P.ordinal == bindparam("ordinal", type_=_P.ordinal.type),
-        _P.kind.in_([word(kind) for kind in _BASED]),
+        _P.kind.in_([word(kind) for kind in BASED]),
         _P.base_body_id != "",
     )
     kept = ("artifact_id", "body_id", "content_hash", "import_id")
@@ -85,7 +89,7 @@ def _keep_bases(made: Any) -> Any:
 
 
 _INSTALLED_KEY = ("tenant_id", "name_key", "source")
-_INSTALLED = ("name", "version", "checksum", "package_id", "import_id", "installed_at", "powers")
+_INSTALLED = ("name", "version", "checksum", "package_id", "import_id", "installed_at", "powers", "dependencies")
 
 
 def _keep_installed(made: Any) -> Any:
@@ -97,6 +101,7 @@ def _keep_installed(made: Any) -> Any:
 
 _KEEP_BASES = on_both(_keep_bases)
 _KEEP_INSTALLED = on_both(_keep_installed)
+_ARRIVED = insert(arrival)
 
 #: in the order of :class:`domain.model.InstalledPackage`
 INSTALLED = [installed_package.c[name] for name in ("tenant_id", "name", "source", *_INSTALLED[1:])]
@@ -106,7 +111,7 @@ _ALL_INSTALLED = (
     .order_by(installed_package.c.name_key, installed_package.c.source)
 )
 _INSTALLED_AMONG = _ALL_INSTALLED.where(installed_package.c.name_key.in_(bindparam("keys", expanding=True)))
-_BASES = select(merge_base.c.source_id, merge_base.c.content_hash, merge_base.c.body_id).where(
+_BASES = select(*(merge_base.c[name] for name in ("source_id", "content_hash", "body_id", "artifact_id"))).where(
     merge_base.c.tenant_id == _TENANT,
     merge_base.c.package_key == bindparam("package_key"),
     merge_base.c.source == bindparam("source"),
@@ -129,8 +134,13 @@ class Activation:
             identity = {"package_key": name_key(package.name), "source": package.source}
             self._session.later(_KEEP_BASES, {**named, **identity, "ordinal": ordinal})
         if installed:
-            self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
+            self.keep_installed(installed)
+            arrived = [self._arrival(import_id, ordinal, package) for ordinal, package in enumerate(installed)]
+            self._session.later(_ARRIVED, arrived)
         await self._session.flush()
+
+    def keep_installed(self, installed: Sequence[InstalledPackage]) -> None:
+        self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
 
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         if not name_keys:
@@ -149,3 +159,7 @@ class Activation:
     def _installed_row(self, package: InstalledPackage) -> dict[str, Any]:
         row = {name: getattr(package, name) for name in (*_INSTALLED, "source")}
         return row | {"tenant_id": self._tenant, "name_key": name_key(package.name)}
+
+    def _arrival(self, import_id: ImportId, ordinal: int, package: InstalledPackage) -> dict[str, Any]:
+        identity = {"name_key": name_key(package.name), "source": package.source, "tenant_id": self._tenant}
+        return identity | {"import_id": import_id, "ordinal": ordinal, "package": installed_row(package)}

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, literal, select, true, update
 from domain.access import Reach
 from domain.market.catalogue_rows import Subscription
 from domain.market.model import ListingId
+from domain.market.remote_rows import ELSEWHERE
 from domain.model import TenantId
 from domain.ports import OUTBOX
 from storage.listing_heads import among
@@ -52,7 +53,10 @@ _IDS = bindparam("ids", expanding=True, type_=_SUBSCRIPTION.listing_id.type)
 _SUBSCRIBERS = select(_SUBSCRIPTION.tenant_id, _SUBSCRIPTION.identity).where(
     _SUBSCRIPTION.listing_id == bindparam("id")
 )
-_INSTALLERS = select(_INSTALL.tenant_id, literal("")).where(_INSTALL.listing_id == bindparam("id"))
+#: whoever installed it elsewhere hears of it there
+_INSTALLERS = select(_INSTALL.tenant_id, literal("")).where(
+    _INSTALL.listing_id == bindparam("id"), ~_INSTALL.tenant_id.startswith(ELSEWHERE)
+)
 
 
 class Audiences:

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_, type_coerce, union_all
-from sqlalchemy.types import NullType
+from sqlalchemy import Select, and_, bindparam, func, select, true, tuple_, union_all
 
 from domain.access import Reach
-from domain.batch_rows import QueueSpot, Standing
-from domain.import_model import (
-    ActionKind,
-    AuditEntry,
-    ImportJob,
-    ImportMode,
-    ImportState,
-    InstalledPackage,
-    Plan,
-    PlanAction,
-    ProgressEvent,
-)
+from domain.batch_rows import QueueSpot, Standing, TimedRun
+from domain.import_model import AuditEntry, ImportJob, ImportMode, ImportState, InstalledPackage, ProgressEvent
 from domain.model import (
     ArtifactHead,
     ArtifactId,
@@ -37,28 +26,29 @@ from domain.model import (
     TenantId,
     name_key,
 )
+from domain.plan_model import ActionKind, Plan, PlanAction
 from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.heads import HEAD, REVISION, head_of, revision_of
 from storage.imports import ENTRY
 from storage.job_rows import EVENT, JOB, event_of, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
+from storage.plan_tables import plan, plan_action, scan_report
 from storage.plans import ACTION, PLAN, action_of, plan_of
 from storage.prepared import AnyRow
+from storage.queueing import LATEST_RUNS, PLACES, TENANTS_AT_ONCE, run_of, runs_of, spot_of
 from storage.session import Session
 from storage.sql import INTEGER_MAX, chunks, listed, word
 from storage.tables import (
     IS_ACTIVATED,
+    IS_WAITING,
     artifact,
     audit,
     import_event,
     import_job,
     package,
-    plan,
-    plan_action,
     reference,
     revision,
-    scan_report,
     tenant,
 )
 from storage.tenants import TENANT
@@ -117,39 +107,6 @@ _AUDIT = (
         audit.c.import_id.in_(_IDS),
     )
     .order_by(audit.c.audit_id)
-)
-_ahead = import_job.alias("ahead")
-_holder = import_job.alias("holder")
-#: read as the drivers give it: SQLAlchemy has no reader of doubles that knows nothing of the answer
-_LEASE_END = type_coerce(func.max(_holder.c.lease_until), NullType())
-_PLACES = (
-    select(
-        *(_JOB.import_id, func.count(_ahead.c.import_id)),
-        *(func.max(_holder.c.import_id), _LEASE_END),
-    )
-    .select_from(import_job)
-    .outerjoin(
-        _ahead,
-        and_(
-            _ahead.c.tenant_id == _JOB.tenant_id,
-            _ahead.c.state == word(ImportState.QUEUED),
-            _ahead.c.mode == word(ImportMode.APPLY),
-            or_(
-                _ahead.c.priority > _JOB.priority,
-                and_(_ahead.c.priority == _JOB.priority, _ahead.c.import_id <= _JOB.import_id),
-            ),
-        ),
-    )
-    .outerjoin(
-        _holder,
-        and_(
-            _holder.c.tenant_id == _JOB.tenant_id,
-            _holder.c.state == word(ImportState.RUNNING),
-            _holder.c.mode == word(ImportMode.APPLY),
-        ),
-    )
-    .where(_JOB.import_id.in_(_IDS), _WAITS)
-    .group_by(_JOB.import_id)
 )
 _RUNNING = with_packages(select(*JOB).where(_JOB.tenant_id.in_(_IDS), _RUNS, _APPLIES))
 _QUEUED = (
@@ -246,8 +203,17 @@ class SqlBatches:
         return _grouped(entries, lambda entry: ImportId(entry.import_id or ""))
 
     async def queue_places(self, import_ids: Collection[str]) -> dict[ImportId, QueueSpot]:
-        rows = await self._among(_PLACES, import_ids)
-        return {import_id: QueueSpot(place, holder, _moment(lease)) for import_id, place, holder, lease in rows}
+        return dict(map(spot_of, await self._among(PLACES, import_ids)))
+
+    async def runs(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, list[TimedRun]]:
+        rows: list[AnyRow] = []
+        for some in chunks(sorted(set(tenant_ids)), TENANTS_AT_ONCE):
+            rows += await self._session.rows(runs_of(some))
+        runs = _grouped(rows, lambda row: TenantId(row[0]))
+        return {tenant_id: [run_of(row) for row in some] for tenant_id, some in runs.items()}
+
+    async def latest_runs(self) -> list[TimedRun]:
+        return [run_of(row) for row in await self._session.rows(LATEST_RUNS)]
 
     async def running(self, tenant_ids: Collection[str]) -> dict[TenantId, ImportJob]:
         return {job.tenant_id: job for job in jobs_of(await self._among(_RUNNING, tenant_ids))}
@@ -292,7 +258,7 @@ def _standing(reach: Reach, ended_since: datetime) -> Select[Any]:
     """Each part by an index of its own: the imports of a long history are not looked at."""
     row = select(_JOB.import_id, _JOB.state, _JOB.cancel_requested, _JOB.fence)
     here = true() if reach is None else _JOB.tenant_id.in_(reach)
-    conditions = (_WAITS, _RUNS, _JOB.state == word(ImportState.WAITING_FOR_DECISIONS), _JOB.ended_at >= ended_since)
+    conditions = (_WAITS, _RUNS, IS_WAITING, _JOB.ended_at >= ended_since)
     found = union_all(*(row.where(condition, listed(here)) for condition in conditions)).subquery()
     # by a text that no index has: SQLite would read a whole history to be spared the sorting
     return select(found).order_by((found.c.import_id + "").desc())
@@ -323,10 +289,6 @@ def _users(after: tuple[str, str] | None) -> Select[Any]:
 def _shown(state: ImportState, *, asked_to_stop: bool) -> ImportState:
     """:attr:`domain.import_model.ImportJob.shown_state`."""
     return ImportState.CANCELLING if state is ImportState.RUNNING and asked_to_stop else state
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _grouped(values: Iterable[V], key: Callable[[V], K]) -> dict[K, list[V]]:

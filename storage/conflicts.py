@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, or_, select, union_all
 
 from domain.artifact_types import ArtifactType
-from domain.import_model import POSITIONS, ActionKind, ImportMode, ImportState, PlanAction
+from domain.import_model import ImportMode, ImportState
 from domain.model import ImportId, TenantId
+from domain.plan_model import POSITIONS, ActionKind, PlanAction
 from domain.rows import Page, Slice, Touch
 from storage.artifacts import slice_of
+from storage.plan_tables import plan_action
 from storage.plans import ACTION, action_of
 from storage.session import Session
 from storage.sql import word
-from storage.tables import IS_ACTIVATED, artifact, import_job, import_package, plan_action, revision
+from storage.tables import IS_ACTIVATED, artifact, import_job, import_package, revision
 
 _P, _J, _R = plan_action.c, import_job.c, revision.c
 _TENANT = bindparam("tenant", type_=_P.tenant_id.type)

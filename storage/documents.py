@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.artifact_types import BY_WIRE_NAME
+from domain.binding_slots import BindingSlot, BindingSource
 from domain.errors import ErrorCode, Problem
-from domain.import_model import ConflictStrategy, Failure, ImportOptions, Progress, Stage, UnresolvedBindings
+from domain.import_model import Failure, Progress, Stage
+from domain.options import (
+    Activation,
+    BlockerChoice,
+    ConflictStrategy,
+    Decision,
+    ImportOptions,
+    Side,
+    UndoWish,
+    UnresolvedBindings,
+)
 
 Document = dict[str, Any]
 
@@ -19,6 +30,9 @@ _PLAIN = (
     "backup_before_replace",
     "dry_run",
     "imported_by",
+    "remove_dropped",
+    "reason",
+    "is_migration",
 )
 
 
@@ -28,7 +42,10 @@ def options_document(options: ImportOptions) -> Document:
         "strategy_by_type": {kind.wire: wish.value for kind, wish in options.strategy_by_type.items()},
         "merge_fallback": options.merge_fallback.value,
         "bindings": dict(options.bindings),
+        "endpoint_mapping": dict(options.endpoint_mapping),
         "unresolved_bindings": options.unresolved_bindings.value,
+        "decisions": decisions_document(options.decisions),
+        "activation": options.activation.value,
     }
 
 
@@ -41,18 +58,68 @@ def options_of(document: Document) -> ImportOptions:
         },
         merge_fallback=ConflictStrategy(document["merge_fallback"]),
         bindings=document["bindings"],
+        endpoint_mapping=document.get("endpoint_mapping", {}),
         unresolved_bindings=UnresolvedBindings(document["unresolved_bindings"]),
+        decisions=decisions_of(document.get("decisions", {})),
+        activation=Activation(document.get("activation", Activation.AUTOMATIC.value)),
         # an option that came later stands in no older row
         **{name: document[name] for name in _PLAIN if name in document},
     )
 
 
-def decisions_document(decisions: Mapping[str, ConflictStrategy]) -> Document:
-    return {key: strategy.value for key, strategy in decisions.items()}
+def decisions_document(decisions: Mapping[str, Decision]) -> Document:
+    return {
+        key: {
+            "strategy": decision.strategy and decision.strategy.value,
+            "sides": {pointer: side.value for pointer, side in decision.sides.items()},
+            "seen": decision.seen,
+        }
+        for key, decision in decisions.items()
+    }
 
 
-def decisions_of(document: Document) -> dict[str, ConflictStrategy]:
-    return {key: ConflictStrategy(word) for key, word in document.items()}
+def decisions_of(document: Document) -> dict[str, Decision]:
+    return {key: _decision_of(kept) for key, kept in document.items()}
+
+
+def _decision_of(kept: Document | str) -> Decision:
+    if isinstance(kept, str):  # an older row, when a decision was a strategy and nothing else
+        return Decision(ConflictStrategy(kept))
+    strategy = kept["strategy"]
+    sides = {pointer: Side(side) for pointer, side in kept["sides"].items()}
+    return Decision(ConflictStrategy(strategy) if strategy else None, sides, kept.get("seen", ""))
+
+
+def undo_document(undo: UndoWish) -> Document:
+    return {
+        "import_id": undo.import_id,
+        "package_name": undo.package_name,
+        "source": undo.source,
+        "blockers": undo.blockers.value,
+    }
+
+
+def undo_of(document: Document) -> UndoWish:
+    return UndoWish(**{**document, "blockers": BlockerChoice(document["blockers"])})
+
+
+def slot_document(slot: BindingSlot) -> Document:
+    return {
+        "key": slot.key,
+        "kind": slot.kind,
+        "label": slot.label,
+        "artifact_type": slot.artifact_type.wire,
+        "source_id": slot.source_id,
+        "artifact_name": slot.artifact_name,
+        "source": slot.source and slot.source.value,
+        "ordinal": slot.ordinal,
+    }
+
+
+def slot_of(document: Document) -> BindingSlot:
+    source = document["source"]
+    kind = BY_WIRE_NAME[document["artifact_type"]]
+    return BindingSlot(**{**document, "artifact_type": kind, "source": BindingSource(source) if source else None})
 
 
 def problem_document(problem: Problem) -> Document:

@@ -7,7 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from domain.model import ArtifactHead, NewRevision, Origin, Reference, Revision, TenantId, name_key
-from storage.tables import ORIGIN, artifact, plan_action, reference, revision
+from storage.plan_tables import plan_action
+from storage.tables import ORIGIN, artifact, reference, revision
 
 _ORIGIN_LENGTH = len(ORIGIN)
 _ORIGINS = [f"origin_{part}" for part in ORIGIN]
@@ -80,6 +81,7 @@ def revision_row(tenant_id: TenantId, new: NewRevision, *, held: bool) -> dict[s
         "written_at": new.written_at,
         "written_by": new.written_by,
         "import_id": new.import_id,
+        "restores": new.restores,
         "held": int(held),
         **dict(zip(_ORIGINS, _origin_values(new.origin), strict=True)),
     }

@@ -17,9 +17,10 @@ from domain.model import (
 )
 from storage.artifacts import write_contents
 from storage.heads import REFERENCE, reference_of, revision_row
+from storage.plan_tables import merge_base, plan_action
 from storage.session import Session
 from storage.sql import chunks, listed, word
-from storage.tables import IS_HELD, artifact, merge_base, plan_action, reference, revision, revision_body
+from storage.tables import IS_HELD, artifact, reference, revision, revision_body
 
 _R = revision.c
 _TENANT = bindparam("tenant", type_=_R.tenant_id.type)

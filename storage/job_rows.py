@@ -26,6 +26,8 @@ from storage.documents import (
     problem_of,
     progress_document,
     progress_of,
+    undo_document,
+    undo_of,
 )
 from storage.tables import import_event, import_job, import_package
 
@@ -34,7 +36,7 @@ FIELDS = (
     *("import_id", "tenant_id", "kind", "mode", "state", "options", "submitted_by", "submitted_at", "fence"),
     *("attempt", "last_seq", "stage", "cancel_requested", "decisions", "ended_at", "expires_at", "plan_id"),
     *("package_name", "package_version", "package_id", "outcome", "failure", "retry_of", "idempotency_key"),
-    *("install", "identity"),
+    *("install", "applies_plan", "undo", "identity"),
 )
 JOB = [import_job.c[name] for name in FIELDS]
 #: the same for lists that show no outcome: it is as large as the import
@@ -51,6 +53,7 @@ _WRITTEN: Mapping[str, Callable[[Any], Any]] = {
     "outcome": dict,
     "failure": failure_document,
     "install": asdict,
+    "undo": undo_document,
 }
 
 
@@ -81,6 +84,7 @@ def job_of(row: Sequence[Any], packages: Iterable[Sequence[Any]]) -> ImportJob:
         "decisions": decisions_of(values["decisions"]),
         "failure": failure_of(failure) if failure else None,
         "install": InstallWish(**values["install"]) if values["install"] else None,
+        "undo": undo_of(values["undo"]) if values["undo"] else None,
     }
     return ImportJob(**values, packages=tuple(_package_of(package) for package in packages))
 
@@ -98,7 +102,9 @@ def package_row(package: ImportPackage) -> dict[str, Any]:
 
 def job_row(job: ImportJob) -> dict[str, Any]:
     people = {"imported_by": job.imported_by, "submitter": job.submitted_by.label}
-    return written({name: getattr(job, name) for name in FIELDS}) | people
+    # what is taken back goes before what is to come (decisions section 9.6)
+    turn = {"priority": int(job.undo is not None)}
+    return written({name: getattr(job, name) for name in FIELDS}) | people | turn
 
 
 def written(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, null, or_, select, update
+from sqlalchemy import Executable, bindparam, case, literal_column, null, or_, select, update
 
 from domain.import_model import ImportJob, ImportMode, ImportState
 from domain.model import ImportId, TenantId
@@ -14,9 +14,10 @@ from storage.engines import PlaceTakenError
 from storage.job_rows import FIELDS, JOB, PACKAGE, job_of
 from storage.journal import lease_end
 from storage.prepared import AnyRow
+from storage.queueing import FREEZE_PASSES, not_reminded
 from storage.session import Session
 from storage.sql import POSTGRESQL, DatabaseSeconds, word
-from storage.tables import IS_HELD, import_job, import_package, revision, tenant
+from storage.tables import IS_HELD, IS_WAITING, import_job, import_package, revision, tenant
 
 _CLAIM_ATTEMPTS = 3
 #: how many ended imports a sweep is told about at once
@@ -24,7 +25,13 @@ _LEFTOVERS = 100
 
 _JOB = import_job.c
 _RUNS = _JOB.state == word(ImportState.RUNNING)
-_WAITING = _JOB.state == word(ImportState.WAITING_FOR_DECISIONS)
+#: an import whose worker died again is left alone for a moment, each time for longer: it may be the reason
+_FIRST_LOSS, _DOUBLED_MAX = 1, 8
+_DELAY = case(
+    (_JOB.attempt <= literal_column(str(_FIRST_LOSS)), literal_column("0")),
+    (_JOB.attempt > literal_column(str(_DOUBLED_MAX)), literal_column(str(1 << _DOUBLED_MAX))),
+    else_=literal_column("1").op("<<")(_JOB.attempt),
+)
 _BACK_IN_LINE = {"state": ImportState.QUEUED, "owner": null(), "lease_until": null()}
 
 _other = import_job.alias("other")
@@ -38,6 +45,8 @@ _NEXT = (
         _JOB.state == word(ImportState.QUEUED),
         _JOB.run_after <= DatabaseSeconds(),
         or_(_JOB.mode != word(ImportMode.APPLY), _JOB.tenant_id.not_in(_TAKEN_PLACES)),
+        # while a tenant is frozen nothing new begins there; what had begun finishes (decisions section 9.6)
+        or_(tenant.c.freeze_reason.is_(None), FREEZE_PASSES),
     )
     .order_by(tenant.c.last_claimed_at, _JOB.priority.desc(), _JOB.import_id)
     .limit(1)
@@ -65,7 +74,10 @@ _RENEW = (
     .values(lease_seconds=bindparam("seconds"), lease_until=lease_end(bindparam("seconds")))
     .returning(_JOB.cancel_requested)
 )
-_OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(_WAITING, _JOB.expires_at < bindparam("now"))
+_OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(IS_WAITING, _JOB.expires_at < bindparam("now"))
+_SOON_OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(
+    IS_WAITING, _JOB.expires_at > bindparam("now"), _JOB.expires_at <= bindparam("until"), not_reminded()
+)
 _WITH_LEFTOVERS = (
     select(revision.c.tenant_id, revision.c.import_id)
     .distinct()
@@ -81,7 +93,9 @@ def _requeue(*, all_running: bool) -> Executable:
         lost = lost.where(_JOB.lease_until < DatabaseSeconds())
     # a process stopped inside its transaction holds its own job's row, and only that one is passed over
     locked = lost.with_for_update(skip_locked=True, key_share=True)
-    return update(import_job).where(_JOB.import_id.in_(locked), _RUNS).values(**_BACK_IN_LINE).returning(_JOB.import_id)
+    later = {} if all_running else {"run_after": DatabaseSeconds() + _DELAY}
+    back = {**_BACK_IN_LINE, **later}
+    return update(import_job).where(_JOB.import_id.in_(locked), _RUNS).values(**back).returning(_JOB.import_id)
 
 
 _REQUEUE_LOST = _requeue(all_running=False)
@@ -117,6 +131,10 @@ class SqlJobs:
         for topic in (*lost, JOBS, IMPORTS) if lost else ():
             self._session.ring(topic)
         return lost
+
+    async def soon_overdue(self, now: datetime, until: datetime) -> list[tuple[TenantId, ImportId]]:
+        span = {"now": now, "until": until}
+        return [(row[0], row[1]) for row in await self._session.rows(_SOON_OVERDUE, span)]
 
     async def overdue_waiting(self, now: datetime) -> list[tuple[TenantId, ImportId]]:
         return [(row[0], row[1]) for row in await self._session.rows(_OVERDUE, {"now": now})]

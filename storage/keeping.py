@@ -24,7 +24,7 @@ _FORGET_KEYS, _FORGET_UPLOADS = (
 
 
 class SqlKeeping:
-    """:class:`domain.rows.KeepingRows`."""
+    """:class:`domain.keeping_rows.KeepingRows`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -7,16 +7,18 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
-from domain.import_model import ConflictStrategy, EventKind, ImportJob, ImportMode, ImportState, Progress
+from domain.import_model import EventKind, ImportJob, ImportMode, ImportState, Progress
 from domain.model import BlobKey, ImportId, TenantId
+from domain.options import Decision
 from domain.ports import IMPORTS, JOBS
 from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
 from storage.job_rows import JOB, job_row, jobs_of, package_row, with_packages
 from storage.journal import add_events
+from storage.queueing import not_reminded
 from storage.session import Session
 from storage.sql import word
-from storage.tables import import_event, import_job, import_package
+from storage.tables import IS_WAITING, import_event, import_job, import_package
 
 _JOB = import_job.c
 _TENANT = bindparam("tenant", type_=_JOB.tenant_id.type)
@@ -24,6 +26,11 @@ _ID = bindparam("id", type_=_JOB.import_id.type)
 _MINE = and_(_JOB.tenant_id == _TENANT, _JOB.import_id == _ID)
 _WAITS = _JOB.state == word(ImportState.QUEUED)
 _APPLIES = _JOB.mode == word(ImportMode.APPLY)
+#: why an import that waited for somebody is over
+_NOBODY_CAME = {
+    ImportState.WAITING_FOR_DECISIONS: "Nobody decided the conflicts in time.",
+    ImportState.WAITING_FOR_ACTIVATION: "Nobody switched it on in time; what was held is dropped.",
+}
 _NOTHING_YET = Progress(stage=None, done=0, total=None, percent=0.0)
 
 _FIND = with_packages(select(*JOB).where(_MINE))
@@ -57,6 +64,12 @@ _END = (
         last_seq=_JOB.last_seq + 1,
     )
     .returning(_JOB.last_seq)
+)
+_REMIND = (
+    update(import_job)
+    .where(_MINE, IS_WAITING, not_reminded())
+    .values(reminded_of=_JOB.expires_at)
+    .returning(_JOB.import_id)
 )
 _RESUME = (
     update(import_job)
@@ -117,26 +130,41 @@ class Line:
             for topic in (import_id, IMPORTS):
                 self._session.ring(topic)
             return ImportState.CANCELLING
-        await self._end(import_id, ImportState.CANCELLED, "The import was cancelled.", row[2])
+        dropped = " What was held is dropped." if state is ImportState.WAITING_FOR_ACTIVATION else ""
+        await self._end(import_id, ImportState.CANCELLED, f"The import was cancelled.{dropped}", row[2])
         return ImportState.CANCELLED
 
     async def expire(self, import_id: ImportId) -> bool:
         row = await self._session.row(_LOCKED, self._named(import_id))
-        if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
+        if row is None or row[0] not in _NOBODY_CAME:
             return False
-        await self._end(import_id, ImportState.EXPIRED, "Nobody decided the conflicts in time.", row[2])
+        await self._end(import_id, ImportState.EXPIRED, _NOBODY_CAME[row[0]], row[2])
         return True
 
-    async def resume(self, import_id: ImportId, decisions: Mapping[str, ConflictStrategy]) -> bool:
+    async def remind(self, import_id: ImportId) -> bool:
+        return bool(await self._session.rows(_REMIND, self._named(import_id)))
+
+    async def switch_on(self, import_id: ImportId) -> bool:
+        row = await self._session.row(_LOCKED, self._named(import_id))
+        if row is None or row[0] is not ImportState.WAITING_FOR_ACTIVATION:
+            return False
+        return await self._back_in_line(import_id, row[1], "It is to be switched on.", row[2])
+
+    async def resume(self, import_id: ImportId, decisions: Mapping[str, Decision]) -> bool:
         row = await self._session.row(_LOCKED, self._named(import_id))
         if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
             return False
         decided = {**row[1], **decisions_document(decisions)}
-        values = {**self._named(import_id), "all_decisions": decided, "now": self._session.clock.now()}
+        return await self._back_in_line(import_id, decided, "The conflicts were decided.", row[2])
+
+    async def _back_in_line(
+        self, import_id: ImportId, decisions: Mapping[str, Any], message: str, last: Mapping[str, Any] | None
+    ) -> bool:
+        values = {**self._named(import_id), "all_decisions": decisions, "now": self._session.clock.now()}
         queued = await self._session.rows(_RESUME, values)
         if not queued:
             return False
-        event = NewEvent(EventKind.RESUMED, _progress(row[2]), "The conflicts were decided.", ImportState.QUEUED)
+        event = NewEvent(EventKind.RESUMED, _progress(last), message, ImportState.QUEUED)
         add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
         self._session.ring(JOBS)
         return True

@@ -13,6 +13,7 @@ from domain.access import Reach
 from domain.market.catalogue_rows import ListingHead, ListingTexts, VersionHead
 from domain.market.model import ListingId, ListingState, PublisherStatus
 from domain.market.publishers import ITS_PUBLISHER_IS_SUSPENDED
+from domain.scanning import RULES_VERSION
 from storage.market_tables import listing, listing_install, listing_version, publisher
 from storage.prepared import AnyRow
 from storage.session import Session
@@ -44,7 +45,7 @@ _VERSION = [
     for name in (
         *("listing_id", "version", "state", "state_reason", "replaced_by", "changelog", "published_at"),
         *("is_breaking", "content_checksum", "size_bytes", "artifact_count", "platform_version", "scan_result"),
-        "scanned_at",
+        *("scanned_at", "rules_version"),
     )
 ]
 OFFERED_STATES = (ListingState.LISTED, ListingState.DEPRECATED)
@@ -61,6 +62,7 @@ def is_offered(version: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[boo
     return and_(
         version.state.in_([word(state) for state in OFFERED_STATES]),
         version.scan_result.in_([word(result) for result in ("PASS", "WARN")]),
+        version.rules_version == word(RULES_VERSION),
     )
 
 

@@ -15,9 +15,10 @@ from storage.activation import INSTALLED
 from storage.artifacts import slice_of
 from storage.job_rows import JOB, LISTED, jobs_of, with_packages
 from storage.packages import PACKAGE, package_of
+from storage.plan_tables import plan
 from storage.session import Session
 from storage.sql import chunks, word
-from storage.tables import artifact, import_job, import_package, installed_package, package, plan, tenant
+from storage.tables import IS_WAITING, artifact, import_job, import_package, installed_package, package, tenant
 
 #: what tells installed packages apart, in the order in which they are listed (R4)
 _IDENTITY = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
@@ -142,7 +143,7 @@ def _conditions(wanted: ImportFilter) -> list[ColumnElement[bool]]:
     if wanted.kinds:
         conditions.append(import_job.c.kind.in_(wanted.kinds))
     if wanted.expires_before:
-        conditions += [_shown_as(ImportState.WAITING_FOR_DECISIONS), import_job.c.expires_at < wanted.expires_before]
+        conditions += [IS_WAITING, import_job.c.expires_at < wanted.expires_before]
     return [*conditions, *(column == value for column, value in _plain(wanted) if value), *_times(wanted)]
 
 

@@ -8,7 +8,7 @@ from domain.import_model import ImportState
 from domain.measures import Measures
 from storage.session import Session
 from storage.sql import word
-from storage.tables import import_event, import_job, outbox, upload
+from storage.tables import IS_WAITING, import_event, import_job, outbox, upload
 
 #: an outbox that nobody empties must not make every look slower
 _OUTBOX_MAX = 10_000
@@ -16,8 +16,12 @@ _OUTBOX_MAX = 10_000
 _JOB = import_job.c
 OPEN_IMPORTS = union_all(
     *(
-        select(_JOB.state, _JOB.stage, func.count()).where(_JOB.state == word(state)).group_by(_JOB.state, _JOB.stage)
-        for state in (ImportState.QUEUED, ImportState.RUNNING, ImportState.WAITING_FOR_DECISIONS)
+        select(_JOB.state, _JOB.stage, func.count()).where(condition).group_by(_JOB.state, _JOB.stage)
+        for condition in (
+            _JOB.state == word(ImportState.QUEUED),
+            _JOB.state == word(ImportState.RUNNING),
+            IS_WAITING,
+        )
     )
 )
 #: an import may come back into the line hours after it was submitted: its last event says when

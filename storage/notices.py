@@ -6,10 +6,11 @@ from storage.inbox import Inbox
 from storage.outbox import Outbox
 from storage.post import Post
 from storage.session import Session
+from storage.undelivered import Stuck
 from storage.webhooks import Webhooks
 
 
-class SqlNotices(Outbox, Inbox, Post, Webhooks):
+class SqlNotices(Outbox, Inbox, Post, Stuck, Webhooks):
     """:class:`domain.notices.rows.NoticeRows`."""
 
     def __init__(self, session: Session) -> None:

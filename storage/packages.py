@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, delete, func, insert, select, update
 
 from domain.model import Package, PackageId, TenantId, name_key
 from domain.rows import ExportLine, HistoryFilter, Page, Slice
@@ -19,7 +19,7 @@ from storage.tables import package as packages
 _FIELDS = (
     *("package_id", "tenant_id", "name", "version", "package_type", "description", "author", "tags", "checksum"),
     *("content_checksum", "artifact_count", "install_order", "manifest", "blob_key", "bundle_sha256", "size_bytes"),
-    *("exported_at", "exported_by", "expires_at"),
+    *("exported_at", "exported_by", "expires_at", "deleted_at"),
 )
 _TAGS = _FIELDS.index("tags")
 _INSTALL_ORDER = _FIELDS.index("install_order")
@@ -30,6 +30,12 @@ _OF_VERSION = select(*PACKAGE).where(
     packages.c.tenant_id == bindparam("tenant"),
     packages.c.name_key == bindparam("key"),
     packages.c.version == bindparam("version"),
+)
+_VERSIONS = (
+    select(packages.c.version)
+    .where(packages.c.tenant_id == bindparam("tenant"), packages.c.name_key == bindparam("key"))
+    .order_by(packages.c.package_id.desc())
+    .limit(bindparam("most"))
 )
 
 
@@ -60,8 +66,12 @@ class SqlPackages:
         row = await self._session.row(_OF_VERSION, {"tenant": self._tenant, "key": name_key, "version": version})
         return package_of(row) if row else None
 
+    async def versions(self, name_key: str, *, most: int) -> list[str]:
+        rows = await self._session.rows(_VERSIONS, {"tenant": self._tenant, "key": name_key, "most": most})
+        return [row[0] for row in rows]
+
     async def page(self, *, search: str, first: int, after: str | None = None) -> Slice[Package]:
-        page = select(*PACKAGE).where(packages.c.tenant_id == self._tenant)
+        page = select(*PACKAGE).where(packages.c.tenant_id == self._tenant, packages.c.deleted_at.is_(None))
         if search:
             page = page.where(packages.c.name_key.contains(name_key(search), autoescape=True))
         if after is not None:
@@ -90,8 +100,14 @@ class SqlPackages:
         return slice_of([ExportLine(*row) for row in rows], first)
 
     async def touch(self, package_id: PackageId, expires_at: datetime) -> None:
-        mine = update(packages).where(packages.c.tenant_id == self._tenant, packages.c.package_id == package_id)
-        await self._session.run(mine.values(expires_at=expires_at))
+        await self._session.run(self._there(package_id).values(expires_at=expires_at))
+
+    async def delete(self, package_id: PackageId, at: datetime) -> None:
+        await self._session.run(self._there(package_id).values(deleted_at=at, expires_at=at))
+
+    def _there(self, package_id: PackageId) -> Update:
+        mine = packages.c.tenant_id == self._tenant, packages.c.package_id == package_id
+        return update(packages).where(*mine, packages.c.deleted_at.is_(None))
 
 
 def _conditions(wanted: HistoryFilter) -> Iterator[ColumnElement[bool]]:

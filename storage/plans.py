@@ -6,17 +6,32 @@ from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
-from domain.import_model import POSITIONS, ActionKind, Drift, Plan, PlanAction
 from domain.model import ArtifactStatus, ImportId, PlanId, TenantId, name_key
+from domain.options import Side
+from domain.plan_model import POSITIONS, ActionKind, Drift, ExternalTarget, Plan, PlanAction
 from domain.rows import Page, Slice
 from storage.artifacts import slice_of
-from storage.documents import problem_document, problem_of
+from storage.documents import problem_document, problem_of, slot_document, slot_of
 from storage.heads import EXISTING_HEAD, existing_row, head_of
+from storage.plan_tables import plan, plan_action, plan_approval, scan_report
 from storage.session import Session
 from storage.sql import on_both, word
-from storage.tables import artifact, plan, plan_action, scan_report
+from storage.tables import artifact
 
 _ORDINAL_MAX = 2**31 - 1
 
@@ -24,7 +39,7 @@ _ORDINAL_MAX = 2**31 - 1
 _FIELDS = (
     *("ordinal", "position", "source_id", "type", "name", "to_version", "kind", "target_id", "decided_by"),
     *("matched_by", "conflict_key", "strategy", "revision_id", "written_version", "status", "content_hash"),
-    *("base_body_id", "base_hash"),
+    *("base_body_id", "base_hash", "merge_base_id", "paths", "restores"),
 )
 _NAMES = tuple("artifact_type" if name == "type" else name for name in _FIELDS)
 _values_of = attrgetter(*_NAMES)
@@ -43,7 +58,7 @@ PLAN = [
     plan.c[name]
     for name in (
         *("plan_id", "import_id", "tenant_id", "plan_hash", "warnings", "blockers"),
-        *("created_at", "expires_at"),
+        *("created_at", "expires_at", "applied_by", "bindings", "relied", "externals"),
     )
 ]
 
@@ -53,6 +68,11 @@ _PLAN = select(*PLAN).where(plan.c.plan_id == bindparam("id"), plan.c.tenant_id 
 _ADD_PLAN = insert(plan)
 _DROP_ACTIONS = delete(plan_action).where(_THIS)
 _DROP_PLAN = delete(plan).where(plan.c.import_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+_DROP_APPROVALS = delete(plan_approval).where(
+    plan_approval.c.plan_id.in_(
+        select(plan.c.plan_id).where(plan.c.import_id == bindparam("id"), plan.c.tenant_id == bindparam("tenant"))
+    )
+)
 _SAVE_SCAN = on_both(lambda made: made(scan_report).on_conflict_do_nothing())
 _SCANS = (
     select(scan_report.c.report)
@@ -61,10 +81,13 @@ _SCANS = (
 )
 
 
-def _drift() -> Select[Any]:
-    """One row an artifact that moved: where it stands now, beside what the plan knew of it."""
-    seen = (_P.ordinal, _P.position, _P.target_id, _P.name, _P.existing_revision)
-    now = (artifact.c.artifact_id, artifact.c.name, artifact.c.revision, artifact.c.changed_by, artifact.c.changed_at)
+def drift(these: ColumnElement[bool]) -> Select[Any]:
+    """One row an artifact that moved: where it stands now, beside what a plan among these knew of it."""
+    seen = (_P.ordinal, _P.position, _P.target_id, _P.name, _P.type, _P.existing_revision, _P.existing_revision_id)
+    now = (
+        *(artifact.c.artifact_id, artifact.c.name.label("now_name"), artifact.c.revision, artifact.c.changed_by),
+        *(artifact.c.changed_at, artifact.c.revision_id, _P.import_id),
+    )
     moved = or_(
         artifact.c.artifact_id.is_(None),
         artifact.c.revision != _P.existing_revision,
@@ -78,11 +101,17 @@ def _drift() -> Select[Any]:
         .select_from(plan_action)
         .outerjoin(artifact, existing)
         .where(
-            _THIS,
+            these,
             _P.existing_id.is_not(None),
             or_(and_(_is(_P.kind, *relied_on), moved), and_(_is(_P.kind, ActionKind.SKIP), gone)),
         )
     )
+    found = union_all(changed, _taken(these, *seen, *now)).subquery()
+    return select(found).order_by(found.c.ordinal, found.c.position)
+
+
+def _taken(these: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[Any]:
+    """Names that a plan relies on to be free, and that somebody else has now."""
     # a name that another action of this very plan gives up is free
     other = plan_action.alias("other")
     given_up = exists().where(
@@ -101,17 +130,15 @@ def _drift() -> Select[Any]:
         _LIVE,
     )
     renamed = and_(_is(_P.kind, ActionKind.UPDATE, ActionKind.MERGE), _P.name_key != _P.existing_name_key)
-    taken = (
-        select(*seen, *now)
+    return (
+        select(*columns)
         .select_from(plan_action)
         .join(artifact, same_name)
-        .where(_THIS, or_(_is(_P.kind, ActionKind.CREATE, ActionKind.COPY), renamed), ~given_up)
+        .where(these, or_(_is(_P.kind, ActionKind.CREATE, ActionKind.COPY), renamed), ~given_up)
     )
-    found = union_all(changed, taken).subquery()
-    return select(found).order_by(found.c.ordinal, found.c.position)
 
 
-_DRIFT = _drift()
+_DRIFT = drift(_THIS)
 
 
 class Plans:
@@ -130,7 +157,7 @@ class Plans:
 
     async def save_plan(self, plan: Plan) -> None:
         named = {"id": plan.import_id, "tenant": self._tenant}
-        for statement in (_DROP_PLAN, _DROP_ACTIONS):
+        for statement in (_DROP_APPROVALS, _DROP_PLAN, _DROP_ACTIONS):
             self._session.later(statement, named)
         self._session.later(_ADD_PLAN, _plan_row(plan) | {"tenant_id": self._tenant})
         rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
@@ -187,11 +214,15 @@ def _plan_row(made: Plan) -> dict[str, Any]:
         "blockers": [problem_document(problem) for problem in made.blockers],
         "created_at": made.created_at,
         "expires_at": made.expires_at,
+        "bindings": [slot_document(slot) for slot in made.bindings],
+        "externals": [[one.ordinal, one.artifact_id, one.target_id] for one in made.externals],
+        "relied": made.relied,
     }
 
 
 def plan_of(row: Sequence[Any]) -> Plan:
-    plan_id, import_id, tenant_id, plan_hash, warnings, blockers, created_at, expires_at = row
+    plan_id, import_id, tenant_id, plan_hash, warnings, blockers, created_at, expires_at, *rest = row
+    applied_by, bindings, relied, externals = rest
     return Plan(
         plan_id=plan_id,
         import_id=import_id,
@@ -202,23 +233,32 @@ def plan_of(row: Sequence[Any]) -> Plan:
         blockers=tuple(problem_of(problem) for problem in blockers),
         created_at=created_at,
         expires_at=expires_at,
+        applied_by=applied_by,
+        relied=relied,
+        bindings=tuple(slot_of(slot) for slot in bindings),
+        externals=tuple(ExternalTarget(*row) for row in externals),
     )
 
 
 def _action_row(tenant_id: TenantId, import_id: ImportId, action: PlanAction) -> dict[str, Any]:
     row = dict(zip(_FIELDS, _values_of(action), strict=True))
     row |= {"import_id": import_id, "tenant_id": tenant_id, "name_key": name_key(action.name)}
+    row["paths"] = {pointer: side and side.value for pointer, side in action.paths.items()} or None
     return row | existing_row(action.existing) if action.existing else row
 
 
 def action_of(row: Sequence[Any]) -> PlanAction:
     existing = row[len(_FIELDS) :]
     head = head_of(existing) if existing[0] is not None else None
-    return PlanAction(**dict(zip(_NAMES, row, strict=False)), existing=head)
+    values = dict(zip(_NAMES, row, strict=False))
+    values["paths"] = {pointer: side and Side(side) for pointer, side in (values["paths"] or {}).items()}
+    return PlanAction(**values, existing=head)
 
 
 def _drift_of(row: Sequence[Any]) -> Drift:
-    _, _, target_id, planned_name, planned_revision, artifact_id, name, revision, changed_by, changed_at = row
+    _, _, target_id, planned_name, artifact_type, planned_revision, before, artifact_id, name, *now, _ = row
     if artifact_id is None:
-        return Drift(target_id, planned_name, planned_revision, None, None)
-    return Drift(artifact_id, name, revision, changed_by, changed_at)
+        return Drift(target_id, planned_name, planned_revision, None, None, artifact_type, before)
+    revision, changed_by, changed_at, after = now
+    before = before if artifact_id == target_id else None  # somebody else took its name
+    return Drift(artifact_id, name, revision, changed_by, changed_at, artifact_type, before, after)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from domain.market.curation_rows import DueScan, NewScan, ReportStatus
 from domain.market.model import ListingId, ListingState, VulnerabilityReport
@@ -31,12 +31,17 @@ _CLOSE = (
     .values(status=bindparam("new_status"))
 )
 _BEFORE = bindparam("before", type_=_V.scanned_at.type)
+_UNFINISHED = bindparam("unfinished", type_=_V.scanned_at.type)
 _RULES: BindParameter[str] = bindparam("rules")
 _DUE = (
     select(_V.listing_id, _V.tenant_id, _V.version, _V.blob_key, _V.scanned_at, _V.rules_version)
     .where(
         _V.state.in_((ListingState.LISTED, ListingState.DEPRECATED)),
-        or_(_V.rules_version != _RULES, _V.scanned_at < _BEFORE),
+        or_(
+            _V.rules_version != _RULES,
+            _V.scanned_at < _BEFORE,
+            and_(_V.scan_result == ScanResult.ERROR.value, _V.scanned_at < _UNFINISHED),
+        ),
     )
     # what other rules let pass comes first
     .order_by(case((_V.rules_version != _RULES, 0), else_=1), _V.scanned_at, _V.listing_id, _V.version)
@@ -103,8 +108,10 @@ class SqlSafety:
     async def close_report(self, report_id: str, status: ReportStatus) -> bool:
         return (await self._session.run(_CLOSE, {"id": report_id, "new_status": status.wire})).rowcount == 1
 
-    async def due_scans(self, rules_version: str, before: datetime, *, most: int) -> list[DueScan]:
-        values = {"rules": rules_version, "before": before, "most": most}
+    async def due_scans(
+        self, rules_version: str, before: datetime, *, unfinished_before: datetime, most: int
+    ) -> list[DueScan]:
+        values = {"rules": rules_version, "before": before, "unfinished": unfinished_before, "most": most}
         return [DueScan(*row) for row in await self._session.rows(_DUE, values)]
 
     async def note_scan(self, due: DueScan, scan: NewScan) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from domain.model import Actor
+from domain.model import Actor, PackageDependency
 
 T = TypeVar("T")
 
@@ -129,6 +129,18 @@ class Who(Kept[Actor]):
         return Actor(*orjson.loads(text))
 
 
+class Needs(Kept[tuple[PackageDependency, ...]]):
+    """The packages that another one needs, as a JSON document."""
+
+    cache_ok = True
+
+    def written(self, value: tuple[PackageDependency, ...]) -> str:
+        return orjson.dumps([[one.package_name, one.min_version, one.max_version] for one in value]).decode()
+
+    def read(self, text: str) -> tuple[PackageDependency, ...]:
+        return tuple(PackageDependency(*row) for row in orjson.loads(text))
+
+
 class Choice(Kept[Any]):
     """A member of an enum, by its value; by its attribute ``spelling`` where that is the stored word."""
 
@@ -184,6 +196,14 @@ def listed(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
     PostgreSQL would make it a join, and for rows that were written a moment ago, which it takes for one row, that join
     reads the list again for every row: a second where this takes milliseconds.
+    """
+    return func.coalesce(condition, false())
+
+
+def checked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition that rows found by something else must meet as well: no index is read for it.
+
+    SQLite, which knows no counts, would rather read all that a tenant has than look up many ids.
     """
     return func.coalesce(condition, false())
 

@@ -12,29 +12,35 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from domain.batch_rows import BatchRows
+from domain.binding_rows import BindingRows
+from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
 from domain.market.curation_rows import CurationRows
 from domain.market.hub_rows import HubRows
 from domain.market.offer_rows import OfferRows
 from domain.market.publishing_rows import PublishingRows
+from domain.market.remote_rows import RemoteRows
 from domain.market.review_rows import ReviewRows
 from domain.measures import MeasureRows
 from domain.model import TenantId
 from domain.notices.rows import NoticeRows
+from domain.plan_rows import PlanRows
 from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
 from domain.rows import (
     ArtifactRows,
     ImportRows,
     JobRows,
-    KeepingRows,
     LookupRows,
     PackageRows,
     RepeatRows,
     TenantRows,
     UploadRows,
 )
+from domain.undo_rows import UndoRows
+from domain.user_rows import UserRows
 from storage.artifacts import SqlArtifacts
 from storage.batches import SqlBatches
+from storage.bindings import SqlBindings
 from storage.catalogue import SqlCatalogue
 from storage.checkpoints import Checkpoints
 from storage.curation import SqlCuration
@@ -49,12 +55,17 @@ from storage.measures import SqlMeasures
 from storage.notices import SqlNotices
 from storage.offers import SqlOffers
 from storage.packages import SqlPackages
+from storage.promises import SqlPlans
 from storage.publishing import SqlPublishing
+from storage.purging import SqlPurging
+from storage.remote import SqlRemote
 from storage.reviews import SqlReviews
 from storage.session import Session
 from storage.sql import SQLITE
 from storage.tenants import SqlTenants
+from storage.undos import SqlUndos
 from storage.uploads import SqlRepeats, SqlUploads
+from storage.users import SqlUsers
 
 
 class SqlTenantUnit:
@@ -66,8 +77,11 @@ class SqlTenantUnit:
         self.artifacts: ArtifactRows = SqlArtifacts(session, tenant_id)
         self.packages: PackageRows = SqlPackages(session, tenant_id)
         self.imports: ImportRows = SqlImports(session, tenant_id)
+        self.plans: PlanRows = SqlPlans(session, tenant_id)
         self.uploads: UploadRows = SqlUploads(session, tenant_id)
         self.repeats: RepeatRows = SqlRepeats(session, tenant_id)
+        self.undos: UndoRows = SqlUndos(session, tenant_id)
+        self.bindings: BindingRows = SqlBindings(session, tenant_id)
 
     def ring(self, topic: str) -> None:
         self._session.ring(topic)
@@ -82,6 +96,7 @@ class SqlPlatformUnit:
         self.lookup: LookupRows = SqlLookups(session)
         self.jobs: JobRows = SqlJobs(session)
         self.keeping: KeepingRows = SqlKeeping(session)
+        self.purging: PurgeRows = SqlPurging(session)
         self.batches: BatchRows = SqlBatches(session)
         self.measures: MeasureRows = SqlMeasures(session)
         self.notices: NoticeRows = SqlNotices(session)
@@ -91,6 +106,8 @@ class SqlPlatformUnit:
         self.curation: CurationRows = SqlCuration(session)
         self.catalogue: CatalogueRows = SqlCatalogue(session)
         self.reviews: ReviewRows = SqlReviews(session)
+        self.remote: RemoteRows = SqlRemote(session)
+        self.users: UserRows = SqlUsers(session)
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         return SqlTenantUnit(self._session, tenant_id)

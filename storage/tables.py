@@ -26,19 +26,9 @@ from sqlalchemy import (
 )
 
 from domain.artifact_types import ArtifactType
-from domain.import_model import (
-    ActionKind,
-    ConflictStrategy,
-    DecisionSource,
-    EventKind,
-    ImportKind,
-    ImportMode,
-    ImportState,
-    MatchedBy,
-    Stage,
-)
-from domain.model import ArtifactStatus, PackageType, ReferenceKind, TenantPlan, TenantStatus
-from storage.sql import Choice, Json, Moment, Who, Words
+from domain.import_model import EventKind, ImportKind, ImportMode, ImportState, Stage
+from domain.model import ArtifactStatus, PackageType, Protection, ReferenceKind, TenantPlan, TenantStatus
+from storage.sql import Choice, Json, Moment, Needs, Who, Words
 
 METADATA = MetaData(
     naming_convention={
@@ -61,11 +51,15 @@ def words(name: str, *, key: bool = False, optional: bool = False) -> Column[str
     return Column(name, Words(), primary_key=key, nullable=optional)
 
 
-def _origin(prefix: str = "origin_") -> list[Column[Any]]:
+def origin_columns(prefix: str = "origin_") -> list[Column[Any]]:
     return [words(prefix + name, optional=True) for name in ORIGIN]
 
 
-def _where(condition: str) -> dict[str, Any]:
+#: of an import job: it has a last moment
+WAITS = "state IN ('WAITING_FOR_DECISIONS', 'WAITING_FOR_ACTIVATION')"
+
+
+def where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
@@ -84,6 +78,10 @@ tenant = Table(
     Column("created_at", Moment(), nullable=False),
     #: database seconds: whose turn it is
     Column("last_claimed_at", Double(), nullable=False, server_default=text("0")),
+    words("freeze_reason", optional=True),
+    Column("approvals_needed", Integer(), nullable=False, server_default=text("0")),
+    Column("protect_installed", Choice(Protection), nullable=False, server_default=text("'Off'")),
+    Column("accepts_warnings", Boolean(), nullable=False, server_default=text("false")),
 )
 
 artifact = Table(
@@ -101,9 +99,9 @@ artifact = Table(
     words("content_hash"),
     Column("changed_at", Moment(), nullable=False),
     Column("changed_by", Who(), nullable=False),
-    *_origin(),
+    *origin_columns(),
     Column("imported_revision", Integer()),
-    Index("uq_artifact_name", "tenant_id", "type", "name_key", unique=True, **_where("status <> 'Deleted'")),
+    Index("uq_artifact_name", "tenant_id", "type", "name_key", unique=True, **where("status <> 'Deleted'")),
     Index("ix_artifact_page", "tenant_id", "name_key", "artifact_id"),
     Index("ix_artifact_origin", "tenant_id", "origin_package_key", "origin_source"),
 )
@@ -124,11 +122,13 @@ revision = Table(
     Column("written_at", Moment(), nullable=False),
     Column("written_by", Who(), nullable=False),
     words("import_id", optional=True),
-    *_origin(),
+    *origin_columns(),
     #: 1 until its import is activated; a number, because the databases spell truth differently in index conditions
     Column("held", SmallInteger(), nullable=False),
-    Index("uq_revision_number", "tenant_id", "artifact_id", "number", unique=True, **_where("held = 0")),
-    Index("ix_revision_held", "import_id", "artifact_id", **_where("held = 1")),
+    #: the earlier revision that it is the same as, for an undo's
+    words("restores", optional=True),
+    Index("uq_revision_number", "tenant_id", "artifact_id", "number", unique=True, **where("held = 0")),
+    Index("ix_revision_held", "import_id", "artifact_id", **where("held = 1")),
 )
 IS_HELD = revision.c.held == literal_column("1")
 IS_ACTIVATED = revision.c.held == literal_column("0")
@@ -187,6 +187,7 @@ package = Table(
     Column("exported_at", Moment(), nullable=False),
     Column("exported_by", Who(), nullable=False),
     Column("expires_at", Moment(), nullable=False),
+    Column("deleted_at", Moment()),
     UniqueConstraint("tenant_id", "name_key", "version"),
     Index("ix_package_page", "tenant_id", "package_id"),
     Index("ix_package_blob", "blob_key"),
@@ -246,14 +247,23 @@ import_job = Table(
     Column("install", Json()),
     #: issuer and subject of who submitted it: whose the notices are
     Column("identity", Words(), nullable=False, server_default=text("''")),
-    Index("uq_import_job_place", "tenant_id", unique=True, **_where("state = 'RUNNING' AND mode = 'APPLY'")),
-    Index("ix_import_job_queue", "tenant_id", "import_id", **_where("state = 'QUEUED'")),
-    Index("ix_import_job_lease", "lease_until", **_where("state = 'RUNNING'")),
-    Index("ix_import_job_waiting", "expires_at", **_where("state = 'WAITING_FOR_DECISIONS'")),
+    #: the plan that it carries out, if it was shown one
+    words("applies_plan", optional=True),
+    #: what an undo or uninstall takes back
+    Column("undo", Json()),
+    #: the last moment that its callers were told was near
+    Column("reminded_of", Moment()),
+    Index("uq_import_job_place", "tenant_id", unique=True, **where("state = 'RUNNING' AND mode = 'APPLY'")),
+    Index("ix_import_job_queue", "tenant_id", "import_id", **where("state = 'QUEUED'")),
+    Index("ix_import_job_lease", "lease_until", **where("state = 'RUNNING'")),
+    Index("ix_import_job_waiting", "expires_at", **where(WAITS)),
     Index("ix_import_job_page", "tenant_id", "import_id"),
-    Index("ix_import_job_key", "tenant_id", "idempotency_key", **_where("idempotency_key IS NOT NULL")),
-    Index("ix_import_job_ended", "ended_at", **_where("ended_at IS NOT NULL")),
+    Index("ix_import_job_key", "tenant_id", "idempotency_key", **where("idempotency_key IS NOT NULL")),
+    Index("ix_import_job_ended", "ended_at", **where("ended_at IS NOT NULL")),
 )
+
+#: as the index of those who wait says it
+IS_WAITING = import_job.c.state.in_([literal_column(f"'{state.value}'") for state in ImportState if state.is_waiting])
 
 import_package = Table(
     "import_package",
@@ -283,94 +293,6 @@ import_event = Table(
     Column("body", Json(), nullable=False),
 )
 
-scan_report = Table(
-    "scan_report",
-    METADATA,
-    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
-    Column("ordinal", Integer(), primary_key=True, autoincrement=False),
-    words("tenant_id"),
-    Column("report", Json(), nullable=False),
-)
-
-plan = Table(
-    "plan",
-    METADATA,
-    words("plan_id", key=True),
-    Column("import_id", Words(), ForeignKey("import_job.import_id"), nullable=False),
-    words("tenant_id"),
-    words("plan_hash"),
-    Column("warnings", Json(), nullable=False),
-    Column("blockers", Json(), nullable=False),
-    Column("created_at", Moment(), nullable=False),
-    Column("expires_at", Moment(), nullable=False),
-    UniqueConstraint("import_id"),
-)
-
-plan_action = Table(
-    "plan_action",
-    METADATA,
-    Column("import_id", Words(), ForeignKey("import_job.import_id"), primary_key=True),
-    Column("ordinal", Integer(), primary_key=True, autoincrement=False),
-    Column("position", Integer(), primary_key=True, autoincrement=False),
-    words("tenant_id"),
-    words("source_id"),
-    Column("type", TYPE, nullable=False),
-    words("name"),
-    words("to_version"),
-    Column("kind", Choice(ActionKind)),
-    words("target_id"),
-    Column("decided_by", Choice(DecisionSource), nullable=False),
-    Column("matched_by", Choice(MatchedBy)),
-    words("conflict_key", optional=True),
-    Column("strategy", Choice(ConflictStrategy)),
-    words("revision_id", optional=True),
-    words("written_version"),
-    Column("status", STATUS, nullable=False),
-    words("content_hash"),
-    words("base_body_id"),
-    words("base_hash"),
-    words("name_key"),
-    words("existing_name_key", optional=True),
-    # the existing artifact as the plan saw it: the columns of a head, in their order
-    words("existing_tenant_id", optional=True),
-    words("existing_id", optional=True),
-    Column("existing_type", TYPE),
-    words("existing_name", optional=True),
-    words("existing_version", optional=True),
-    Column("existing_status", STATUS),
-    Column("existing_revision", Integer()),
-    words("existing_revision_id", optional=True),
-    words("existing_hash", optional=True),
-    Column("existing_changed_at", Moment()),
-    Column("existing_changed_by", Who()),
-    *_origin("existing_origin_"),
-    Column("existing_imported_revision", Integer()),
-    Index("ix_plan_action_existing", "tenant_id", "existing_id", **_where("existing_id IS NOT NULL")),
-)
-
-activation = Table(
-    "activation",
-    METADATA,
-    words("import_id", key=True),
-    words("artifact_id", key=True),
-    words("tenant_id"),
-    words("before_revision_id", optional=True),
-    words("after_revision_id"),
-)
-
-merge_base = Table(
-    "merge_base",
-    METADATA,
-    words("tenant_id", key=True),
-    words("package_key", key=True),
-    words("source", key=True),
-    words("source_id", key=True),
-    words("artifact_id"),
-    words("body_id"),
-    words("content_hash"),
-    words("import_id"),
-    Index("ix_merge_base_body", "body_id"),
-)
 
 installed_package = Table(
     "installed_package",
@@ -386,6 +308,7 @@ installed_package = Table(
     Column("installed_at", Moment(), nullable=False),
     #: what it can do there, for a package of the marketplace
     Column("powers", Json()),
+    Column("dependencies", Needs(), nullable=False, server_default=text("'[]'")),
 )
 
 audit = Table(

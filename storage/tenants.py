@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import bindparam, select, update
 
-from domain.model import Tenant, TenantId, TenantPlan, TenantStatus
+from domain.model import Tenant, TenantId
 from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.session import Session
@@ -12,9 +14,17 @@ from storage.sql import on_both
 from storage.tables import tenant as tenants
 
 #: in the order of :class:`domain.model.Tenant`
-_FIELDS = ("tenant_id", "plan", "status", "platform_version", "created_at")
+_FIELDS = (
+    *("tenant_id", "plan", "status", "platform_version", "created_at"),
+    *("freeze_reason", "approvals_needed", "protect_installed", "accepts_warnings"),
+)
 TENANT = [tenants.c[name] for name in _FIELDS]
 _FIND = select(*TENANT).where(tenants.c.tenant_id == bindparam("id"))
+_FREEZE = (
+    update(tenants)
+    .where(tenants.c.tenant_id == bindparam("id"))
+    .values(freeze_reason=bindparam("reason", type_=tenants.c.freeze_reason.type))
+)
 _ADD = on_both(lambda insert: insert(tenants).on_conflict_do_nothing().returning(tenants.c.tenant_id))
 
 
@@ -32,10 +42,13 @@ class SqlTenants:
         row = await self._session.row(_FIND, {"id": tenant_id})
         return Tenant(*row) if row else None
 
-    async def update(self, tenant_id: TenantId, *, plan: TenantPlan | None, status: TenantStatus | None) -> None:
-        changes = {name: value for name, value in (("plan", plan), ("status", status)) if value is not None}
-        if changes:
-            await self._session.run(update(tenants).where(tenants.c.tenant_id == tenant_id).values(changes))
+    async def update(self, tenant_id: TenantId, **changes: Any) -> None:
+        stated = {name: value for name, value in changes.items() if value is not None}
+        if stated:
+            await self._session.run(update(tenants).where(tenants.c.tenant_id == tenant_id).values(stated))
+
+    async def freeze(self, tenant_id: TenantId, reason: str | None) -> None:
+        await self._session.run(_FREEZE, {"id": tenant_id, "reason": reason})
 
     async def page(
         self, reach: frozenset[TenantId] | None, *, search: str, first: int, after: str | None = None

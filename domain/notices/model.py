@@ -25,6 +25,8 @@ class NoticeKind(WireEnum):
 
     IMPORT_SUCCEEDED = "import.succeeded"
     IMPORT_FAILED = "import.failed"
+    #: it waits for somebody, and is given up soon
+    IMPORT_EXPIRES = "import.expires"
     INSTALL_SUCCEEDED = "install.succeeded"
     INSTALL_FAILED = "install.failed"
     MARKET_UPDATE = "market.update"
@@ -34,7 +36,10 @@ class NoticeKind(WireEnum):
 
 
 #: what people and tenants may switch off; installs, deprecations and advisories are always told
-CHOOSABLE = (NoticeKind.IMPORT_SUCCEEDED, NoticeKind.IMPORT_FAILED, NoticeKind.MARKET_UPDATE)
+CHOOSABLE = (
+    *(NoticeKind.IMPORT_SUCCEEDED, NoticeKind.IMPORT_FAILED, NoticeKind.IMPORT_EXPIRES),
+    NoticeKind.MARKET_UPDATE,
+)
 
 
 class DeliveryState(WireEnum):

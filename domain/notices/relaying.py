@@ -14,6 +14,7 @@ import orjson
 import uuid_utils
 
 from domain.import_model import ImportJob
+from domain.market.reporting import reports_in
 from domain.model import ImportId, TenantId, rfc3339
 from domain.notices.letters import is_address
 from domain.notices.model import (
@@ -29,7 +30,7 @@ from domain.notices.model import (
     ways_of,
 )
 from domain.notices.rows import NoticeRows, Shelf
-from domain.notices.wording import IMPORT_ENDED, MARKET, OF_INSTALLERS, news_of_import, news_of_market
+from domain.notices.wording import MARKET, OF_IMPORTS, OF_INSTALLERS, news_of_market
 from domain.observing import NOBODY, Observer
 from domain.ports import Ports, UnavailableError
 
@@ -111,21 +112,23 @@ class Relay:
             await _deliver(unit.notices, told, written)
             await unit.notices.notify(written.notifications, written.mails)
             await unit.notices.deliver(written.deliveries)
+            await unit.remote.line_up(reports_in(taken))
             await unit.notices.forget([message.number for message in taken])
         for one in told:
             self._observer.relayed(one.message, one.news.kind)
 
 
 def _imports_in(messages: Iterable[Message]) -> list[str]:
-    return [str(message.payload.get("importId")) for message in messages if message.kind == IMPORT_ENDED]
+    return [str(message.payload.get("importId")) for message in messages if message.kind in OF_IMPORTS]
 
 
 def _of_imports(messages: Iterable[Message], jobs: Mapping[ImportId, ImportJob]) -> list[Told]:
     """Of the tenant's own imports alone, whatever a message may say."""
     told = []
     for message in messages:
-        job = jobs.get(ImportId(str(message.payload.get("importId")))) if message.kind == IMPORT_ENDED else None
-        news = news_of_import(job) if job is not None and job.tenant_id == message.tenant_id else None
+        words = OF_IMPORTS.get(message.kind)
+        job = jobs.get(ImportId(str(message.payload.get("importId"))))
+        news = words(job) if words and job is not None and job.tenant_id == message.tenant_id else None
         if job is not None and news is not None:
             # who submitted an import before its identity was kept is not known
             people = (Person.of(job.identity, job.submitted_by),) if job.identity else ()

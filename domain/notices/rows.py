@@ -20,6 +20,7 @@ from domain.notices.model import (
     Ways,
     Webhook,
 )
+from domain.notices.undelivered import UndeliveredRows
 from domain.rows import Slice
 
 #: a person of a tenant
@@ -162,5 +163,5 @@ class WebhookRows(Protocol):
         """Its messages, newest first; ``before`` is the number of the last one seen."""
 
 
-class NoticeRows(OutboxRows, InboxRows, PostRows, WebhookRows, Protocol):
+class NoticeRows(OutboxRows, InboxRows, PostRows, UndeliveredRows, WebhookRows, Protocol):
     """All of it."""

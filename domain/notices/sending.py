@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from domain.notices.letters import letter_of
@@ -16,10 +16,12 @@ from domain.notices.model import DeliveryState, Mail, Outgoing
 from domain.notices.ports import MailRefusedError, MailUnavailableError, Outward, UnreachableError
 from domain.notices.signing import signed_headers
 from domain.observing import NOBODY, Observer
-from domain.ports import Ports
+from domain.ports import PlatformUnit, Ports
 
 #: answers of a receiver that has the message
 _TAKEN = range(200, 300)
+#: the answer of a receiver that wants nothing more, ever (RFC 9110 section 15.5.11; Standard Webhooks)
+_GONE = 410
 _UNFINISHED = "No attempt came to its end."
 #: notifications are kept so long, and what was sent, or given up, so long
 _NOTIFICATIONS_KEPT = timedelta(days=90)
@@ -132,10 +134,12 @@ class Post:
         return status, "" if status in _TAKEN else f"The receiver answered {status}."
 
     async def _not_delivered(self, outgoing: Outgoing, status: int | None, error: str) -> None:
-        is_dead = outgoing.delivery.attempts >= self._patience.attempts
+        is_dead = status == _GONE or outgoing.delivery.attempts >= self._patience.attempts
         again_in = self._patience.pause(outgoing.webhook.failures + 1)
         async with self._store.platform_unit() as unit:
             await unit.notices.not_delivered(outgoing, status, error, again_in=again_in, is_dead=is_dead)
+            if status == _GONE:
+                await _switched_off(unit, outgoing)
         self._observer.delivered(outgoing, DeliveryState.DEAD if is_dead else DeliveryState.WAITING)
 
     async def take_back(self) -> None:
@@ -149,6 +153,14 @@ class Post:
         async with self._store.platform_unit() as unit:
             given_up = await unit.notices.give_up_before(now - _WAITED_LONGEST)
             return given_up + await unit.notices.forget_before(now - _NOTIFICATIONS_KEPT, now - _SENT_KEPT)
+
+
+async def _switched_off(unit: PlatformUnit, outgoing: Outgoing) -> None:
+    """Write to this address no more, until somebody of the tenant enables the webhook again."""
+    webhook = await unit.notices.find_webhook(outgoing.webhook.webhook_id, None, lock=True)
+    # somebody may have named another address meanwhile
+    if webhook is not None and webhook.url == outgoing.webhook.url:
+        await unit.notices.change_webhook(replace(webhook, is_enabled=False))
 
 
 async def _counted(attempt: Callable[[], Awaitable[bool]]) -> int:

@@ -14,6 +14,8 @@ from domain.strict_json import shown
 
 #: the outbox's word for an import or install that has ended
 IMPORT_ENDED = "import.ended"
+#: its word for one that waits for somebody, and is given up soon
+IMPORT_EXPIRES = "import.expires"
 #: the outbox's words for news of the marketplace
 MARKET = {
     "market.update": NoticeKind.MARKET_UPDATE,
@@ -24,15 +26,24 @@ MARKET = {
 OF_INSTALLERS = frozenset({NoticeKind.MARKET_DEPRECATED, NoticeKind.ADVISORY})
 
 _NAME_MAX, _REASON_MAX = 150, 2000
-_DONE = {ImportKind.IMPORT: "Imported", ImportKind.INSTALL: "Installed"}
+_DONE = {
+    ImportKind.IMPORT: "Imported",
+    ImportKind.INSTALL: "Installed",
+    ImportKind.ROLLBACK: "Undone",
+    ImportKind.UNINSTALL: "Uninstalled",
+}
+_WAITS_FOR = {
+    ImportState.WAITING_FOR_DECISIONS: "decisions about its conflicts",
+    ImportState.WAITING_FOR_ACTIVATION: "somebody to switch it on",
+}
 _UNDONE = {
     ImportState.FAILED: "failed",
     ImportState.CANCELLED: "was cancelled",
-    ImportState.EXPIRED: "was given up, because nobody decided its conflicts in time",
+    ImportState.EXPIRED: "was given up, because nobody came for it in time",
 }
 _KINDS = {
-    (ImportKind.IMPORT, True): NoticeKind.IMPORT_SUCCEEDED,
-    (ImportKind.IMPORT, False): NoticeKind.IMPORT_FAILED,
+    **{(kind, True): NoticeKind.IMPORT_SUCCEEDED for kind in ImportKind},
+    **{(kind, False): NoticeKind.IMPORT_FAILED for kind in ImportKind},
     (ImportKind.INSTALL, True): NoticeKind.INSTALL_SUCCEEDED,
     (ImportKind.INSTALL, False): NoticeKind.INSTALL_FAILED,
 }
@@ -65,6 +76,32 @@ def news_of_import(job: ImportJob) -> News | None:
         },
         import_id=job.import_id,
     )
+
+
+def news_of_wait(job: ImportJob) -> News | None:
+    """That an import waits for somebody, and until when; nothing about one that does not wait any more (R40)."""
+    if not job.state.is_waiting or job.expires_at is None:
+        return None
+    until = rfc3339(job.expires_at)
+    return News(
+        kind=NoticeKind.IMPORT_EXPIRES,
+        title=f"The {job.kind.value.lower()} of {_cut(_name_of(job)) or 'a package'} is given up soon",
+        body=f"It waits for {_WAITS_FOR[job.state]}, until {until}.",
+        link=f"/api/installhub/imports/{job.import_id}",
+        facts={
+            "importId": job.import_id,
+            "status": job.state.wire,
+            "packageName": job.package_name,
+            "packageVersion": job.package_version,
+            "expiresAt": until,
+            "submittedBy": job.submitted_by.label,
+        },
+        import_id=job.import_id,
+    )
+
+
+#: what the outbox tells of imports, in words
+OF_IMPORTS = {IMPORT_ENDED: news_of_import, IMPORT_EXPIRES: news_of_wait}
 
 
 def news_of_market(message: Message, name: str) -> News:
@@ -100,10 +137,14 @@ def _market_words(kind: NoticeKind, labelled: str, told: Mapping[str, Any]) -> t
     return f"Security advisory: {labelled}", rated + (reason or "A vulnerability was found in what is installed here.")
 
 
-def _title(job: ImportJob) -> str:
+def _name_of(job: ImportJob) -> str:
     """An install that failed early knows its package by the offer alone."""
     offered = next((f"{package.offer.name} {package.offer.version}" for package in job.packages if package.offer), "")
-    named = f"{job.package_name} {job.package_version or ''}".strip() if job.package_name else offered
+    return f"{job.package_name} {job.package_version or ''}".strip() if job.package_name else offered
+
+
+def _title(job: ImportJob) -> str:
+    named = _name_of(job)
     if job.state is ImportState.SUCCEEDED:
         return f"{_DONE[job.kind]}: {_cut(named)}"
     return f"The {job.kind.value.lower()} of {_cut(named) or 'a package'} {_UNDONE[job.state]}"

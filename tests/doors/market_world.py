@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.market.model import Category, ListingState, PublisherId, TrustLevel
+from domain.market.publishers import LAPSE
 from domain.model import TenantId
 from tests.doors.oracle import Oracle
 from tests.ports.listings import a_listing, a_version, keep_installed, listed, with_installs
@@ -21,6 +22,8 @@ READ, RUN_MARKET = "installhub:read", "marketplace:admin"
 VENDOR, BUYER, OTHER = TenantId("vendor"), TenantId("buyer"), TenantId("other")
 #: servers have the real clock
 NOW = datetime.now(UTC).replace(microsecond=0)
+#: what a running server looks at again is not due yet: a day has to go by
+PROVEN_UNTIL = NOW + LAPSE
 
 SUITE = a_listing(
     "mkt-pkg-suite",
@@ -65,7 +68,9 @@ async def a_hub(folder: Path, **given: Any) -> AsyncIterator[World]:
             await world.tenant(tenant)
         store = world.runtime.ports.store
         deprecated = a_version(FORMS, state=ListingState.DEPRECATED)
-        await listed(store, SUITE, FORMS, HIDDEN, UNLISTED, versions=(*SUITE_VERSIONS, deprecated))
+        versions = (*SUITE_VERSIONS, deprecated, a_version(HIDDEN), a_version(UNLISTED))
+        scanned = tuple(replace(version, scanned_at=NOW) for version in versions)
+        await listed(store, SUITE, FORMS, HIDDEN, UNLISTED, versions=scanned, proven_until=PROVEN_UNTIL)
         await with_installs(store, SUITE.listing_id, BUYER, at=NOW)
         await with_installs(store, HIDDEN.listing_id, BUYER, at=NOW)
         async with store.platform_unit() as unit:

@@ -13,13 +13,16 @@ from starlette.routing import Match, Route
 
 from domain.errors import ErrorCode
 from rest_compat import OPERATIONS
+from rest_compat.akana_shapes import Fault
 from rest_compat.answers import ErrorAnswer, FailedImport, PendingConflicts
 from rest_compat.install_shapes import AcknowledgmentDemand
 from rest_compat.openapi import HEADERS_OF_REFUSALS, codes_of
-from rest_compat.operations import EVENT_STREAM, JSON, NDJSON, Form, Operation, routes_of
+from rest_compat.operations import EVENT_STREAM, JSON, NDJSON, Form, Forms, Operation, routes_of
 
 _REFUSED, _TOO_SLOW = 400, 408
 _SOMETIMES = {"preference-applied"}
+#: what answers a body only to those who ask for it
+_PERHAPS_SILENT = {"/api/login/endsession"}
 
 
 @dataclass(slots=True)
@@ -53,7 +56,10 @@ def hold(operation: Operation, answer: httpx.Response) -> None:
     form = said.forms.get(media) if said else None
     promised = said.headers if said else HEADERS_OF_REFUSALS.get(answer.status_code, ())
     assert {name.lower() for name in promised} - _SOMETIMES <= answer.headers.keys(), (operation.path, promised)
-    if said and not said.forms:
+    if operation.answers_all:
+        assert said is not None, f"{operation.path} answers {answer.status_code}"
+        _hold_dialect(said.forms, media, answer)
+    elif said and not said.forms:
         assert answer.content == b""
     elif answer.status_code < _REFUSED:
         assert form is not None, f"{operation.path} answers {answer.status_code} with {media}"
@@ -75,6 +81,17 @@ def _hold_body(form: Form, media: str, answer: httpx.Response) -> None:
         return
     for body in events_of(answer) if media in {NDJSON, EVENT_STREAM} else [answer.json()]:
         form.model_validate(body)
+
+
+def _hold_dialect(forms: Forms, media: str, answer: httpx.Response) -> None:
+    """An answer of a dialect that has bodies and statuses of its own."""
+    if not forms:
+        assert answer.content == b""
+        return
+    assert media in forms, (answer.request.url.path, media)
+    is_said = answer.content or answer.request.url.path not in _PERHAPS_SILENT
+    if media.endswith("json") and is_said:
+        _hold_body(Fault if answer.status_code >= _REFUSED else forms[media], media, answer)
 
 
 def _hold_refusal(operation: Operation, answer: httpx.Response) -> None:

@@ -304,7 +304,7 @@ async def test_an_import_that_meets_a_conflict_waits_and_goes_on_when_it_is_deci
     assert waiting["expiresAt"] is not None
     assert [conflict["artifact"]["name"] for conflict in waiting["conflicts"]] == ["Customer", "Order form"]
     assert waiting["conflicts"][0]["existing"] == {"artifactId": "ent-1", "tenant": {"tenantId": B}}
-    assert waiting["conflicts"][1]["allowed"] == ["REPLACE", "SKIP"]
+    assert waiting["conflicts"][1]["allowed"] == ["REPLACE", "SKIP", "COPY"]
     assert refused["refusal"]["code"] == "BAD_USER_INPUT"
     assert (ended["state"], ended["conflicts"]) == ("SUCCEEDED", [])
     assert ended["outcome"]["skipped"] == 1

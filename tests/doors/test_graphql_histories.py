@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import ErrorCode, Problem
-from domain.import_model import ActionKind
 from domain.model import PlanId, TenantId
+from domain.plan_model import ActionKind
 from schema.opaque import sealed
 from schema.values import Problem as ShownProblem
 from tests.doors.graphql_world import (
@@ -237,7 +237,7 @@ async def test_a_conflict_says_what_suits_it_best(world, waiting):
     (conflict,) = (await caller.data(conflicts, id=waiting))["importJob"]["conflicts"]
 
     diff = await world.http.get(f"{HUB}/packages/{waiting}/conflicts/conf-001/diff", headers=dict(caller.headers))
-    assert conflict == {"key": "conf-001", "suggested": "MERGE", "allowed": ["REPLACE", "MERGE", "SKIP"]}
+    assert conflict == {"key": "conf-001", "suggested": "MERGE", "allowed": ["REPLACE", "MERGE", "SKIP", "COPY"]}
     assert diff.json()["suggestedStrategies"][0].upper() == conflict["suggested"]
 
 

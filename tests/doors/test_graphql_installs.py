@@ -16,7 +16,7 @@ from tests.world import a_world
 TARGET = "target"
 SCOPES = ("installhub:import", "marketplace:install", "marketplace:install:community")
 INSTALL = """mutation($input: InstallPackageInput!) { installPackage(input: $input) {
-  install { id version listingId state estimatedSeconds tenant { tenantId } importJob { id kind }
+  install { id version listingId state indexVersion estimatedSeconds tenant { tenantId } importJob { id kind }
     members { key packageName version trustLevel publisherName neededBy } }
   refusal { code message problems { code inputPath } } } }"""
 PLAN = """mutation($input: PlanImportInput!) { planImport(input: $input) {
@@ -70,6 +70,7 @@ async def test_an_install_is_begun_watched_to_its_end_and_found_again(world):
     assert (install["version"], install["tenant"]["tenantId"]) == ("1.0.0", TARGET)
     assert install["importJob"]["kind"] == "INSTALL"
     assert install["estimatedSeconds"] >= 1
+    assert install["indexVersion"] >= 0
     core, asked = install["members"]
     assert (core["packageName"], core["trustLevel"], core["neededBy"]) == ("Core", "COMMUNITY", ["Suite"])
     assert (asked["packageName"], asked["trustLevel"], asked["neededBy"]) == ("Suite", "CERTIFIED", [])

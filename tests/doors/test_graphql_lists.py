@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.import_model import ImportJob, ImportKind, ImportMode, ImportOptions, ImportPackage, ImportState
+from domain.import_model import ImportJob, ImportKind, ImportMode, ImportPackage, ImportState
 from domain.model import Actor, BlobKey, ImportId, PlanId, TenantId
+from domain.options import ImportOptions
 from domain.scanning import ScanReport, ScanResult
 from tests.clocks import NOON
 from tests.doors.counting import counted_statements

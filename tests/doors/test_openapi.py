@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from domain.access import Right
+from domain.strict_json import canonical
 from rest_compat import OPERATIONS, installhub, shapes
 from rest_compat.openapi import DESCRIBED_FORMS, printed
 from server import cli
@@ -23,6 +24,7 @@ from tests.bundles.writing import zipped
 from tests.doors.onboarding import SUITE
 from tests.doors.oracle import Oracle, events_of
 from tests.doors.rest import EXAMPLES, HUB, bearer
+from tests.makers import an_agent
 from tests.world import a_world
 
 SCOPES = ("installhub:export", "installhub:import", "installhub:read")
@@ -76,8 +78,11 @@ def test_every_operation_says_what_it_is():
 
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == []
-    # one operation has two documented addresses
-    assert [name for name in names if "At" in name] == ["resumeAtPackagesImportIdResume"]
+    # these have two documented addresses
+    assert [name for name in names if "At" in name] == [
+        "resumeAtPackagesImportIdResume",
+        "exportResourceAtResourcesResourceIDPackage",
+    ]
     assert all(one["summary"] and set(one["tags"]) <= tags and one["security"] for one in operations)
     assert {status for one in operations for status in one["responses"]} >= {"200", "201", "202", "400", "401", "503"}
 
@@ -153,12 +158,13 @@ def test_what_is_ours_is_marked_and_what_is_documented_is_not():
         for name, schema in schemas.items()
     }
 
-    assert marked["ExportAnswer"] == {"warnings"}
-    assert marked["PreviewAnswer"] == {"cycle"}
+    assert marked["ExportAnswer"] == {"bindingTemplate", "bindingProperties", "warnings"}
+    assert marked["PreviewAnswer"] == {"cycle", "externalReferences", "suggestedVersion"}
     assert marked["DecidedConflict"] == {"conflictId"}
     assert marked["ImportAnswer"] == {
-        *("artifactsWritten", "artifactsUnchanged", "counts", "planId", "planHash"),
-        *("backupPackageId", "backupPackageUrl", "retryOf", "packages", "powers", "newPowers"),
+        *("artifactsWritten", "artifactsUnchanged", "counts", "removed", "planId", "planHash"),
+        *("backupPackageId", "backupPackageUrl", "retryOf", "packages", "powers", "newPowers", "endpointsMapped"),
+        *("indexVersion", "undo", "undoes"),
     }
 
 
@@ -206,8 +212,12 @@ async def test_what_a_working_server_answers_is_what_the_document_says(world):
 
     package_id = await _exports(world)
     await _imports(world, package_id)
+    await _plans(world, package_id)
+    await _undos(world, package_id)
+    await _bindings(world)
     await _failures(world)
     await _lists(world)
+    await world.http.delete(f"{HUB}/packages/{package_id}")
 
     told = {(one.endpoint.__name__, status) for one in installhub.OPERATIONS for status in one.answers}
     assert told - oracle.seen == set()
@@ -313,6 +323,32 @@ async def _exports(world) -> str:
     return package_id
 
 
+async def _plans(world, package_id: str) -> None:
+    """Plans that are put right, agreed to and applied, with somebody who waits and with nobody."""
+    fresh = {"targetTenantId": "acme-prod", "defaultConflictStrategy": "Copy"}
+    asked = {"sourcePackageId": package_id, "options": fresh}
+    plans = [(await world.http.post(f"{HUB}/plans", json=asked)).json() for _ in range(2)]
+    others = world.headers("acme-prod", scopes=("installhub:approve",), subject="ben")
+    for planned in plans:
+        await world.http.post(
+            f"{HUB}/plans/{planned['planId']}/approve", json={"hash": planned["planHash"]}, headers=others
+        )
+    await world.http.post(f"{HUB}/plans/{plans[0]['planId']}/apply")
+    await _apply_later(world, asked)
+    later = (await world.http.post(f"{HUB}/packages/export", json=SUITE | {"version": "9.0.0"})).json()["packageId"]
+    blocked = (await world.http.post(f"{HUB}/plans", json=asked | {"sourcePackageId": later})).json()
+    (fix,) = blocked["blockers"][0]["fixes"]
+    address = f"{HUB}/plans/{blocked['planId']}/fixes/{fix['fixId']}"
+    for headers in ({}, ASYNC):
+        allowed = world.headers("acme-prod", "acme-dev")
+        await world.http.post(address, headers=allowed | headers)
+
+
+async def _apply_later(world, asked) -> None:
+    planned = (await world.http.post(f"{HUB}/plans", json=asked)).json()
+    await world.http.post(f"{HUB}/plans/{planned['planId']}/apply", headers=ASYNC)
+
+
 async def _imports(world, package_id: str) -> None:
     """Plans, imports that wait, that are decided, given up and tried again, and one that nobody waits for."""
     asked = {"sourcePackageId": package_id, "options": {"targetTenantId": "acme-prod"}}
@@ -340,6 +376,46 @@ async def _imports(world, package_id: str) -> None:
         for path in (f"/imports/{import_id}", f"/packages/{import_id}/conflicts", f"/imports/{import_id}/audit"):
             await world.http.get(f"{HUB}{path}")
     await world.http.get(f"{HUB}/imports/{first}/scan-report")
+
+
+async def _bindings(world) -> None:
+    """An agent that needs a credential: exported, planned for, and the file that supplies it."""
+    folder = world.settings.data / "agents"
+    folder.mkdir()
+    agent = an_agent("agent-1", llmConfig={"credentialId": "cred-dev"})
+    (folder / "agent-1.json").write_bytes(canonical(agent))
+    await world.load("acme-dev", folder)
+    wish = {"packageName": "Agents", "packageType": "agent-package", "version": "1.0.0", "artifactIds": ["agent-1"]}
+    wish |= {"tenantId": "acme-dev", "dependencyMode": "Refer"}
+    await world.http.post(f"{HUB}/packages/preview", json={name: wish[name] for name in ("tenantId", "artifactIds")})
+    made = (await world.http.post(f"{HUB}/packages/export", json=wish)).json()
+    asked = {"sourcePackageId": made["packageId"], "options": {"targetTenantId": "acme-prod"}}
+    plan = (await world.http.post(f"{HUB}/plans", json=asked)).json()
+    pair = {"sourceTenantId": "acme-dev", "targetTenantId": "acme-prod"}
+    await world.http.put(f"{HUB}/bindings", params=pair, json={"agent-1/llmConfig/credentialId": "cred-prod"})
+    await world.http.get(f"{HUB}/bindings", params=pair)
+    await world.http.get(f"{HUB}/plans/{plan['planId']}/bindings")
+
+
+async def _undos(world, package_id: str) -> None:
+    """Imports that are held and switched on, taken back, and brought back; a package that is uninstalled."""
+    options = {"targetTenantId": "acme-prod", "activation": "Manual", "defaultConflictStrategy": "Replace"}
+    asked = {"sourcePackageId": package_id, "options": options}
+    for headers in ({}, ASYNC):
+        held = await _imported(world, asked)
+        await world.http.get(f"{HUB}/imports/{held}")
+        await world.http.get(f"{HUB}/imports", params={"status": "PendingActivation"})
+        await world.http.post(f"{HUB}/imports/{held}/activate", headers=headers)
+        await _streamed(world, held)
+        await world.http.post(f"{HUB}/imports/{held}/rollback", params={"dryRun": "true"})
+        answer = await world.http.post(f"{HUB}/imports/{held}/rollback", headers=headers)
+        await _streamed(world, answer.json()["importId"])
+        await world.http.get(f"{HUB}/imports/{held}")
+        await world.http.post(f"{HUB}/imports/{answer.json()['importId']}/rollback")
+        address = f"{HUB}/installed/{SUITE['packageName']}/uninstall"
+        wish = {"tenantId": "acme-prod", "blockers": "UndoThoseToo"}
+        answer = await world.http.post(address, json=wish, headers=headers)
+        await _streamed(world, answer.json()["importId"])
 
 
 async def _imported(world, asked: Any, **headers: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -104,6 +105,7 @@ async def test_what_a_working_marketplace_answers_is_what_the_document_says(
     await _offered(world)
     await _installs(world)
     await _reviews(world)
+    await _elsewhere(world)
     await _previews_that_take_long(oracle, tmp_path)
     await _unheard(world)
 
@@ -278,6 +280,36 @@ async def _reviews(world: World) -> None:
         await post(world, f"reviews/{kept}/moderate", boss, verdict=verdict)
 
 
+async def _elsewhere(world: World) -> None:
+    """What another installation tells of its tenants and people."""
+    robot = somebody(world, "elsewhere", "marketplace:report", subject="robot")
+    kit = (await get(world, "packages?q=kit"))["items"][0]["packageId"]
+    tenant, ina, ben = "1" * 64, "a" * 64, "b" * 64
+    of_ina: dict[str, Any] = {"tenant": tenant, "person": ina, "author": "Ina"}
+    said: dict[str, Any] = of_ina | {"packageId": kit, "rating": 4, "title": "Good", "body": "It works."}
+    await post(world, "reported/reviews", robot, **said)
+    for listing in (kit, "mkt-pkg-unknown"):
+        await post(world, "reported/installs", robot, tenant=tenant, packageId=listing, version="1.0.0")
+    await _beyond_the_limit(world, robot, kit)
+    written = (await post(world, "reported/reviews", robot, "said", **said)).json()["reviewId"]
+    await post(world, "reported/reviews", robot, "said", **said | {"rating": 1})
+    for about in (said, said | {"packageId": "mkt-pkg-unknown"}):
+        await post(world, "reported/reviews", robot, **about)
+    await post(world, f"reviews/{written}/moderate", olga(world), verdict="approve")
+    for person in (ina, ben):
+        await post(world, f"reported/reviews/{written}/helpful", robot, **of_ina | {"person": person})
+    await post(world, f"reported/reviews/{written}/flag", robot, **of_ina | {"person": ben}, reason="An advertisement")
+
+
+async def _beyond_the_limit(world: World, robot: dict[str, str], listing: str) -> None:
+    """One tenant more than the hub counts of an installation."""
+    reported = world.services.reported
+    most, reported._tenants_max = reported._tenants_max, 1
+    refused = await post(world, "reported/installs", robot, tenant="2" * 64, packageId=listing, version="1.0.0")
+    reported._tenants_max = most
+    assert refused.status_code == 409, refused.text
+
+
 async def _previews_that_take_long(oracle: Oracle, folder: Any) -> None:
     """Where nobody plans, a preview goes on without its caller."""
     async with a_world(folder, role="web") as idle:
@@ -339,4 +371,15 @@ async def _installed(world: World, listing: str, key: str = "", **asked: Any) ->
     ended = [] if "waitingFor" in body else ["/events"]
     for path in ("", "/audit", "/scan-report", *ended):
         await world.http.get(f"{imported}{path}", headers=who)
+    if ended:
+        await _followed(world, f"{MARKET}/installs/{started['installId']}/events")
     return str(body.get("waitingFor", body["status"]))
+
+
+async def _followed(world: World, events: str) -> None:
+    """An install that is over, told whole, and to somebody who has seen its end."""
+    whole = await world.http.get(events, headers=ina(world))
+    last = json.loads(whole.text.splitlines()[-1])["seq"]
+    seen = {"accept": "text/event-stream", "last-event-id": str(last)}
+    await world.http.get(events, headers=ina(world) | seen)
+    await world.http.get(f"{events}?after=x", headers=ina(world))

@@ -116,7 +116,7 @@ async def test_a_package_answers_with_every_documented_field(hub):
         "longDescription": "# Read me",
         "license": "MIT",
         "homepage": "https://pub-1.example/package",
-        "securityScannedAt": rfc3339(NOON),
+        "securityScannedAt": rfc3339(NOW),
         "artifacts": [{"type": "RuleSet", "name": "Rules", "version": "1.0.0"}],
         "versions": [
             {"version": "2.1.0-rc.1", "publishedAt": rfc3339(NOW), "isLatest": False, "breakingChange": False},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ from domain.import_model import (
     ImportJob,
     ImportKind,
     ImportMode,
-    ImportOptions,
     ImportState,
     Progress,
     ProgressEvent,
@@ -26,6 +26,7 @@ from domain.import_model import (
 )
 from domain.market.model import InstallWish, ListingId, TrustLevel
 from domain.model import Actor, ImportId, TenantId
+from domain.options import ImportOptions
 from rest_compat import install_bodies
 from tests.clocks import NOON
 from tests.makers import a_rule_set
@@ -173,6 +174,43 @@ async def test_a_package_is_installed_and_its_status_tells_how(world):
     assert [row["packageName"] for row in record.json()["packages"]] == ["Core", "Suite"]
 
 
+async def test_the_status_leads_to_the_events_and_to_the_import(world):
+    await world.tenant("target")
+    await world.tenant("other")
+    started = await _install(world, await published(world, name="Rules", trust=CERTIFIED))
+    done = await _settled(world, started)
+    install_id, headers = started.json()["installId"], world.headers("target")
+    events, record = f"{MARKET}/installs/{install_id}/events", f"/api/installhub/imports/{done['importId']}"
+
+    status = await world.http.get(started.json()["statusUrl"], headers=headers)
+    told, import_told = [await world.http.get(url, headers=headers) for url in (events, f"{record}/events")]
+    frames = await world.http.get(events, headers={**headers, "accept": "text/event-stream", "last-event-id": "1"})
+    foreign = await world.http.get(events, headers=world.headers("other"))
+
+    assert status.headers["link"] == f'<{events}>; rel="monitor", <{record}>; rel="related"'
+    assert (told.status_code, told.content) == (200, import_told.content)
+    assert json.loads(told.content.splitlines()[-1])["isFinal"] is True
+    assert (frames.headers["content-type"].split(";")[0], frames.text[:6]) == ("text/event-stream", "id: 2\n")
+    assert (foreign.status_code, foreign.json()["what"]) == (404, "install")
+
+
+async def test_the_version_of_the_index_that_an_install_was_resolved_against_is_told(world):
+    await world.tenant("target")
+    assert world.runtime.hub is not None
+    listing = await published(world, name="Rules", trust=CERTIFIED)
+    await world.runtime.hub.publish()
+    version = (await world.http.get("/hub/metadata/timestamp.json")).json()["signed"]["version"]
+    headers = world.headers("target", scopes=SCOPES)
+
+    preview = await world.http.post(f"{MARKET}/packages/{listing.listing_id}/preview", json={}, headers=headers)
+    done = await _settled(world, await _install(world, listing))
+    record = await world.http.get(f"/api/installhub/imports/{done['importId']}", headers=headers)
+    listed = await world.http.get("/api/installhub/imports?kind=INSTALL", headers=headers)
+
+    told = [preview.json()["indexVersion"], record.json()["indexVersion"], listed.json()["items"][0]["indexVersion"]]
+    assert (version > 0, told) == (True, [version] * 3)
+
+
 async def test_a_community_package_wants_exactly_the_printed_acknowledgement(world):
     await world.tenant("target")
     listing = await published(world, name="Rules")
@@ -225,6 +263,19 @@ async def test_a_dry_run_ends_well_and_tells_what_it_would_do(world):
     assert list(done) == [*COMPLETE, "dryRun"]
     assert (done["status"], done["artifactsInstalled"]) == ("Success", 0)
     assert done["dryRun"]["wouldInstall"] == ["Rules rules"]
+
+
+async def test_an_install_may_name_its_plan(world):
+    await world.tenant("target")
+    listing = await published(world, name="Rules", trust=CERTIFIED)
+    other = await published(world, name="Others", trust=CERTIFIED)
+    plan = (await _settled(world, await _install(world, listing, dryRun=True)))["dryRun"]
+
+    beside = await _install(world, other, planId=plan["planId"])
+    done = await _settled(world, await _install(world, listing, planId=plan["planId"]))
+
+    assert (beside.status_code, beside.json()["what"]) == (404, "plan")
+    assert (done["status"], done["artifactsInstalled"]) == ("Success", 1)
 
 
 async def test_a_preview_tells_what_would_come_and_what_it_could_do(world):

@@ -167,6 +167,7 @@ async def test_installed_packages_are_listed_over_all_tenants_of_the_token(world
         "packageId": package_id,
         "importId": done["importId"],
         "installedAt": done["installedAt"],
+        "packageDependencies": [],
     }
 
 

@@ -51,7 +51,9 @@ async def test_a_plan_is_the_dry_run_shown_and_writes_nothing(world, query):
     record = await world.http.get(f"{HUB}/imports/{body['importId']}")
     assert (answer.status_code, body["isDryRun"]) == (200, True)
     assert {"planId", "planHash", "expiresAt", "counts"} <= body.keys()
-    assert answer.content == again.content == record.content
+    assert answer.content == record.content
+    assert {name: again.json()[name] for name in body} == body
+    assert again.json()["state"] == "NEEDS_DECISIONS"
 
 
 async def test_a_plan_can_be_made_of_an_uploaded_form(world):
@@ -87,11 +89,15 @@ async def test_actions_are_listed_in_install_order_with_who_decided(world):
 
     assert (listed["totalCount"], listed["page"], listed["pageSize"]) == (5, 1, 25)
     assert [row["sourceId"] for row in listed["items"]] == ORDER
-    more = [{name: row.pop(name) for name in ("matchedBy", "conflictId")} for row in listed["items"]]
-    assert listed["items"] == plan["actions"]
-    assert more == [
-        {"matchedBy": "NAME" if at == 2 else None, "conflictId": "conf-001" if at == 2 else None} for at in range(5)
+    (form,) = [row for row in listed["items"] if row["sourceId"] == "form-2005"]
+    rows = [{name: row[name] for name in told} for row, told in zip(listed["items"], plan["actions"], strict=True)]
+    assert rows == plan["actions"]
+    assert [(row["matchedBy"], row["conflictId"]) for row in listed["items"]] == [
+        ("NAME", "conf-001") if row is form else (None, None) for row in listed["items"]
     ]
+    assert [row["changes"] for row in listed["items"] if row is not form] == [[]] * 4
+    assert form["changeCount"] == len(form["changes"]) > 0
+    assert [fix["patch"]["decisions"][0]["strategy"] for fix in form["fixes"]] == ["Replace", "Skip", "Copy"]
 
 
 async def test_actions_are_narrowed_counted_and_paged(world):

@@ -8,26 +8,36 @@ from graphql import GraphQLInputObjectType, get_named_type
 from pydantic import BaseModel
 
 from resolvers.api import API
-from rest_compat import OPERATIONS
+from rest_compat import installhub, marketplace
 from rest_compat.install_shapes import InstallRequest
 from rest_compat.list_shapes import ConflictAuditRow, HistoryRow, TouchRow
 from rest_compat.operations import Operation
 from rest_compat.wishes import OptionsBody
 
 HUB, MARKET = "/api/installhub", "/api/marketplace"
-BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
+#: the Akana-compatible door asks for nothing that these do not do; its sessions are its own (R34)
+BY_ROUTE = {
+    (operation.method, operation.path): operation for operation in (*installhub.OPERATIONS, *marketplace.OPERATIONS)
+}
 
 #: each mutation, and the requests that do the same
 TWINS = {
     "exportPackage": [("POST", f"{HUB}/packages/export")],
+    "deletePackage": [("DELETE", f"{HUB}/packages/{{packageId}}")],
     "planImport": [("POST", f"{HUB}/plans"), ("POST", f"{MARKET}/packages/{{packageId}}/preview")],
-    "importPackage": [("POST", f"{HUB}/packages/import")],
+    "importPackage": [("POST", f"{HUB}/packages/import"), ("POST", f"{HUB}/plans/{{planId}}/apply")],
+    "applyFix": [("POST", f"{HUB}/plans/{{planId}}/fixes/{{fixId}}")],
+    "approvePlan": [("POST", f"{HUB}/plans/{{planId}}/approve")],
     "resolveConflicts": [
         ("POST", f"{HUB}/packages/{{importId}}/resume"),
         ("POST", f"{HUB}/packages/import/{{importId}}/resume"),
     ],
+    "saveBindings": [("PUT", f"{HUB}/bindings")],
     "cancelImport": [("POST", f"{HUB}/imports/{{importId}}/cancel")],
     "retryImport": [("POST", f"{HUB}/imports/{{importId}}/retry")],
+    "activateImport": [("POST", f"{HUB}/imports/{{importId}}/activate")],
+    "rollbackImport": [("POST", f"{HUB}/imports/{{importId}}/rollback")],
+    "uninstallPackage": [("POST", f"{HUB}/installed/{{packageName}}/uninstall")],
     "installPackage": [("POST", f"{MARKET}/packages/{{packageId}}/install")],
     "reviewListing": [("POST", f"{MARKET}/packages/{{packageId}}/reviews")],
     "markReviewHelpful": [("POST", f"{MARKET}/reviews/{{reviewId}}/helpful")],
@@ -59,10 +69,14 @@ TWINS = {
     "requestScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception")],
     "decideScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception/{{exceptionId}}/decide")],
     "reportVulnerability": [("POST", f"{MARKET}/packages/{{packageId}}/report-vulnerability")],
+    "reportInstall": [("POST", f"{MARKET}/reported/installs")],
+    "reportReview": [("POST", f"{MARKET}/reported/reviews")],
+    "reportHelpful": [("POST", f"{MARKET}/reported/reviews/{{reviewId}}/helpful")],
+    "reportFlag": [("POST", f"{MARKET}/reported/reviews/{{reviewId}}/flag")],
     "decideVulnerabilityReport": [("POST", f"{MARKET}/vulnerability-reports/{{reportId}}/decide")],
 }
 #: what is GraphQL's and the command line's alone (R34)
-ADMINISTRATION = {"createTenant", "updateTenant", "changeArtifacts"}
+ADMINISTRATION = {"createTenant", "updateTenant", "purgeTenant", "changeArtifacts"}
 #: a person's notifications, what a tenant is told, and its webhooks (R34)
 NOTICES = {
     "Query": {"webhooks", "tenantNotices"},
@@ -81,7 +95,8 @@ WATCHED = {
 
 #: what makes something, so that a request that comes again must not make it twice
 CREATES = {
-    *("exportPackage", "planImport", "importPackage", "retryImport", "installPackage"),
+    *("exportPackage", "planImport", "applyFix", "importPackage", "retryImport", "installPackage"),
+    *("rollbackImport", "uninstallPackage", "reportReview"),
     *("createPublisher", "submitPackage", "reviewListing"),
     *("requestManualReview", "requestScanException", "reportVulnerability"),
 }
@@ -94,6 +109,7 @@ ASKED = {
     "importJobs": ("GET", f"{HUB}/imports"),
     "installedPackages": ("GET", f"{HUB}/installed"),
     "plan": ("GET", f"{HUB}/plans/{{planId}}"),
+    "bindings": ("GET", f"{HUB}/bindings"),
     "install": ("GET", f"{MARKET}/installs/{{installId}}/status"),
     "listings": ("GET", f"{MARKET}/packages"),
     "featuredListings": ("GET", f"{MARKET}/packages/featured"),
@@ -122,7 +138,7 @@ OPTIONS = {
     "mergeFallback": "mergeFallbackStrategy",
 }
 #: REST says with an option what GraphQL says with its input or its mutation; the last one is another name
-SAID_OTHERWISE = {"targetTenantId", "dryRun", "conflictStrategy"}
+SAID_OTHERWISE = {"targetTenantId", "dryRun", "planId", "conflictStrategy"}
 #: an install's order: GraphQL's word for what REST has in its body, its path and its headers
 INSTALL = {"tenantId": "targetTenantId", "listingId": "packageId", "idempotencyKey": "Idempotency-Key"}
 #: a list's filter: GraphQL's word for REST's
@@ -135,6 +151,8 @@ READ = {
     f"{HUB}/packages/{{packageId}}/download": "Package.downloadUrl",
     f"{HUB}/plans/{{planId}}": "Query.plan",
     f"{HUB}/plans/{{planId}}/actions": "Plan.actions",
+    f"{HUB}/plans/{{planId}}/bindings": "Plan.bindings",
+    f"{HUB}/bindings": "Query.bindings",
     f"{HUB}/imports": "Query.importJobs",
     f"{HUB}/imports/{{importId}}": "Query.importJob",
     f"{HUB}/imports/{{importId}}/scan-report": "ImportJob.scanReport",
@@ -151,6 +169,7 @@ READ = {
     f"{MARKET}/packages/{{packageId}}/reviews": "Listing.reviews",
     f"{MARKET}/reviews/moderation": "Query.reviewsToModerate",
     f"{MARKET}/installs/{{installId}}/status": "Query.install",
+    f"{MARKET}/installs/{{installId}}/events": "Subscription.installProgress",
     f"{MARKET}/installed": "InstalledPackage.availableVersion",
     f"{MARKET}/publishers": "Viewer.publishers",
     f"{MARKET}/publishers/{{publisherId}}": "Query.publisher",

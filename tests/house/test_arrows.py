@@ -9,6 +9,7 @@ from tests.house.tree import MAY_IMPORT, functions, imported, modules, syntax
 
 #: what the domain may use besides the standard library: pure computing, nothing that waits
 DOMAIN_LIBRARIES = {
+    "argon2",
     "isal",
     "jiter",
     "networkx",
@@ -24,8 +25,8 @@ DOMAIN_LIBRARIES = {
 
 #: files of the domain that decide and never wait
 PURE = (
-    "archive", "artifact_types", "bundle", "contents", "errors", "graph", "merging", "model", "plan", "strict_json",
-    "versions",
+    "advice", "archive", "artifact_types", "binding_slots", "bundle", "bundle_mapping", "contents", "errors",
+    "external", "graph", "mapping", "merging", "model", "plan", "strict_json", "suggesting", "versions",
 )  # fmt: skip
 
 

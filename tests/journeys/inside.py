@@ -19,34 +19,37 @@ from domain.authoring import ArtifactChanges, ArtifactDraft, draft_of_file
 from domain.errors import ErrorCode
 from domain.export_order import ExportOrder
 from domain.exporting import Exported
-from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ProgressEvent
+from domain.import_model import ImportJob, ImportPackage, ProgressEvent
 from domain.limits import Installation, Limits
 from domain.line import ImportOrder
 from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, ImportId, Package, TenantId, TenantPlan
+from domain.options import ConflictStrategy, ImportOptions
 from domain.ports import Ports, Store
 from domain.services import Services, services
 from storage.bells import LocalBell
 from storage.blobs import FileBlobs
 from storage.engines import Engines
 from storage.limiter import MemoryLimiter
+from storage.plan_tables import activation, merge_base
 from storage.store import SqlStore
-from storage.tables import (
-    METADATA,
-    activation,
-    artifact,
-    installed_package,
-    merge_base,
-    reference,
-    revision,
-    revision_body,
-)
+from storage.tables import METADATA, artifact, installed_package, reference, revision, revision_body
 from tests.clocks import NOON, ManualClock
 from tests.makers import Tree
 
 ACME, GLOBEX = TenantId("acme"), TenantId("globex")
 REPLACE, MERGE, SKIP = ConflictStrategy.REPLACE, ConflictStrategy.MERGE, ConflictStrategy.SKIP
 #: what a run writes down about itself, whatever it does to artifacts
-BOOKS = {"audit", "import_event", "import_job", "import_package", "outbox", "plan", "plan_action", "scan_report"}
+BOOKS = {
+    "arrival",
+    "audit",
+    "import_event",
+    "import_job",
+    "import_package",
+    "outbox",
+    "plan",
+    "plan_action",
+    "scan_report",
+}
 LEASE = 60.0
 #: the root of :func:`tests.makers.a_suite`
 ROOT = "proc-1001"

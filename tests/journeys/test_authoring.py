@@ -24,8 +24,8 @@ def a_rule(artifact_id: str, name: str, **members: Any) -> ArtifactDraft:
 
 
 async def saved(instance: Instance, *drafts: ArtifactDraft) -> list[str]:
-    heads = await instance.services.authoring.change(instance.caller, ArtifactChanges(TENANT, save=drafts))
-    return [f"{head.artifact_id} {head.name}" for head in heads]
+    made = await instance.services.authoring.change(instance.caller, ArtifactChanges(TENANT, save=drafts))
+    return [f"{head.artifact_id} {head.name}" for head in made.heads]
 
 
 async def names(instance: Instance) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from domain.import_model import ConflictStrategy, ImportOptions
 from domain.market.installs import InstallOrder
 from domain.market.model import InstallWish, ListingFilter, ListingId, TrustLevel
 from domain.market.reviews import ReviewDraft, Verdict
+from domain.options import ConflictStrategy, ImportOptions
 from storage.tables import outbox
 from tests.journeys.inside import GLOBEX, Inside, a_caller
 from tests.market import Published, an_operator, published

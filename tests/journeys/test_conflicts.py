@@ -8,8 +8,10 @@ import pytest
 
 from domain.conflicts import ConflictOutcome, MergeDetails
 from domain.errors import ErrorCode, Refusal
-from domain.import_model import DecisionSource, ImportState
+from domain.import_model import ImportState
 from domain.model import name_key
+from domain.options import Decision
+from domain.plan_model import DecisionSource
 from storage.imports import SqlImports
 from tests.clocks import NOON
 from tests.journeys.inside import ACME, GLOBEX, MERGE, REPLACE, ROOT, SKIP, a_caller
@@ -60,7 +62,7 @@ async def test_the_audit_names_who_decided_by_hand_and_when(inside):
     await inside.save(GLOBEX, rules("old"), an_entity("ent-1", name="Days"))
     job = await inside.bring(GLOBEX, a_bundle(an_entity("ent-1", "more", name="Days"), rules("new")))
     inside.clock.advance(timedelta(hours=2))
-    decisions = {"conf-001": REPLACE, "conf-002": SKIP}
+    decisions = {"conf-001": Decision(REPLACE), "conf-002": Decision(SKIP)}
     await inside.services.line.resume(BEN, job.import_id, None, decisions)
     await inside.run_next()
 
@@ -162,7 +164,7 @@ async def test_a_conflict_can_still_be_looked_at_when_the_bundle_is_gone(inside,
     await inside.save(GLOBEX, rules("old", "kept"))
     job = await inside.bring(GLOBEX, a_bundle(rules("new")))
     before = await differing(inside, job.import_id)
-    await inside.services.line.resume(BEN, job.import_id, None, {"conf-001": strategy})
+    await inside.services.line.resume(BEN, job.import_id, None, {"conf-001": Decision(strategy)})
     await inside.run_next()
     await forget_bundle(inside, job)
 

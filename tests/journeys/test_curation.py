@@ -13,7 +13,14 @@ from sqlalchemy import select, update
 
 from domain.errors import ErrorCode, Refusal
 from domain.market.managing import ListingChange
-from domain.market.model import Listing, ListingState, ListingVersion, SubmissionStatus, TrustLevel
+from domain.market.model import (
+    Listing,
+    ListingFilter,
+    ListingState,
+    ListingVersion,
+    SubmissionStatus,
+    TrustLevel,
+)
 from domain.model import TenantId
 from domain.scanning import RULES_VERSION
 from storage.market_tables import listing, listing_version, scan_exception
@@ -667,18 +674,46 @@ async def test_an_approved_exception_holds_when_a_version_is_scanned_again(insid
     assert (version.state, version.scan_result, version.rules_version) == (ListingState.LISTED, "PASS", RULES_VERSION)
 
 
-async def test_what_cannot_be_scanned_is_not_shown_and_comes_back_by_itself(inside: Inside):
+async def offered_now(inside: Inside, made: Published) -> tuple[list[str], ListingState]:
+    """What a visitor finds, and what the index says of the version."""
+    found = await inside.services.catalogue.search(None, ListingFilter(), first=10)
+    async with inside.sql.platform_view() as view:
+        (offer,) = await view.offers.of_listing(made.listing_id)
+    return [shown.head.name for shown in found.items], offer.state
+
+
+async def test_what_cannot_be_scanned_is_neither_shown_nor_installed_and_comes_back_by_itself(inside: Inside):
     made = await published(inside)
     rescanning, results, key = inside.services.curation.rescanning, [], made.version.blob_key
 
-    for blob_key in (key[:-1] + ("1" if key[-1] == "0" else "0"), key):
+    for blob_key, later in ((key[:-1] + ("1" if key[-1] == "0" else "0"), 2 * DAY), (key, timedelta(hours=2))):
         await stored_at(inside, made, blob_key)
-        inside.clock.advance(2 * DAY)
+        inside.clock.advance(later)
         await rescanning.scan_due()
         version = await version_of(inside, made)
-        results.append((version.scan_result, version.state))
+        results.append((version.scan_result, version.state, *await offered_now(inside, made)))
 
-    assert results == [("ERROR", ListingState.LISTED), ("PASS", ListingState.LISTED)]
+    assert results == [
+        ("ERROR", ListingState.LISTED, [], ListingState.SUSPENDED),
+        ("PASS", ListingState.LISTED, ["Starter"], ListingState.LISTED),
+    ]
+
+
+async def test_what_other_rules_let_pass_is_shown_to_nobody_until_it_was_scanned_again(inside: Inside):
+    made = await published(inside)
+    await with_other_rules(inside, made)
+    catalogue = inside.services.catalogue
+    # the scan of whoever installs it decides meanwhile
+    hidden = await offered_now(inside, made)
+    told = await refused(catalogue.get(None, made.listing_id))
+    own = await catalogue.get(NORA, made.listing_id)
+
+    await inside.services.curation.rescanning.scan_due()
+
+    assert hidden == ([], ListingState.LISTED)
+    assert (told.code, told.details["retryAfter"] > 0) == (ErrorCode.RESCAN_PENDING, True)
+    assert own.version.is_rescan_pending
+    assert not (await catalogue.get(None, made.listing_id)).version.is_rescan_pending
 
 
 async def test_analytics_and_dashboard_tell_real_counts(inside: Inside):

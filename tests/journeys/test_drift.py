@@ -8,6 +8,7 @@ from domain.errors import ErrorCode
 from domain.holding import BATCH_REVISIONS
 from domain.import_model import EventKind, ImportState, Stage
 from domain.importing import REPLANS_MAX
+from domain.options import Decision
 from domain.ports import NameTakenError
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, SKIP, a_caller, is_whole
 from tests.journeys.trouble import Restless, Troubled
@@ -64,7 +65,7 @@ async def test_a_conflict_first_seen_in_a_new_plan_pauses_the_import(inside):
 
     paused = await run_with(inside, Troubled(inside.sql, last, before=save))
     (row,) = paused.outcome["conflictReport"]["conflicts"]
-    await inside.services.line.resume(inside.caller, paused.import_id, None, {row["conflictId"]: SKIP})
+    await inside.services.line.resume(inside.caller, paused.import_id, None, {row["conflictId"]: Decision(SKIP)})
     job = await inside.run_next()
 
     assert paused.state is ImportState.WAITING_FOR_DECISIONS

@@ -9,7 +9,8 @@ from domain.errors import ErrorCode, Refusal
 from domain.holding import BATCH_REVISIONS
 from domain.import_model import EventKind, ImportState, Stage
 from domain.model import ArtifactStatus, TenantStatus
-from domain.tenancy import TenantChange
+from domain.options import Decision
+from domain.tenant_changes import TenantChange
 from tests.journeys.inside import (
     ACME,
     BOOKS,
@@ -113,7 +114,7 @@ async def test_conflicts_wait_for_decisions_and_the_import_goes_on_with_them(ins
     )
     paused = await inside.bring(GLOBEX, package)
     report = paused.outcome["conflictReport"]
-    chosen = {row["conflictId"]: REPLACE if row["type"] == "RuleSet" else SKIP for row in report["conflicts"]}
+    chosen = {row["conflictId"]: Decision(REPLACE if row["type"] == "RuleSet" else SKIP) for row in report["conflicts"]}
 
     await inside.services.line.resume(inside.caller, paused.import_id, None, chosen)
     job = await inside.run_next()
@@ -137,7 +138,7 @@ async def test_a_resume_that_leaves_some_open_waits_again_with_the_same_ids_and_
     ids = {row["type"]: row["conflictId"] for row in first.outcome["conflictReport"]["conflicts"]}
     inside.clock.advance(3_600)
 
-    await inside.services.line.resume(inside.caller, first.import_id, None, {ids["EntitySchema"]: SKIP})
+    await inside.services.line.resume(inside.caller, first.import_id, None, {ids["EntitySchema"]: Decision(SKIP)})
     second = await inside.run_next()
 
     assert second.state is ImportState.WAITING_FOR_DECISIONS
@@ -168,7 +169,7 @@ async def test_a_resume_with_unknown_conflicts_is_refused_and_changes_nothing(in
     paused = await inside.bring(GLOBEX, package)
 
     with pytest.raises(Refusal) as caught:
-        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-099": SKIP})
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-099": Decision(SKIP)})
 
     assert caught.value.code is ErrorCode.BAD_USER_INPUT
     assert await inside.job(paused.import_id) == paused
@@ -180,7 +181,7 @@ async def test_decisions_that_come_too_late_are_refused_though_no_sweep_came_by(
     inside.clock.advance(24 * 3_600)
 
     with pytest.raises(Refusal) as caught:
-        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-001": SKIP})
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {"conf-001": Decision(SKIP)})
 
     assert (caught.value.code, caught.value.status) == (ErrorCode.IMPORT_EXPIRED, 410)
     assert await inside.job(paused.import_id) == paused
@@ -193,7 +194,7 @@ async def test_what_a_strategy_decided_is_reported_and_can_be_decided_otherwise(
     paused = await inside.bring(GLOBEX, package, strategy_by_type={ArtifactType.ENTITY_SCHEMA: REPLACE})
     rows = {row["type"]: row for row in paused.outcome["conflictReport"]["conflicts"]}
 
-    decisions = {row["conflictId"]: SKIP for row in rows.values()}
+    decisions = {row["conflictId"]: Decision(SKIP) for row in rows.values()}
     await inside.services.line.resume(inside.caller, paused.import_id, None, decisions)
     job = await inside.run_next()
 
@@ -214,7 +215,7 @@ async def test_nobody_answers_and_the_import_expires(inside, package):
 
 async def test_an_import_into_a_tenant_that_was_suspended_meanwhile_fails_and_writes_nothing(inside, package):
     submitted = await inside.submit(GLOBEX, package)
-    await inside.services.tenancy.update(inside.caller, GLOBEX, TenantChange(status=TenantStatus.SUSPENDED))
+    await inside.services.tenant_changes.update(inside.caller, GLOBEX, TenantChange(status=TenantStatus.SUSPENDED))
 
     job = await inside.run_next()
 

@@ -10,8 +10,9 @@ import pytest
 from domain.artifact_types import ArtifactType
 from domain.authoring import ArtifactChanges, ArtifactDraft
 from domain.errors import ErrorCode, Refusal
-from domain.import_model import ImportState, UnresolvedBindings
+from domain.import_model import ImportState
 from domain.model import ArtifactStatus
+from domain.options import UnresolvedBindings
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, codes, members
 from tests.makers import a_form, a_process, a_rule_set, an_agent, an_artifact, an_entity
 

@@ -14,10 +14,11 @@ import pytest
 
 from domain.conflicts import MergeDetails
 from domain.errors import ErrorCode, Refusal, refuse
-from domain.import_model import ConflictStrategy, ImportState, Stage
+from domain.import_model import ImportState, Stage
 from domain.market.model import ListingState, Offer, TrustLevel
 from domain.market.own_hub import OwnHub
 from domain.model import PackageDependency
+from domain.options import ConflictStrategy, Decision
 from tests.journeys.inside import GLOBEX, Inside
 from tests.journeys.test_installs import INSTALLER, blobs_of, install, installed, over, versions_of
 from tests.makers import a_rule_set
@@ -61,7 +62,9 @@ async def _waiting(inside: Inside, listing: Published) -> Any:
 
 async def _decided(inside: Inside, job: Any) -> Any:
     keys = [row["conflictId"] for row in job.outcome["conflictReport"]["conflicts"]]
-    await inside.services.line.resume(INSTALLER, job.import_id, None, dict.fromkeys(keys, ConflictStrategy.REPLACE))
+    await inside.services.line.resume(
+        INSTALLER, job.import_id, None, dict.fromkeys(keys, Decision(ConflictStrategy.REPLACE))
+    )
     return await inside.run_next()
 
 

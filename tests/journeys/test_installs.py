@@ -11,12 +11,13 @@ import pytest
 
 from domain.access import Caller
 from domain.errors import ErrorCode, Refusal
-from domain.import_model import ConflictStrategy, ImportJob, ImportKind, ImportOptions, ImportState, Stage
+from domain.import_model import ImportJob, ImportKind, ImportState, Stage
 from domain.market.installs import InstallOrder, install_id
 from domain.market.model import InstallWish, ListingId, Offer, TrustLevel
 from domain.market.own_hub import OwnHub
 from domain.market.ports import HubUnreachableError
 from domain.model import TenantId, TenantPlan
+from domain.options import ConflictStrategy, Decision, ImportOptions
 from domain.ports import Ports
 from domain.services import services
 from storage.limiter import MemoryLimiter
@@ -134,6 +135,7 @@ async def test_the_audit_keeps_what_was_agreed_to_and_how_far_it_is_trusted(insi
         assert told == [("Core", "Community", "Northwind"), ("Suite", "Certified", "Northwind")]
         assert [row["checksum"] for row in entries[action]["packages"]][1] == suite.offer.checksum
         assert entries[action]["acknowledged"] is True
+        assert entries[action]["indexVersion"] == 0
 
 
 async def test_what_is_installed_already_is_not_brought_again(inside):
@@ -225,7 +227,7 @@ async def test_a_conflict_waits_and_the_install_goes_on_with_the_decision(inside
 
     waiting = await installed(inside, listing)
     key = waiting.outcome["conflictReport"]["conflicts"][0]["conflictId"]
-    await inside.services.line.resume(INSTALLER, waiting.import_id, None, {key: ConflictStrategy.REPLACE})
+    await inside.services.line.resume(INSTALLER, waiting.import_id, None, {key: Decision(ConflictStrategy.REPLACE)})
     job = await inside.run_next()
 
     assert waiting.state is ImportState.WAITING_FOR_DECISIONS
@@ -243,7 +245,8 @@ async def test_conflicts_of_two_packages_have_numbers_of_their_own(inside):
     waiting = await installed(inside, suite)
     rows = waiting.outcome["conflictReport"]["conflicts"]
     keys = {row["artifactName"]: row["conflictId"] for row in rows}
-    decisions = {keys["Core rules"]: ConflictStrategy.SKIP, keys["Suite rules"]: ConflictStrategy.REPLACE}
+    wishes = {"Core rules": ConflictStrategy.SKIP, "Suite rules": ConflictStrategy.REPLACE}
+    decisions = {keys[name]: Decision(strategy) for name, strategy in wishes.items()}
     await inside.services.line.resume(INSTALLER, waiting.import_id, None, decisions)
     job = await inside.run_next()
 
@@ -337,6 +340,30 @@ def over(inside: Inside, hub: OwnHub) -> Inside:
     ports = Ports(inside.sql, inside.blobs, inside.bell, MemoryLimiter(), inside.clock, hub=hub)
     made = services(ports, inside.services.installation)
     return Inside(inside.sql, inside.blobs, inside.clock, inside.bell, made, inside.caller)
+
+
+class Renewed(OwnHub):
+    """Our own hub, whose index is renewed while somebody looks into it for the first time."""
+
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside.sql, inside.blobs)
+        self.looks = 0
+
+    async def index_version(self) -> int:
+        return 7 if self.looks == 0 else 8
+
+    async def offers_of(self, listing_id: str) -> Sequence[Offer]:
+        self.looks += 1
+        return await super().offers_of(listing_id)
+
+
+async def test_what_is_installed_comes_from_one_version_of_the_index_which_is_kept_with_it(inside):
+    listing = await published(inside, name="Rules", trust=CERTIFIED)
+    hub = Renewed(inside)
+
+    job: Any = await install(over(inside, hub), listing)
+
+    assert (hub.looks, job.install.index_version) == (2, 8)
 
 
 async def blobs_of(inside: Inside) -> Collection[str]:

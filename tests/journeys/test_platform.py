@@ -9,11 +9,12 @@ from domain.access import ADMIN, PLATFORM
 from domain.authoring import ArtifactChanges, draft_of_file
 from domain.errors import ErrorCode, Refusal
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportOptions, ImportPackage
+from domain.import_model import ImportPackage
 from domain.line import ImportOrder
 from domain.model import TenantPlan, TenantStatus
+from domain.options import ConflictStrategy, Decision, ImportOptions
 from domain.strict_json import canonical
-from domain.tenancy import TenantChange
+from domain.tenant_changes import TenantChange
 from storage.tables import audit
 from tests.journeys.inside import ACME, GLOBEX, a_caller
 from tests.makers import a_bundle, an_entity
@@ -42,10 +43,10 @@ async def everything(inside, caller):
     await inside.services.uploads.keep(caller, GLOBEX, package)
     job = await inside.services.line.submit(caller, ImportOrder(GLOBEX, package, ImportOptions()))
     await inside.run_next()
-    decisions = {"conf-001": ConflictStrategy.SKIP}
+    decisions = {"conf-001": Decision(ConflictStrategy.SKIP)}
     await inside.services.line.resume(caller, job.import_id, None, decisions)
     await inside.services.line.cancel(caller, job.import_id, None)
-    await inside.services.tenancy.update(caller, GLOBEX, TenantChange(status=TenantStatus.ACTIVE))
+    await inside.services.tenant_changes.update(caller, GLOBEX, TenantChange(status=TenantStatus.ACTIVE))
 
 
 async def test_each_use_of_the_platform_scope_is_marked(inside):
@@ -69,7 +70,7 @@ async def test_nothing_a_member_does_is_marked(inside):
     await everything(inside, MEMBER)
 
     rows = await audited(inside)
-    assert [row.action for row in rows] == ["import.waiting", "import.resumed", "import.cancelled"]
+    assert [row.action for row in rows] == ["import.waiting", "import.resumed", "import.cancelled", "tenant.changed"]
     assert not any("asPlatform" in row.details for row in rows)
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tests.doors.akana_client import a_user
 from tests.world import World, a_world
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
         printed = await _run("\necho '<<<>>>'\n".join(blocks), tmp_path, HUB=world.url, TOKEN=token)
 
     parts = [part.strip() for part in printed.split("<<<>>>")]
-    preview, exported, package, dry_run, imported, sent_ahead, followed, lists, graphql, offered, bought = parts
+    preview, exported, package, dry_run, imported, sent_ahead, followed, lists, graphql, offered, bought, *akana = parts
     assert json.loads(preview)["installOrder"] == ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
     assert json.loads(exported)["artifactCount"] == 5
     assert json.loads(package)["packageName"] == "Employee Onboarding"
@@ -46,6 +47,9 @@ async def test_every_request_of_the_readme_does_what_it_says(tmp_path: Path):
     assert [item["name"] for item in found["items"]] == ["Employee Onboarding"]
     assert preview_of_install["packages"][0]["trustLevel"] == "Official"
     assert (started["status"], done["status"]) == ("InProgress", "Success")
+    signed_in, moved = akana
+    assert json.loads(signed_in)["loginDomainID"] == "siteusers.acme-dev"
+    assert re.fullmatch(r'{"status": "Success", .*}200 /api/installhub/imports/imp-[0-9a-f-]{36}', moved)
 
 
 def _several(printed: str) -> list[dict[str, Any]]:
@@ -57,6 +61,7 @@ async def _two_tenants(world: World) -> None:
     for tenant, folder in (("acme-dev", "acme-source"), ("acme-prod", "acme-target")):
         await world.tenant(tenant)
         await world.load(tenant, ROOT / "examples" / folder)
+        await a_user(world, tenant)
 
 
 async def _run(script: str, folder: Path, **variables: str) -> str:

@@ -12,12 +12,13 @@ from domain.access import Caller
 from domain.authoring import ArtifactChanges, draft_of_file
 from domain.errors import ErrorCode, Refusal
 from domain.export_order import ExportOrder
-from domain.import_model import ImportFilter, ImportOptions, ImportPackage, ImportState
+from domain.import_model import ImportFilter, ImportPackage, ImportState
 from domain.line import ImportOrder
 from domain.model import ImportId, Package, TenantId, TenantPlan, TenantStatus
+from domain.options import ImportOptions
 from domain.repeating import KEPT
 from domain.strict_json import canonical
-from domain.tenancy import TenantChange
+from domain.tenant_changes import TenantChange
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, SKIP, Inside, a_caller
 from tests.makers import a_suite, an_entity
 
@@ -249,7 +250,7 @@ async def test_changes_sent_again_are_made_once(inside):
     first = await inside.services.authoring.change(inside.caller, changes, key="once")
     again = await inside.services.authoring.change(inside.caller, changes, key="once")
 
-    assert [head.revision for head in (*first, *again)] == [1, 1]
+    assert [head.revision for head in (*first.heads, *again.heads)] == [1, 1]
     assert again == first
 
 
@@ -280,7 +281,8 @@ async def test_a_tenant_made_again_under_its_key_is_the_first_one_as_it_is_now(i
     create = inside.services.tenancy.create
 
     first = await create(inside.caller, "new", TenantPlan.STANDARD, key="once")
-    await inside.services.tenancy.update(inside.caller, TenantId("new"), TenantChange(status=TenantStatus.SUSPENDED))
+    suspended = TenantChange(status=TenantStatus.SUSPENDED)
+    await inside.services.tenant_changes.update(inside.caller, TenantId("new"), suspended)
     again = await create(inside.caller, "new", TenantPlan.STANDARD, key="once")
 
     assert again == replace(first, status=TenantStatus.SUSPENDED)

@@ -7,6 +7,7 @@ import pytest
 from domain.errors import ErrorCode
 from domain.import_model import ImportState
 from domain.model import ArtifactFilter, ArtifactStatus, ReferenceKind
+from domain.options import Decision
 from tests.journeys.inside import (
     ACME,
     BOOKS,
@@ -154,7 +155,7 @@ async def test_a_replaced_artifact_may_not_take_the_name_of_another(inside):
     paused = await inside.bring(GLOBEX, second, default_strategy=REPLACE)
     key = paused.outcome["conflictReport"]["conflicts"][0]["conflictId"]
 
-    await inside.services.line.resume(inside.caller, paused.import_id, None, {key: REPLACE})
+    await inside.services.line.resume(inside.caller, paused.import_id, None, {key: Decision(REPLACE)})
     job = await inside.run_next()
 
     assert paused.state is ImportState.WAITING_FOR_DECISIONS

@@ -253,6 +253,30 @@ async def test_reviews_of_the_other_are_read_through_both_doors(hub, between, ow
     assert graphql["data"]["listing"]["reviews"]["nodes"] == [{"title": "Good", "rating": 4}]
 
 
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        {"publishedAt": "0001-01-01T00:00:00+10:00"},
+        {"publishedAt": None},
+        {"reviewId": ["rev-1"]},
+        {"title": {"a": 1}},
+        {"body": "x" * 10_001},
+        {"rating": 6},
+        {"rating": True},
+    ],
+)
+async def test_reviews_of_the_other_that_are_not_as_documented_are_refused(hub, between, own, flaw):
+    package = await offered(hub)
+    path = f"{MARKET}/packages/{package.listing_id}/reviews"
+    row = {"reviewId": "rev-1", "rating": 4, "title": "Good", "body": "It works.", "author": "ina", "version": "1.0.0"}
+    told = {"reviews": [row | {"publishedAt": "2026-05-25T10:00:00Z", "helpfulCount": 2} | flaw], "totalReviews": 1}
+    between.server.answers[f"{path}?sortBy=helpful&page=1&pageSize=25"] = page(json.dumps(told).encode())
+
+    found = await own.http.get(path, headers=own.headers("acme"))
+
+    assert (found.status_code, found.json()["error"]) == (503, "HubUnavailable")
+
+
 async def test_listings_of_the_other_are_paged_through_graphql(hub, own):
     for number in range(5):
         await offered(hub, f"Package {number}")

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import ErrorCode, Refusal
-from domain.import_model import ImportOptions, ImportPackage, ImportState
+from domain.import_model import ImportPackage, ImportState
 from domain.line import ImportOrder
+from domain.options import ImportOptions
 from domain.repeating import KEPT
 from domain.uploads import LIFETIME
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes

@@ -26,6 +26,7 @@ from domain.market.model import (
 )
 from domain.model import BlobKey, PackageType, TenantId, name_key
 from domain.ports import PlatformUnit, Store
+from domain.scanning import RULES_VERSION
 from storage.tables import installed_package
 from tests.clocks import NOON
 from tests.ports.rows import ANNA, GLOBEX
@@ -107,7 +108,7 @@ def a_version(listing: Listing, version: str = "1.0.0", **fields: Any) -> Listin
         scan_result="PASS",
         scan_report={},
         scanned_at=NOON,
-        rules_version="1",
+        rules_version=RULES_VERSION,
         powers={},
         submission_id=SubmissionId("sub-1"),
     )
@@ -131,14 +132,17 @@ def a_review(review_id: str = "rev-1", **fields: Any) -> Review:
     return replace(review, **fields)
 
 
-async def listed(store: Store, *listings: Listing, versions: tuple[ListingVersion, ...] = ()) -> None:
+async def listed(
+    store: Store, *listings: Listing, versions: tuple[ListingVersion, ...] = (), proven_until: datetime = NOON
+) -> None:
     """Store listings and let the search find them; each without versions of its own here gets version 1.0.0."""
     with_versions = {version.listing_id for version in versions}
     usual = [a_version(listing) for listing in listings if listing.listing_id not in with_versions]
     async with store.platform_unit() as unit:
         for publisher_id in {listing.publisher_id for listing in listings}:
             owner = next(listing.tenant_id for listing in listings if listing.publisher_id == publisher_id)
-            await unit.publishing.add(a_publisher(publisher_id, tenant_id=owner))
+            proven = a_publisher(publisher_id, tenant_id=owner, verification_expires_at=proven_until)
+            await unit.publishing.add(proven)
         for listing in listings:
             await unit.publishing.add_listing(listing)
             await unit.catalogue.index(listing)

@@ -11,18 +11,13 @@ from typing import Any
 
 from domain.artifact_types import ArtifactType
 from domain.import_model import (
-    ActionKind,
-    DecisionSource,
     EventKind,
     ImportJob,
     ImportKind,
     ImportMode,
-    ImportOptions,
     ImportPackage,
     ImportState,
     InstalledPackage,
-    Plan,
-    PlanAction,
     Progress,
     Stage,
 )
@@ -47,6 +42,8 @@ from domain.model import (
     TenantPlan,
     TenantStatus,
 )
+from domain.options import ImportOptions
+from domain.plan_model import ActionKind, DecisionSource, Plan, PlanAction
 from domain.ports import Rung
 from domain.rows import NewEvent, Step
 from storage.store import SqlStore

@@ -202,6 +202,7 @@ async def test_a_listing_is_found_by_a_version_that_is_offered_and_passed_its_sc
         "warn": {"state": ListingState.DEPRECATED, "scan_result": "WARN"},
         "fail": {"scan_result": "FAIL"},
         "error": {"scan_result": "ERROR"},
+        "pending": {"rules_version": "older"},
         "yanked": {"state": ListingState.YANKED},
         "unlisted": {"state": ListingState.UNLISTED},
         "suspended": {"state": ListingState.SUSPENDED},

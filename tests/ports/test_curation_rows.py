@@ -31,6 +31,7 @@ from domain.market.model import (
 )
 from domain.model import BlobKey
 from domain.rows import Page
+from domain.scanning import RULES_VERSION
 from tests.clocks import NOON
 from tests.ports.listings import PUBLISHER, a_listing, a_publisher, a_review, a_version, listed, with_installs
 from tests.ports.rows import ACME, ANNA, GLOBEX, with_tenants
@@ -327,13 +328,28 @@ async def test_scans_by_other_rules_are_due_first_then_old_ones(store):
     await listed(store, PACKAGE, versions=versions)
 
     async with store.platform_view() as view:
-        due = await view.curation.due_scans("new", NOON - DAY, most=5)
+        due = await view.curation.due_scans("new", NOON - DAY, unfinished_before=NOON - HOUR, most=5)
 
     assert [one.version for one in due] == ["1.1.0", "1.4.0", "1.0.0"]
 
 
+async def test_a_scan_that_came_to_no_end_is_due_sooner_than_others(store):
+    await with_tenants(store)
+    versions = (
+        a_version(PACKAGE, "1.0.0", scanned_at=NOON - 2 * HOUR),
+        a_version(PACKAGE, "1.1.0", scanned_at=NOON - 2 * HOUR, scan_result="ERROR"),
+        a_version(PACKAGE, "1.2.0", scanned_at=NOON, scan_result="ERROR"),
+    )
+    await listed(store, PACKAGE, versions=versions)
+
+    async with store.platform_view() as view:
+        due = await view.curation.due_scans(RULES_VERSION, NOON - DAY, unfinished_before=NOON - HOUR, most=5)
+
+    assert [one.version for one in due] == ["1.1.0"]
+
+
 async def test_a_scan_is_noted_by_whoever_is_first(hub):
-    due = DueScan(PACKAGE.listing_id, GLOBEX, "1.0.0", BlobKey("blob"), NOON, "1")
+    due = DueScan(PACKAGE.listing_id, GLOBEX, "1.0.0", BlobKey("blob"), NOON, RULES_VERSION)
     scan = NewScan("FAIL", {"overallResult": "FAIL"}, NOON + HOUR, "2")
 
     async def noted():

@@ -8,8 +8,10 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.import_model import ActionKind, AuditEntry, ConflictStrategy, Drift, ImportState, MatchedBy, MergeBase
+from domain.import_model import AuditEntry, ImportState
 from domain.model import ArtifactFilter, ArtifactId, ArtifactStatus
+from domain.options import ConflictStrategy
+from domain.plan_model import ActionKind, Drift, MatchedBy, MergeBase
 from domain.ports import NameTakenError
 from domain.rows import Slice
 from tests.clocks import NOON
@@ -153,8 +155,8 @@ async def test_activation_makes_everything_visible_at_once(store):
     assert heads["rule-2"].imported_revision == 1
     assert [(revision.number, revision.import_id) for revision in history] == [(2, job.import_id), (1, None)]
     assert bases == {
-        "rule-source-0": MergeBase("rule-source-0", first.content_hash, first.revision_id),
-        "rule-source-1": MergeBase("rule-source-1", second.content_hash, second.revision_id),
+        "rule-source-0": MergeBase("rule-source-0", first.content_hash, first.revision_id, first.artifact_id),
+        "rule-source-1": MergeBase("rule-source-1", second.content_hash, second.revision_id, second.artifact_id),
     }
     assert installed == [an_installed(job)]
 
@@ -238,7 +240,9 @@ async def test_an_unchanged_artifact_renews_its_base_and_a_skipped_one_does_not(
     async with store.view(ACME) as view:
         bases = await view.imports.merge_bases("starter", "tenant-source")
         heads = await view.artifacts.heads(["rule-1", "rule-2"])
-    assert bases == {"rule-source-0": MergeBase("rule-source-0", same.content_hash, same.revision_id)}
+    assert bases == {
+        "rule-source-0": MergeBase("rule-source-0", same.content_hash, same.revision_id, ArtifactId("rule-0"))
+    }
     assert [head.revision for head in heads.values()] == [1, 1]
 
 
@@ -266,12 +270,13 @@ async def test_an_artifact_that_was_saved_since_the_plan_is_drift(store, kind):
         (an_action(2, kind=kind, name=still.name, existing=still, target_id=still.artifact_id), None),
     ]
     await _held(store, job, *actions)
-    await saved(store, a_revision("rule-1", number=2))
+    (now,) = await saved(store, a_revision("rule-1", number=2))
 
     async with store.view(ACME) as view:
         drift = await view.imports.drift(job.import_id)
 
-    assert drift == [Drift(ArtifactId("rule-1"), "Name of rule-1", 2, ANNA, NOON)]
+    revisions = (head.revision_id, now.revision_id)
+    assert drift == [Drift(ArtifactId("rule-1"), "Name of rule-1", 2, ANNA, NOON, ArtifactType.RULE_SET, *revisions)]
 
 
 async def test_a_skipped_artifact_drifts_only_when_it_is_gone(store):
@@ -299,12 +304,13 @@ async def test_a_name_that_was_taken_since_the_plan_is_drift(store, kind):
         (existing,) = await saved(store, a_revision("rule-1", name="Before"))
     action = an_action(0, kind=kind, name="Wanted", existing=existing, target_id="rule-1")
     await _held(store, job, (action, None))
-    await saved(store, a_revision("rule-9", name="WANTED"))
+    (now,) = await saved(store, a_revision("rule-9", name="WANTED"))
 
     async with store.view(ACME) as view:
         drift = await view.imports.drift(job.import_id)
 
-    assert drift == [Drift(ArtifactId("rule-9"), "WANTED", 1, ANNA, NOON)]
+    told = Drift(ArtifactId("rule-9"), "WANTED", 1, ANNA, NOON, ArtifactType.RULE_SET, None, now.revision_id)
+    assert drift == [told]
 
 
 async def test_an_undecided_action_relies_on_nothing(store):

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.batch_rows import QueueSpot, Standing
-from domain.import_model import ActionKind, AuditEntry, ImportMode, ImportState
+from domain.batch_rows import Standing
+from domain.import_model import AuditEntry, ImportMode, ImportState
 from domain.model import ArtifactStatus, ReferenceKind, RevisionId, name_key
+from domain.plan_model import ActionKind
 from domain.rows import Step
 from tests.clocks import NOON
 from tests.ports.rows import (
@@ -166,8 +167,8 @@ async def test_places_in_line_are_told_together_with_what_holds_them_up(store):
     lines = {ACME: [(1, jobs[1]), (2, jobs[2]), (3, jobs[4]), (4, jobs[5]), (4, dry_run)]}
     lines[GLOBEX] = [(1, jobs[0]), (2, jobs[3]), (3, jobs[6])]
     held_up = {ACME: (holder.import_id, lease_until), GLOBEX: (None, None)}
-    assert spots == {
-        job.import_id: QueueSpot(place, *held_up[tenant_id]) for tenant_id, line in lines.items() for place, job in line
+    assert {import_id: spot[:3] for import_id, spot in spots.items()} == {
+        job.import_id: (place, *held_up[tenant_id]) for tenant_id, line in lines.items() for place, job in line
     }
     assert abs((lease_until - datetime.now(UTC)).total_seconds() - LEASE) < LEASE / 2
     assert running_ones == {ACME: holder}

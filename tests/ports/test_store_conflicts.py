@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from domain.artifact_types import ArtifactType
-from domain.import_model import ActionKind, ConflictStrategy, EventKind, ImportMode, ImportState
+from domain.import_model import EventKind, ImportMode, ImportState
 from domain.model import ArtifactStatus, ImportId, name_key
+from domain.options import ConflictStrategy
+from domain.plan_model import ActionKind
 from domain.rows import Page, Step, Touch
 from tests.clocks import NOON
 from tests.ports.rows import (

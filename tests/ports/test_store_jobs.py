@@ -10,19 +10,9 @@ import pytest
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.import_model import (
-    ConflictStrategy,
-    EventKind,
-    Failure,
-    ImportMode,
-    ImportOptions,
-    ImportPackage,
-    ImportState,
-    Progress,
-    Stage,
-    UnresolvedBindings,
-)
+from domain.import_model import EventKind, Failure, ImportMode, ImportPackage, ImportState, Progress, Stage
 from domain.model import BlobKey, PackageId, PlanId
+from domain.options import ConflictStrategy, Decision, ImportOptions, UnresolvedBindings
 from domain.ports import LeaseLostError
 from domain.rows import Step
 from storage.engines import Engines
@@ -292,15 +282,15 @@ async def test_a_waiting_job_frees_the_place_and_goes_on_with_all_decisions(stor
     other = await running(store)
     await ended(store, other)
     async with store.unit(ACME) as unit:
-        assert await unit.imports.resume(job.import_id, {"conf-001": ConflictStrategy.SKIP})
-        assert not await unit.imports.resume(job.import_id, {"conf-001": ConflictStrategy.MERGE})
+        assert await unit.imports.resume(job.import_id, {"conf-001": Decision(ConflictStrategy.SKIP)})
+        assert not await unit.imports.resume(job.import_id, {"conf-001": Decision(ConflictStrategy.MERGE)})
 
     again = await claimed(store)
 
     async with store.view(ACME) as view:
         events = await view.imports.events(job.import_id, after=2)
     assert (again.import_id, again.fence, again.attempt) == (job.import_id, 2, 1)
-    assert again.decisions == {"conf-001": ConflictStrategy.SKIP}
+    assert again.decisions == {"conf-001": Decision(ConflictStrategy.SKIP)}
     assert [(e.seq, e.kind, e.state, e.progress.percent) for e in events] == [
         (3, EventKind.RESUMED, ImportState.QUEUED, 40.0)
     ]
@@ -311,7 +301,7 @@ async def test_a_waiting_job_whose_time_is_over_does_not_go_on_though_nobody_end
     clock.advance(DEADLINE - NOON)
 
     async with store.unit(ACME) as unit:
-        is_resumed = await unit.imports.resume(job.import_id, {"conf-001": ConflictStrategy.SKIP})
+        is_resumed = await unit.imports.resume(job.import_id, {"conf-001": Decision(ConflictStrategy.SKIP)})
 
     async with store.view(ACME) as view:
         now = await view.imports.job(job.import_id)
@@ -321,16 +311,16 @@ async def test_a_waiting_job_whose_time_is_over_does_not_go_on_though_nobody_end
 async def test_later_decisions_are_added_to_earlier_ones(store):
     job = await _paused(store)
     async with store.unit(ACME) as unit:
-        await unit.imports.resume(job.import_id, {"conf-001": ConflictStrategy.SKIP})
+        await unit.imports.resume(job.import_id, {"conf-001": Decision(ConflictStrategy.SKIP)})
     again = await claimed(store)
     async with store.unit(ACME) as unit:
         changes = {"state": ImportState.WAITING_FOR_DECISIONS}
         await unit.imports.advance(Step(again.import_id, again.fence, (), changes))
-        await unit.imports.resume(job.import_id, {"conf-002": ConflictStrategy.MERGE})
+        await unit.imports.resume(job.import_id, {"conf-002": Decision(ConflictStrategy.MERGE)})
 
     last = await claimed(store)
 
-    assert last.decisions == {"conf-001": ConflictStrategy.SKIP, "conf-002": ConflictStrategy.MERGE}
+    assert last.decisions == {"conf-001": Decision(ConflictStrategy.SKIP), "conf-002": Decision(ConflictStrategy.MERGE)}
 
 
 async def test_a_waiting_job_that_nobody_decides_expires_with_its_last_event(store, bell):

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.import_model import ImportFilter, ImportMode, ImportOptions, ImportState
+from domain.import_model import ImportFilter, ImportMode, ImportState
 from domain.model import Actor, ArtifactStatus, TenantId, TenantPlan, TenantStatus
+from domain.options import ImportOptions
 from domain.ports import VersionTakenError
 from domain.rows import HistoryFilter, Slice
 from tests.clocks import NOON

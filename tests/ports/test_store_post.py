@@ -218,6 +218,24 @@ async def test_a_message_that_is_refused_to_the_end_is_dead_and_shown_and_the_ne
     assert (sent.state, [one["sequence"] for one in endpoint.seen.values()]) == (DeliveryState.SENT, [2])
 
 
+async def test_a_receiver_that_is_gone_for_good_is_asked_once_and_its_webhook_switched_off(store, hands):
+    async with an_endpoint([410]) as endpoint:
+        hook = await a_webhook(store, url=endpoint.url)
+        for _ in range(2):
+            await an_ended(store)
+        both = hands()
+        await both.relay.empty()
+        await both.post().tell_webhooks()
+        await due_now(store, webhook)
+        await both.post().tell_webhooks()
+
+    async with store.platform_view() as view:
+        found = await view.notices.find_webhook(hook.webhook_id, None)
+    gone, waits = await deliveries(store, hook)
+    assert (len(endpoint.attempts), found.is_enabled) == (1, False)
+    assert (gone.state, gone.status, waits.state) == (DeliveryState.DEAD, 410, DeliveryState.WAITING)
+
+
 async def test_a_dead_receiver_keeps_no_other_waiting(store, hands):
     async with an_endpoint() as gone:
         dead_url = gone.url

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage
+from domain.import_model import ImportJob, ImportPackage
 from domain.line import ImportOrder
 from domain.model import TenantId, TenantPlan
+from domain.options import ConflictStrategy, ImportOptions
 from server import loading, settings
 from server.loading import local_caller
 from server.runtime import Runtime, running

@@ -97,7 +97,8 @@ async def test_another_method_is_refused_with_those_that_fit(world):
         ("GET", "packages/export", {"POST"}),
         ("HEAD", "packages/preview", {"POST"}),
         ("POST", "packages/history", {"GET", "HEAD"}),
-        ("DELETE", "packages/pkg-1", {"GET", "HEAD"}),
+        ("PUT", "packages/pkg-1", {"GET", "HEAD", "DELETE"}),
+        ("DELETE", "packages/import", {"POST"}),
     ],
 )
 async def test_a_path_of_its_own_is_no_id_and_tells_all_methods_that_fit(world, method, path, fitting):

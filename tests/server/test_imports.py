@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from domain.import_model import ConflictStrategy, ImportJob
+from domain.import_model import ImportJob
+from domain.options import ConflictStrategy
 from server.cli import main
 from server.jobs import Worker
 from server.loading import login

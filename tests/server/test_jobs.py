@@ -8,16 +8,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from domain.access import ADMIN, PLATFORM, Caller
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportJob, ImportOptions, ImportPackage, ImportState
+from domain.import_model import ImportJob, ImportPackage, ImportState
 from domain.line import ImportOrder
 from domain.model import ImportId, Tenant, TenantId, TenantPlan, TenantStatus
+from domain.options import ConflictStrategy, ImportOptions
+from domain.scanning import RULES_VERSION
 from server import loading, settings
 from server.jobs import Rhythm, Worker
 from server.runtime import Runtime, running
+from storage.market_tables import listing_version
 from tests.house.tree import ROOT
+from tests.market import published
 
 SOURCE, TARGET, ODD = TenantId("acme-dev"), TenantId("acme-prod"), TenantId("odd")
 QUICK = Rhythm(lease=1.0, renewal=0.05, look=0.05, sweep=5.0, pause=0.05)
@@ -164,6 +169,23 @@ async def test_a_bug_of_ours_ends_its_import_and_no_other(runtime, caplog):
     assert failed.failure is not None
     assert failed.failure.code == "InternalError"
     assert failed.failure.details["correlationId"] in caplog.text
+
+
+async def test_what_other_rules_let_pass_is_scanned_again_as_soon_as_a_worker_comes(runtime):
+    made = await published(runtime)
+    async with runtime.ports.store.platform_unit() as unit:
+        await unit.publishing._session.run(update(listing_version).values(rules_version="older"))
+
+    async def rules() -> str:
+        async with runtime.ports.store.platform_view() as view:
+            return str((await view.publishing.version(made.listing_id, "1.0.0")).rules_version)
+
+    before = await rules()
+    async with a_worker(runtime).working(), asyncio.timeout(20):
+        while await rules() != RULES_VERSION:
+            await asyncio.sleep(0.02)
+
+    assert before == "older"
 
 
 async def test_two_workers_share_the_work_and_never_an_import(runtime):

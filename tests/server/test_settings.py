@@ -125,3 +125,14 @@ def test_this_machine_is_known(host, is_local):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "hub.example.com", ""])
 def test_every_other_address_is_public(host):
     assert not settings.is_loopback(host)
+
+
+def test_what_is_printed_of_the_settings_holds_no_secret(monkeypatch):
+    monkeypatch.setenv("INSTALLHUB_DATABASE_URL", "postgresql+asyncpg://user:secret-1@host/name")
+    monkeypatch.setenv("INSTALLHUB_SMTP_URL", "smtp://user:secret-2@host:25")
+    monkeypatch.setenv("INSTALLHUB_HUB_TOKEN", "secret-3")
+
+    loaded = settings.load()
+
+    assert loaded.smtp_url
+    assert "secret-" not in f"{loaded!r} {loaded}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from domain.contents import content_hash, written
 from domain.holding import Author
-from domain.import_model import (
-    ActionKind,
-    ConflictStrategy,
-    ImportOptions,
-)
 from domain.model import Actor, ImportId, PlanId, name_key
-from domain.plan import Inventory, PlanRequest, draft, following_conflict, plan_of, settle
+from domain.options import ConflictStrategy, ImportOptions
+from domain.plan import Inventory, PlanRequest, draft, following_conflict
+from domain.plan_model import ActionKind
+from domain.settling import settle, unsettled
+from domain.whole_plan import plan_of
 from tests.clocks import NOON
 from tests.makers import (
     TARGET,
@@ -22,14 +21,15 @@ CREATE, UPDATE, UNCHANGED = ActionKind.CREATE, ActionKind.UPDATE, ActionKind.UNC
 AUTHOR = Author(ImportId("imp-1"), Actor("anna"), NOON)
 
 
-def an_inventory(*heads, origins=None, own=()):
+def an_inventory(*heads, origins=None, own=(), **fields):
+    known = {"bases": {}} | fields
     return Inventory(
         named={(head.artifact_type, name_key(head.name)): head for head in heads},
         from_package=origins or {},
         own={head.artifact_id: head for head in own},
-        bases={},
         installed=(),
         platform_version="4.2.0",
+        **known,
     )
 
 
@@ -49,8 +49,10 @@ def a_request(plan_id="plan-1", **fields):
 def planned(bundle, inventory, bodies=None, **fields):
     """The plan, settled with these contents of existing artifacts."""
     made = draft(bundle, inventory, a_request(**fields))
-    for place, head in made.unsettled:
-        settle(made, place, (bodies or {}).get(head.artifact_id) if head else None)
+    heads = {action.existing.artifact_id: action.existing for action in made.actions if action.existing}
+    stored = {heads[key].revision_id if key in heads else key: body for key, body in (bodies or {}).items()}
+    for one in unsettled(made):
+        settle(made, one, stored)
     return made, plan_of([made], [], now=NOON, plan_days=7)
 
 

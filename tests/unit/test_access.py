@@ -6,9 +6,9 @@ import pytest
 
 from domain.access import ADMIN, PLATFORM, Caller, Right, reach_of, require, tenant_of
 from domain.errors import ErrorCode, Refusal
-from domain.import_model import ImportOptions
 from domain.line import admit
 from domain.model import TenantId
+from domain.options import ImportOptions
 from tests.clocks import NOON
 
 A, B, C = TenantId("a"), TenantId("b"), TenantId("c")

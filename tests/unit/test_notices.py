@@ -93,7 +93,7 @@ def test_installs_deprecations_and_advisories_are_told_whatever_was_chosen(kind,
             ImportKind.INSTALL,
             ImportState.EXPIRED,
             NoticeKind.INSTALL_FAILED,
-            "The install of Starter 1.0.0 was given up, because nobody decided its conflicts in time",
+            "The install of Starter 1.0.0 was given up, because nobody came for it in time",
         ),
     ],
 )

@@ -32,6 +32,7 @@ OFFER = Offer(
     published_at=NOON,
     signature={"payload": "e30="},
     publisher_keys={"key-1": "-----BEGIN PUBLIC KEY-----"},
+    exceptions=(("Rule", "/a/0", "sha256:" + "4" * 64),),
 )
 
 
@@ -44,6 +45,13 @@ def test_an_offer_is_read_as_it_was_written():
     )
 
 
+def test_an_offer_of_a_hub_that_knows_no_exceptions_has_none():
+    row = offer_row(OFFER)
+    del row["exceptions"]
+
+    assert offer_of(row).exceptions == ()
+
+
 @pytest.mark.parametrize(
     "members",
     [
@@ -52,6 +60,7 @@ def test_an_offer_is_read_as_it_was_written():
         *({"sizeBytes": count} for count in (-1, 1.5, True, "9", None, 2**80)),
         *({"artifactCount": count} for count in (-1, None, 2**63)),
         *({"publishedAt": moment} for moment in ("yesterday", "2026-01-01T00:00:00", 5, None)),
+        *({"publishedAt": moment} for moment in ("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00")),
         *({"dependencies": rows} for rows in (None, 5, "Core", [None], ["Core"])),
         {"dependencies": [{}]},
         {"dependencies": [{"packageName": "Core", "minVersion": "any"}]},
@@ -60,6 +69,8 @@ def test_an_offer_is_read_as_it_was_written():
         {"dependencies": [{"packageName": f"P{n}", "minVersion": "1.0.0"} for n in range(1_001)]},
         *({"signature": signature} for signature in ("signed", 5, {"a": "\ud800"}, {"a": 2**80})),
         *({"publisherKeys": keys} for keys in (None, "key", {"key": 5}, [1])),
+        *({"exceptions": rows} for rows in (None, 5, "ab", [None], [["a", "b"]], [["a", "b", 1]], ["abcd"])),
+        {"exceptions": [["a", "b", str(n)] for n in range(101)]},
         {"state": "Wonderful"},
         {"replacedBy": {}},
     ],

@@ -9,11 +9,9 @@ import pytest
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode
 from domain.holding import next_batch
-from domain.import_model import (
-    ActionKind,
-    MatchedBy,
-)
 from domain.model import ArtifactStatus, ReferenceKind
+from domain.options import Decision
+from domain.plan_model import ActionKind, MatchedBy
 from tests.makers import (
     a_bundle,
     a_form,
@@ -97,6 +95,16 @@ def test_the_tenants_own_artifact_of_an_own_bundle_matches_before_all(check):
     assert plan.actions[0].target_id == "ent-44"
 
 
+def test_a_copy_that_an_own_bundle_brings_itself_is_not_what_it_was_made_of_too(check):
+    bundle = check(a_bundle(an_entity("ent-44", name="Gone"), an_entity("ent-45", name="Gone (2)")))
+    copy = a_head("ent-45", "Gone (2)")
+
+    _, plan = planned(bundle, an_inventory(copy, origins={"ent-44": copy}, own=[copy]), default_strategy=REPLACE)
+
+    assert [(action.source_id, action.kind) for action in plan.actions] == [("ent-44", CREATE), ("ent-45", UPDATE)]
+    assert plan.actions[1].target_id == "ent-45"
+
+
 def test_an_artifact_of_the_same_origin_and_another_type_is_another_one(check):
     bundle = check(a_bundle(an_entity("ent-44")))
 
@@ -122,8 +130,8 @@ def test_a_decision_by_hand_settles_an_ambiguous_match_but_cannot_take_the_other
     bundle = check(a_bundle(an_entity("ent-44", name="N")))
     inventory = an_inventory(a_head("ent-2", "n"), origins={"ent-44": a_head("ent-1", "Old")})
 
-    _, skipped = planned(bundle, inventory, decisions={"conf-001": SKIP})
-    _, replaced = planned(bundle, inventory, decisions={"conf-001": REPLACE})
+    _, skipped = planned(bundle, inventory, decisions={"conf-001": Decision(SKIP)})
+    _, replaced = planned(bundle, inventory, decisions={"conf-001": Decision(REPLACE)})
 
     assert (kinds(skipped), skipped.blockers) == ([ActionKind.SKIP], ())
     assert codes(replaced.blockers) == [ErrorCode.DUPLICATE_ARTIFACT]

@@ -12,14 +12,12 @@ from domain.artifact_types import ArtifactType
 from domain.contents import content_hash
 from domain.errors import ErrorCode, Problem
 from domain.holding import next_batch
-from domain.import_model import (
-    ActionKind,
-    DecisionSource,
-    UnresolvedBindings,
-)
 from domain.import_outcome import action_row
 from domain.model import ArtifactId, ArtifactStatus
-from domain.plan import draft, plan_of
+from domain.options import Decision, UnresolvedBindings
+from domain.plan import draft
+from domain.plan_model import ActionKind, DecisionSource
+from domain.whole_plan import plan_of
 from tests.clocks import NOON
 from tests.makers import (
     TARGET,
@@ -64,7 +62,7 @@ from tests.unit.planning import (
             {
                 "default_strategy": SKIP,
                 "strategy_by_type": {ArtifactType.ENTITY_SCHEMA: REPLACE},
-                "decisions": {"conf-001": MERGE},
+                "decisions": {"conf-001": Decision(MERGE)},
             },
             MERGE,
             DecisionSource.BY_ARTIFACT,
@@ -265,7 +263,7 @@ def test_the_plan_hash_knows_no_time_and_no_order_of_planning(check):
     "changed",
     [
         {"default_strategy": SKIP},
-        {"decisions": {"conf-001": SKIP}},
+        {"decisions": {"conf-001": Decision(SKIP)}},
         {"allow_version_downgrade": True},
         {"allow_security_warnings": True},
         {"allow_major_version_upgrade": True},

@@ -8,8 +8,10 @@ import pytest
 
 from domain import policy, scanning
 from domain.errors import ErrorCode
-from domain.import_model import Drift, ImportOptions, InstalledPackage, Stage
+from domain.import_model import InstalledPackage, Stage
 from domain.model import Actor, ArtifactId, ImportId, PackageDependency, PackageId
+from domain.options import ImportOptions
+from domain.plan_model import Drift
 from tests.clocks import NOON
 from tests.makers import SOURCE, TARGET, a_manifest, an_entity, sha256
 
@@ -35,12 +37,45 @@ def codes(problems):
     ],
 )
 def test_an_older_platform_warns_and_another_major_version_blocks(package, target, expected):
-    problems = [*policy.platform_problems(replace(MANIFEST, platform_version=package), target)]
+    problems = [*policy.platform_problems(replace(MANIFEST, platform_version=package), target, ImportOptions())]
 
     assert codes(problems) == expected
     assert all(
         problem.details == {"packagePlatformVersion": package, "targetPlatformVersion": target} for problem in problems
     )
+
+
+@pytest.mark.parametrize(
+    ("package", "target", "expected"),
+    [
+        ("2020.1.2", "2020.1.5", []),
+        ("2020.1.5", "2020.1.2", [ErrorCode.PLATFORM_VERSION_INCOMPATIBLE]),
+        ("2020.1.0", "2020.2.0", [ErrorCode.PLATFORM_VERSION_INCOMPATIBLE]),
+        ("8.4.23", "8.4.24", []),
+        ("4.2.0", "5.0.0", [ErrorCode.PLATFORM_VERSION_INCOMPATIBLE]),
+    ],
+)
+def test_a_migration_comes_from_an_earlier_update_of_the_same_release_or_not_at_all(package, target, expected):
+    manifest = replace(MANIFEST, platform_version=package)
+
+    assert codes(policy.platform_problems(manifest, target, ImportOptions(is_migration=True))) == expected
+
+
+@pytest.mark.parametrize(
+    ("is_migration", "accepts", "expected"),
+    [
+        (True, True, ErrorCode.SECURITY_WARNING),
+        (True, False, ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED),
+        (False, True, ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED),
+    ],
+)
+def test_what_the_tenant_accepts_lets_the_scans_warnings_of_a_migration_pass(is_migration, accepts, expected):
+    found = [a_finding(scanning.Severity.MEDIUM)]
+    report = scanning.report("pkg-1", "1.0.0", found, scanned_at=NOON, duration_ms=1)
+
+    problems = policy.scan_problems(report, ImportOptions(is_migration=is_migration), tenant_accepts=accepts)
+
+    assert codes(problems) == [expected]
 
 
 def test_missing_and_unfit_packages_are_listed_under_their_documented_words():
@@ -121,7 +156,7 @@ def test_every_code_that_blocks_before_planning_has_its_stage():
 
 
 def test_drift_names_artifact_editor_and_revision_and_is_never_empty():
-    moved = Drift(ArtifactId("ent-1"), "E", 4, Actor("ben", "ben@acme.example"), NOON)
+    moved = Drift(ArtifactId("ent-1"), "E", 4, Actor("ben", "ben@acme.example"), NOON, pointers=("/title",))
     gone = Drift(ArtifactId("ent-2"), "F", 1, None, None)
 
     problems = policy.drift_problems([moved, gone])
@@ -133,6 +168,7 @@ def test_drift_names_artifact_editor_and_revision_and_is_never_empty():
         "revision": 4,
         "changedBy": "ben@acme.example",
         "changedAt": "2026-03-02T12:00:00Z",
+        "pointers": ["/title"],
     }
     assert codes(policy.drift_problems([])) == [ErrorCode.PLAN_STALE]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from domain.access import Caller
 from domain.artifact_types import ArtifactType
 from domain.export_order import ExportOrder
-from domain.import_model import ConflictStrategy, ImportOptions
 from domain.model import TenantId
+from domain.options import ConflictStrategy, ImportOptions
 from domain.repeating import once
 
 ANNA = Caller("anna", "tests", frozenset(), frozenset(), datetime(2026, 1, 1, tzinfo=UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -199,6 +200,18 @@ def test_a_value_from_another_reader_is_held_to_the_same_rules():
 
 def test_rows_are_compact_and_keep_nulls():
     assert compact({"b": None, "a": [1, None]}) == b'{"a":[1,null],"b":null}'
+
+
+@pytest.mark.parametrize("text", ["null", "nullable"])
+@pytest.mark.parametrize("write", [canonical, compact, jcs])
+def test_a_tuple_is_written_as_an_array_whatever_else_is_there(write, text):
+    assert write({"a": (text, ["b", (1,)])}) == write({"a": [text, ["b", [1]]]})
+
+
+def test_no_null_in_an_object_is_written_inside_a_tuple_either():
+    rows: Any = ({"a": None, "b": 1},)
+
+    assert canonical(rows) == canonical([{"b": 1}])
 
 
 def test_the_signed_form_sorts_by_utf16_and_writes_numbers_as_javascript_does():

@@ -18,6 +18,7 @@ from domain.versions import (
     is_prerelease,
     is_semver,
     is_unstable,
+    is_update_of,
     platform_verdict,
     range_text,
 )
@@ -167,3 +168,30 @@ def test_the_higher_of_two_is_one_of_them_and_not_lower_than_either(first, secon
     assert result in {first, second}
     assert compare(result, first) >= 0
     assert compare(result, second) >= 0
+
+
+@pytest.mark.parametrize(
+    ("exported", "target", "expected"),
+    [
+        ("2020.1.2", "2020.1.5", True),
+        ("2020.1.5", "2020.1.2", False),
+        ("2020.1.0", "2020.2.0", False),
+        ("2020.2.0", "2020.1.0", False),
+        ("8.4.23", "8.4.24", True),
+        ("8.4.24", "8.4.24", True),
+        ("8.4.9", "8.4.10", True),
+        ("8.4.24", "9.4.24", False),
+        ("4.2.0-rc.1", "4.2.0", True),
+        ("4.2.0", "4.2.0-rc.1", False),
+        ("4.2.0+build.1", "4.2.0", True),
+    ],
+)
+def test_an_export_goes_to_the_same_version_and_to_later_updates_of_its_release(exported, target, expected):
+    assert is_update_of(exported, target) is expected
+
+
+@given(versions, versions)
+def test_of_two_versions_of_one_release_one_is_an_update_of_the_other(first, second):
+    both = is_update_of(first, second) or is_update_of(second, first)
+
+    assert both == (first.split(".")[:2] == second.split(".")[:2])
