@@ -13,8 +13,8 @@ DELETE = """mutation($id: ID!) { deletePackage(input: {packageId: $id}) {
 
 
 @pytest.fixture
-async def world(tmp_path, database_url):
-    async with a_world(tmp_path, database_url=database_url) as world:
+async def world(tmp_path):
+    async with a_world(tmp_path) as world:
         yield world
 
 

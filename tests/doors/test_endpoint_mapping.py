@@ -42,8 +42,8 @@ CONTENTS = """query { artifacts(tenantIds: ["target"]) { nodes { name content } 
 
 
 @pytest.fixture
-async def world(tmp_path, database_url):
-    async with a_world(tmp_path, database_url=database_url) as world:
+async def world(tmp_path):
+    async with a_world(tmp_path) as world:
         await world.tenant("target")
         world.http.headers.update(bearer(world, "target"))
         yield world

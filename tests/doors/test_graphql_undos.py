@@ -23,8 +23,8 @@ NAMES = "query($id: ID!) { tenant(id: $id) { artifacts { nodes { artifactId name
 
 
 @pytest.fixture
-async def caller(tmp_path, database_url):
-    async with a_world(tmp_path, database_url=database_url) as world:
+async def caller(tmp_path):
+    async with a_world(tmp_path) as world:
         yield await with_artifacts(world)
 
 

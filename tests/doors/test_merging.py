@@ -45,9 +45,9 @@ async def rules_of(caller):
 
 
 @pytest.fixture
-async def clashing(tmp_path, database_url):
+async def clashing(tmp_path):
     """A caller, and a package whose first rule was changed there and here since its last import."""
-    async with a_world(tmp_path, database_url=database_url) as world:
+    async with a_world(tmp_path) as world:
         for tenant_id in (A, B, C):
             await world.tenant(tenant_id)
         caller = asking(world, A, B)

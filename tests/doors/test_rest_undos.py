@@ -18,8 +18,8 @@ ROOT = a_caller("root", tenants=frozenset({TenantId("target")}), scopes=frozense
 
 
 @pytest.fixture
-async def world(tmp_path, database_url):
-    async with a_world(tmp_path, database_url=database_url) as world:
+async def world(tmp_path):
+    async with a_world(tmp_path) as world:
         for tenant in ("source", "target", "other"):
             await world.tenant(tenant)
         world.http.headers.update(bearer(world, "source", "target"))

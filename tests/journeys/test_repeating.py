@@ -263,8 +263,8 @@ async def test_twin_changes_are_made_once(inside, artifact_id):
 
     made = await asyncio.gather(*(change(inside.caller, changes, key="once") for _ in range(4)))
 
-    assert all(heads == made[0] for heads in made)
-    assert made[0][0].revision == (2 if artifact_id == "ent-8" else 1)
+    assert all(changed == made[0] for changed in made)
+    assert made[0].heads[0].revision == (2 if artifact_id == "ent-8" else 1)
     assert "Seven" in await inside.heads(ACME)
 
 

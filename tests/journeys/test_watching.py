@@ -12,6 +12,7 @@ from domain import watching
 from domain.access import PLATFORM, Right
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportState
+from domain.options import Decision
 from domain.ports import IMPORTS, Store, UnavailableError
 from storage.batches import SqlBatches
 from tests.journeys.inside import ACME, GLOBEX, SKIP, a_caller
@@ -110,7 +111,7 @@ async def test_an_import_that_pauses_a_second_time_is_shown_again(inside):
         states = [await watcher.state()]
         while states[-1] is not WAITING:
             states.append(await watcher.state())
-        await inside.services.line.resume(inside.caller, paused.import_id, None, {waits: SKIP})
+        await inside.services.line.resume(inside.caller, paused.import_id, None, {waits: Decision(SKIP)})
         states.append(await watcher.state())
 
     assert states[-2:] == [WAITING, QUEUED]
