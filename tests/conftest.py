@@ -31,6 +31,9 @@ _MEMORY, _MEMORY_BYTES = Path("/dev/shm"), 4 << 30
 # Nothing here lives long enough to be vacuumed.
 _RELAXED = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
 
+#: set, it has suites about rules run on PostgreSQL too
+_EVERYWHERE = "INSTALLHUB_TEST_EVERYWHERE"
+
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
@@ -38,6 +41,15 @@ def pytest_configure() -> None:
     """Keep the tests' files in memory where there is room: most of them wait for commits."""
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
         tempfile.tempdir = str(_MEMORY)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Suites about rules run on SQLite alone: what differs between databases is tried at the ports and in journeys."""
+    is_said = any("database_url" in mark.args for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database_url" in metafunc.fixturenames and not is_said:
+        is_about_rules = metafunc.definition.get_closest_marker("rules") is not None
+        is_one_enough = is_about_rules and _EVERYWHERE not in os.environ
+        metafunc.parametrize("database_url", DATABASES[:1] if is_one_enough else DATABASES, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +87,7 @@ def migrated_postgres(postgres_server: URL) -> str:
     return _TEMPLATE
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of the test's own, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":

@@ -16,6 +16,8 @@ from tests.doors.rest import BUNDLE, EXAMPLES, HUB, bearer
 from tests.makers import a_bundle, a_rule_set, a_suite, an_agent, an_artifact, an_entity
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 MIB = 1 << 20
 IMPORT = "/api/tenants/acme/packages"
 EXPORT = "/api/businesses/tenantbusiness.acme/package"

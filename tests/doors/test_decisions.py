@@ -20,6 +20,8 @@ from tests.doors.graphql_world import (
 from tests.doors.rest import HUB, bearer, upload, with_other_rules
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 RESOLVE = """mutation($input: ResolveConflictsInput!) { resolveConflicts(input: $input) {
   importJob { state } refusal { code } } }"""
 

@@ -9,6 +9,8 @@ from tests.doors.graphql_world import asking
 from tests.doors.rest import HUB, bearer, upload
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 ASYNC = {"prefer": "respond-async"}
 GOING = """query($id: ID!) { importJob(id: $id) {
   progress { eta { p50Seconds p90Seconds } } queue { position reason holder { id } } } }"""

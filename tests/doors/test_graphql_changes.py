@@ -11,6 +11,8 @@ import pytest
 from tests.doors.graphql_world import A, B, C, a_socket, asking, exported, submitted, with_artifacts
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 CHANGES = """subscription($ids: [ID!]) { importChanges(tenantIds: $ids) {
   id state isDryRun tenant { tenantId } progress { percent } } }"""
 CANCEL = "mutation($id: ID!) { cancelImport(input: {importId: $id}) { importJob { state } } }"

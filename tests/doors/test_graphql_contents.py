@@ -11,6 +11,8 @@ from server.loading import local_caller
 from tests.doors.graphql_world import A, with_artifacts
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 CONTENTS = """query($search: String!, $first: Int!) { tenant(id: "tenant-a") {
   artifacts(filter: {search: $search}, first: $first) { nodes { artifactId content } } } }"""
 LARGE = 6 << 20

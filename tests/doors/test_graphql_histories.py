@@ -28,6 +28,8 @@ from tests.doors.rest import HUB, upload, with_other_rules
 from tests.ports.rows import a_plan, an_action, an_import, queued
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 EXPORTS = """query($id: ID!, $filter: ExportFilter, $first: Int, $after: String) { tenant(id: $id) {
   exportHistory(filter: $filter, first: $first, after: $after) {
     nodes { key packageName version rootArtifactIds exportedBy exportedAt isSuccess errorMessage artifactCount

@@ -11,6 +11,8 @@ from tests.doors.graphql_world import Asking, asking
 from tests.doors.market_world import BUYER, FORMS, HIDDEN, NOW, OTHER, READ, RUN_MARKET, SUITE, VENDOR, a_hub
 from tests.ports.listings import a_listing, listed
 
+pytestmark = pytest.mark.rules
+
 FOUND = """query($filter: ListingFilter, $first: Int, $after: String) {
   listings(filter: $filter, first: $first, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }"""
 WHOLE = """query($id: ID!, $tenant: ID!) { listing(id: $id) {

@@ -27,6 +27,8 @@ from tests.doors.graphql_world import (
 from tests.ports.rows import a_plan, an_action, queued
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 FILTERED = "query($filter: ImportFilter) { importJobs(filter: $filter) { nodes { id } } }"
 INSTALLED = """query($name: String, $ids: [ID!], $first: Int, $after: String) {
   installedPackages(packageName: $name, tenantIds: $ids, first: $first, after: $after) {

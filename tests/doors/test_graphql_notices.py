@@ -12,6 +12,8 @@ from tests.doors.graphql_world import A, B, C, a_socket, asking, exported, impor
 from tests.receivers import a_mail_server, an_endpoint, is_signed
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 SECONDS = 10
 LIST = """query($unread: Boolean! = false, $first: Int = 20, $after: String) { viewer { unreadNotificationCount
   notifications(unreadOnly: $unread, first: $first, after: $after) { pageInfo { hasNextPage endCursor }

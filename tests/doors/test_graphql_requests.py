@@ -27,6 +27,8 @@ from tests.makers import a_bundle, a_suite
 from tests.ports.rows import ANNA
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 ORDER = {"tenantId": A, "packageName": "Orders", "packageType": "FORM_PACKAGE", "artifactIds": ["form-1"]}
 PLAN = """mutation($input: PlanImportInput!) { planImport(input: $input) {
   importJob { id mode } refusal { code problems { inputPath } } } }"""

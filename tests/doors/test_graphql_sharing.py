@@ -18,6 +18,8 @@ from schema.imports import ProgressEvent
 from tests.doors.graphql_world import A, B, asking, exported, imported, submitted, with_artifacts
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 SCOPES = frozenset({"installhub:import", "installhub:export"})
 PLAIN = "subscription($id: ID!) { importProgress(importId: $id) { seq kind progress { stage percent } ...M } }"
 WITH_MESSAGE = PLAIN + " fragment M on ProgressEvent { message }"

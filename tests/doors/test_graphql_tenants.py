@@ -22,6 +22,8 @@ from tests.doors.graphql_world import (
 )
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 BY_ID = {
     "node": "query($id: ID!) { found: node(id: $id) { id } }",
     "tenant": "query($id: ID!) { found: tenant(id: $id) { id } }",

@@ -27,6 +27,8 @@ from tests.doors.rest import EXAMPLES, HUB, bearer
 from tests.makers import an_agent
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 SCOPES = ("installhub:export", "installhub:import", "installhub:read")
 ASYNC = {"prefer": "respond-async"}
 #: an install is an import, too (decisions section 9.1)

@@ -8,6 +8,8 @@ from tests.doors.graphql_world import A, B, asking, exported, submitted, with_ar
 from tests.doors.rest import HUB
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 FOUND = "query($filter: ImportFilter) { importJobs(filter: $filter) { nodes { id submittedBy { email } importedBy } } }"
 ROBOT, CARLA = "robot@acme.example", "carla@acme.example"
 

@@ -12,6 +12,8 @@ from tests.doors.rest import BUNDLE, EXAMPLES, HUB, bearer, blob_files, problems
 from tests.doors.test_rest_plans import actions, planned
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 APPROVER = ("installhub:approve",)
 
 

@@ -10,6 +10,8 @@ from tests.bundles.good import RULES
 from tests.doors.rest import HUB, bearer, problems_of, upload, with_other_rules
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 NAME = trusted(RULES)["name"]
 TIME = "0000-00-00T00:00:00Z"
 

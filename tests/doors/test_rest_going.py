@@ -13,6 +13,8 @@ from tests.doors.rest import HUB, bearer, problems_of, upload, with_other_rules
 from tests.ports.rows import an_import, queued
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 ASYNC = {"prefer": "respond-async"}
 
 

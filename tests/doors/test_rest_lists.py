@@ -15,6 +15,8 @@ from tests.doors.rest import HUB, bearer, problems_of
 from tests.ports.rows import an_import, an_installed
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 HISTORY = f"{HUB}/packages/history"
 NEIGHBOURS = ["/api/processes", "/api/forms", "/api/apps"]
 LISTS = [HISTORY, f"{HUB}/installed", *NEIGHBOURS]

@@ -11,6 +11,8 @@ from tests.doors.rest import HUB, bearer, problems_of, refer, upload
 from tests.ports.rows import a_plan, an_action, an_import, queued
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
 
 

@@ -22,6 +22,8 @@ from tests.doors.rest import (
 )
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 KEY = {"idempotency-key": "k-1"}
 ASYNC = KEY | {"prefer": "respond-async"}
 WISH = {"tenantId": "source", "packageName": "Rules", "packageType": "config-package", "artifactIds": ["rule-305"]}

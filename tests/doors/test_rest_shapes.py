@@ -8,6 +8,8 @@ from tests.doors.onboarding import exported, imported, onboarding
 from tests.doors.rest import HUB, upload
 from tests.world import ANNA, a_world
 
+pytestmark = pytest.mark.rules
+
 ORDER = ["ent-44", "rule-305", "form-2005", "thread-2002", "proc-1001"]
 
 

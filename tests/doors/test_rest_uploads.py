@@ -13,6 +13,8 @@ from domain.model import TenantId, TenantPlan, UploadId
 from tests.doors.rest import BUNDLE, HUB, bearer, blob_files, problems_of
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 MIB = 1 << 20
 UPLOADS = f"{HUB}/uploads"
 RAW = {"content-type": "application/zip"}

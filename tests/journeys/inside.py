@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import func, select
 
 from domain import strict_json
@@ -263,7 +262,3 @@ def _plain(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item, names) for key, item in value.items()}
     return value
-
-
-#: for journeys about rules and words: what differs between the databases is tested at the ports and in other journeys
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -18,6 +18,8 @@ from domain.options import Activation, UnresolvedBindings
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes, members
 from tests.makers import a_process, an_agent
 
+pytestmark = pytest.mark.rules
+
 CREDENTIAL = "cred-openai-of-acme"
 SECRET = "AKIA" + "ABCDEFGHIJKLMNOP"
 SUPPLIED = "s3cret value of globex"

@@ -42,6 +42,8 @@ from tests.market import (
 )
 from tests.unit.test_certifying import README
 
+pytestmark = pytest.mark.rules
+
 OLGA = an_operator()
 NORA = a_publishing_caller("northwind")
 STRANGER = a_publishing_caller("globex", "sam")

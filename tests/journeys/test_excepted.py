@@ -13,11 +13,11 @@ from domain.market.model import Offer
 from domain.market.own_hub import OwnHub
 from rest_compat import install_bodies
 from storage.tables import tenant
-from tests.journeys.inside import GLOBEX, ON_SQLITE, Inside
+from tests.journeys.inside import GLOBEX, Inside
 from tests.journeys.test_curation import excepted, without_exceptions
 from tests.journeys.test_installs import INSTALLER, installed, over, versions_of
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 CAREFUL = replace(INSTALLER, scopes=INSTALLER.scopes | {OVERRIDE_SECURITY})
 

@@ -14,13 +14,13 @@ from domain.model import ArtifactStatus
 from domain.options import Decision
 from domain.plan_model import PlanState
 from domain.undo_order import UndoAsked
-from tests.journeys.inside import GLOBEX, MERGE, ON_SQLITE, REPLACE, SKIP
+from tests.journeys.inside import GLOBEX, MERGE, REPLACE, SKIP
 from tests.journeys.test_installs import INSTALLER, installed
 from tests.journeys.test_plans import applied, plan_of, planned, refused, state_of
 from tests.makers import a_bundle, a_rule_set, an_agent, an_artifact, an_entity
 from tests.market import published
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 LOCKED = ArtifactStatus.LOCKED
 WARNED = an_artifact("rule-1", name="Loud", rules=[{"ruleId": "r", "condition": "window.open"}])

@@ -17,6 +17,8 @@ from tests.journeys.trouble import KilledError, Troubled, killed
 from tests.journeys.undoing import a_package, roll_back, state_of, uninstall
 from tests.makers import a_bundle, a_form, a_process, an_entity
 
+pytestmark = pytest.mark.rules
+
 FIRST = a_package()
 HELD = {"activation": Activation.MANUAL, "default_strategy": REPLACE}
 

@@ -24,6 +24,8 @@ from tests.journeys.test_installs import INSTALLER, blobs_of, install, installed
 from tests.makers import a_rule_set
 from tests.market import Published, published
 
+pytestmark = pytest.mark.rules
+
 CERTIFIED = TrustLevel.CERTIFIED
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from domain import strict_json
 from domain.errors import ErrorCode
 from domain.import_model import ImportState
 from domain.model import name_key
-from tests.journeys.inside import BOOKS, GLOBEX, MERGE, ON_SQLITE, REPLACE, codes, written_to
+from tests.journeys.inside import BOOKS, GLOBEX, MERGE, REPLACE, codes, written_to
 from tests.makers import SOURCE as ORIGIN
 from tests.makers import a_bundle, a_process, an_artifact, an_entity
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 SOURCE, TARGET = "https://crm.source.example", "https://crm.target.example/v2"
 MAPPING = {SOURCE: TARGET, "https://unknown.example": "https://b.example"}

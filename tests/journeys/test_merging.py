@@ -10,10 +10,10 @@ from domain.import_model import ImportState
 from domain.model import ArtifactId, ArtifactStatus, ExternalReference, PackageDependency
 from domain.options import ConflictStrategy, Decision, Side
 from domain.plan_model import ActionKind
-from tests.journeys.inside import ACME, BOOKS, GLOBEX, MERGE, ON_SQLITE, REPLACE, SKIP, codes, written_to
+from tests.journeys.inside import ACME, BOOKS, GLOBEX, MERGE, REPLACE, SKIP, codes, written_to
 from tests.makers import SOURCE, a_bundle, a_form, a_rule_set, an_entity
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 COPY = ConflictStrategy.COPY
 

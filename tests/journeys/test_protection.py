@@ -12,10 +12,10 @@ from domain.errors import ErrorCode, Refusal
 from domain.model import Protection, TenantPlan, TenantStatus
 from domain.strict_json import canonical
 from domain.tenant_changes import TenantChange
-from tests.journeys.inside import ACME, GLOBEX, ON_SQLITE, REPLACE, a_caller
+from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller
 from tests.makers import an_entity
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 INSTALLED, OWN = "Customer", "Own"
 

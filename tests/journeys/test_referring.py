@@ -12,11 +12,11 @@ from domain.market.model import InstallWish, ListingId
 from domain.model import ArtifactId, ArtifactStatus, ExternalReference, PackageDependency
 from domain.options import Activation, ImportOptions
 from domain.referring import DependencyMode
-from tests.journeys.inside import ACME, GLOBEX, ON_SQLITE, REPLACE, ROOT, a_caller, codes
+from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, a_caller, codes
 from tests.makers import a_bundle, a_form, a_process, a_rule_set, a_suite, an_entity
 from tests.market import published
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 BASE = "acme-base"
 REFER = DependencyMode.REFER

@@ -16,6 +16,8 @@ from domain.market.reviews import Verdict
 from tests.journeys.inside import ACME, Inside
 from tests.market import Published, a_publishing_caller, an_operator, published
 
+pytestmark = pytest.mark.rules
+
 REPORT = "marketplace:report"
 ONE, TWO = "1" * 64, "2" * 64
 #: the token of another installation, and of a third

@@ -10,6 +10,8 @@ from domain.errors import ErrorCode, Refusal
 from domain.signing import LIFETIME
 from tests.journeys.inside import ACME, ROOT
 
+pytestmark = pytest.mark.rules
+
 
 async def followed(links, url, **changes):
     """The package of an address; ``changes`` are made to its parts."""

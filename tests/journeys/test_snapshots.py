@@ -13,10 +13,10 @@ from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportState
 from domain.model import ArtifactStatus, TenantPlan
 from domain.rows import HistoryFilter
-from tests.journeys.inside import ACME, GLOBEX, ON_SQLITE, REPLACE, a_caller, codes, visible
+from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes, visible
 from tests.makers import a_bundle, a_form, a_process, a_suite, an_agent, an_entity
 
-pytestmark = ON_SQLITE
+pytestmark = pytest.mark.rules
 
 EVERYTHING = tuple(ArtifactType)
 LOW = (ArtifactType.ENTITY_SCHEMA, ArtifactType.RULE_SET)

@@ -21,6 +21,8 @@ from tests.journeys.inside import (
 )
 from tests.makers import a_bundle, a_form, a_rule_set, a_suite, an_entity
 
+pytestmark = pytest.mark.rules
+
 
 def _as(source_id, tree):
     return tree | {"id": source_id}

@@ -13,6 +13,8 @@ from tests.journeys.trouble import Troubled
 from tests.journeys.undoing import DETACH, KEEP, TOO, a_package, blockers, roll_back, state_of, uninstall
 from tests.makers import a_bundle, a_form, a_process, an_entity
 
+pytestmark = pytest.mark.rules
+
 FIRST = a_package()
 SECOND = a_package("Starter", "1.1.0", "hours", "pay", title="new")
 #: it replaces the entity of the first package and brings a process of its own

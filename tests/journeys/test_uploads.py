@@ -17,6 +17,8 @@ from domain.uploads import LIFETIME
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes
 from tests.makers import a_bundle, a_suite, an_entity
 
+pytestmark = pytest.mark.rules
+
 RAW = a_bundle(*a_suite())
 BROKEN = a_bundle(an_entity("ent-1"))[:-30]
 
