@@ -7,6 +7,8 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+# folders of programs for Node.js, which only tests run
+NODE_FOLDERS := tests/clients examples/typescript-client
 
 ENOUGH := import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)
 
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench browser cover lock schema openapi clean
+.PHONY: help setup run test check bench browser clients faults fuzz mutants cover lock schema openapi clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -25,7 +27,7 @@ setup: $(READY) ## make .venv and install what the server runs on
 run: $(READY) ## start the demo: two tenants, one package, live progress
 	@$(PY) -m server demo
 
-test: $(READY_DEV) ## run all tests, on SQLite and on PostgreSQL
+test: $(READY_DEV) $(if $(shell command -v npm),clients) ## run all tests, on SQLite and on PostgreSQL
 	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY_DEV) ## lint, format, types, house rules and unit tests
@@ -39,6 +41,17 @@ bench: $(READY_DEV) ## run the workloads, each beside its limit; ARGS="..." is p
 
 browser: ## install Chromium, in which tests open web pages (Debian, as root)
 	@command -v chromium > /dev/null || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; }
+
+clients: $(NODE_FOLDERS:%=%/node_modules/.package-lock.json) ## install the npm packages of the client tests and the TypeScript client
+
+faults: $(READY_DEV) ## try what may fail around the server, from full disks to lost commits; ARGS="-k clock" for some
+	$(PY) -m pytest tests/faults tests/faults/long.py $(ARGS)
+
+fuzz: $(READY_DEV) ## fuzz the readers of foreign bytes, 60 seconds each; ARGS="600 bundle" for one of them
+	@$(PY) -m tests.fuzz $(ARGS)
+
+mutants: $(READY_DEV) ## try whether the tests notice seeded faults; ARGS="upload lease" for some of them
+	@$(PY) -m tests.mutants $(ARGS)
 
 cover: $(READY_DEV) ## run all tests and report branch coverage
 	$(PY) -m coverage run -m pytest
@@ -60,7 +73,7 @@ openapi: $(READY) ## print the REST routes' OpenAPI document into rest_compat/op
 	mv rest_compat/.printed rest_compat/openapi.json
 
 clean: ## remove .venv and the tools' caches; data/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage $(NODE_FOLDERS:%=%/node_modules)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -77,4 +90,9 @@ $(READY): requirements.txt | $(PY)
 $(READY_DEV): requirements-dev.txt $(READY)
 	@echo "Installing what checks and tests need"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	@echo "Installing the npm packages of $*"
+	@cd $* && npm ci --no-progress --loglevel=error
 	@touch $@

@@ -21,7 +21,7 @@ MAY_IMPORT = {
 }
 
 #: folders with no text of ours: what tools leave behind, and a running server's own data
-_NOT_OURS = {".git", ".venv", ".hypothesis", "data", "__pycache__"}
+_NOT_OURS = {".git", ".venv", ".hypothesis", "data", "dist", "node_modules", "__generated__", "__pycache__"}
 
 
 def modules(*rooms: str) -> list[Path]:
