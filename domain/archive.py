@@ -52,6 +52,8 @@ _DESCRIPTORS = {
 }
 _DESCRIPTOR_MARK = 0x08074B50
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
+#: the version needed for ZIP64, the newest feature that is read; who says more, other readers would not open
+_NEEDED_MAX = 45
 
 #: flags that say nothing about reading but "a descriptor follows" (bit 3): how hard was pressed (1, 2), UTF-8 (11)
 _HAS_DESCRIPTOR = 0x0008
@@ -115,11 +117,12 @@ class Archive:
     """A well laid out archive over its open source.
 
     ``entries`` are the files with allowed names, in the order in which they stand; ``problems`` are what is
-    wrong with the other names. The source is read by seeking: one reader at a time.
+    wrong with the other names, which are ``barred``. The source is read by seeking: one reader at a time.
     """
 
     entries: Mapping[str, Entry]
     problems: tuple[Problem, ...]
+    barred: frozenset[str]
     source: BinaryIO = field(repr=False)
 
     def read(self, entry: Entry) -> bytes:
@@ -189,7 +192,9 @@ def open_archive(source: BinaryIO, limits: ArchiveLimits, *, folders: frozenset[
         for entry, problem in zip(entries, problems, strict=True)
         if problem is None and not is_folder(entry.name)
     }
-    return Archive(files, (*filter(None, problems), *missing_problems(files)), source)
+    barred = frozenset(header.name for header, problem in zip(headers, problems, strict=True) if problem)
+    missing = missing_problems(barred.union(files))
+    return Archive(files, (*filter(None, problems), *missing), barred, source)
 
 
 def _flaw(message: str, where: str = "") -> Refusal:
@@ -264,7 +269,7 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
     if start > len(raw):
         raise _flaw("The directory ends within an entry.")
     (
-        mark, _made_by, _needed, flags, method, _time, _date, crc, compressed_size, size,
+        mark, _made_by, needed, flags, method, _time, _date, crc, compressed_size, size,
         name_length, extra_length, comment_length, disk, _text, attributes, offset,
     ) = _CENTRAL.unpack_from(raw, position)  # fmt: skip
     extra_start = start + name_length
@@ -279,6 +284,7 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
         raise _flaw("An entry has a comment.", name)
     if flags & ~_KNOWN_FLAGS:
         raise _flaw("An entry is encrypted or uses an unknown feature.", name)
+    _refuse_needs(needed, name)
     if method not in (STORED, DEFLATED):
         raise _flaw(f"An entry uses compression method {method}; only stored (0) and deflate (8) are read.", name)
     wide = _extras(raw[extra_start:stop], name).get(_ZIP64) if extra_length else None
@@ -288,6 +294,11 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
         raise _flaw("An entry is said to be in another file.", name)
     size, compressed_size, offset = _widened((size, compressed_size, offset), wide, name)
     return _Header(raw_name, name, flags, method, crc, compressed_size, size, offset, attributes), stop
+
+
+def _refuse_needs(needed: int, name: str) -> None:
+    if needed & 0xFF > _NEEDED_MAX:  # the upper byte names a system
+        raise _flaw(f"An entry needs version {needed & 0xFF} of the format; {_NEEDED_MAX} is the newest read.", name)
 
 
 def _extras(raw: bytes, name: str) -> dict[int, bytes]:
@@ -355,9 +366,10 @@ def _entries(source: BinaryIO, headers: Sequence[_Header], directory_offset: int
 def _entry(source: BinaryIO, header: _Header, stop: int) -> Entry:
     name = header.name
     raw = _at(source, header.offset, _LOCAL.size + len(header.raw_name))
-    mark, _needed, flags, method, _time, _date, crc, compressed_size, size, name_length, extra_length = (
+    mark, needed, flags, method, _time, _date, crc, compressed_size, size, name_length, extra_length = (
         _LOCAL.unpack_from(raw)
     )
+    _refuse_needs(needed, name)
     if mark != b"PK\x03\x04":
         raise _flaw("The directory points to something that is not an entry.", name)
     if (flags, method, name_length) != (header.flags, header.method, len(header.raw_name)) or not raw.endswith(

@@ -50,12 +50,15 @@ Row = Mapping[str, Any]
 _Rows = list[tuple[int, Row]]
 
 
-def read_manifest(raw: bytes, *, files: Collection[str]) -> tuple[Manifest | None, list[Problem]]:
+def read_manifest(
+    raw: bytes, *, files: Collection[str], barred: Collection[str] = ()
+) -> tuple[Manifest | None, list[Problem]]:
     """The manifest, unless something blocks it, and the problems found, warnings included.
 
     Args:
         raw: the bytes of ``manifest.json``.
         files: names of the bundle's entries; only those under ``artifacts/`` count.
+        barred: names of entries that have been refused: what was told of them is not told as missing again.
     """
     try:
         tree = strict_json.read(raw, max_values=strict_json.MANIFEST_VALUES)
@@ -65,7 +68,7 @@ def read_manifest(raw: bytes, *, files: Collection[str]) -> tuple[Manifest | Non
         return None, [Problem(ErrorCode.MANIFEST_INVALID, text, _FILE, details=details)]
     if not isinstance(tree, dict):
         return None, [Problem(ErrorCode.MANIFEST_INVALID, "The manifest must be a JSON object.", _FILE)]
-    problems = list(islice(_problems(tree, frozenset(files)), PROBLEMS_MAX))
+    problems = list(islice(_problems(tree, frozenset(files), frozenset(barred)), PROBLEMS_MAX))
     is_blocked = any(not problem.code.is_warning for problem in problems)
     return (None if is_blocked else _manifest(tree)), problems
 
@@ -80,7 +83,7 @@ def content_checksum(tree: Mapping[str, Any]) -> str:
     return HASH_PREFIX + hashlib.sha256(strict_json.jcs(stated)).hexdigest()
 
 
-def _problems(tree: Row, files: frozenset[str]) -> Iterator[Problem]:
+def _problems(tree: Row, files: frozenset[str], barred: frozenset[str]) -> Iterator[Problem]:
     """Everything wrong, lazily: a flood of flaws costs no more than the part of it that is told."""
     yield from _field_problems(tree, FIELDS, "")
     sound: dict[str, _Rows] = {rows.name: [] for rows in LISTS}
@@ -93,7 +96,7 @@ def _problems(tree: Row, files: frozenset[str]) -> Iterator[Problem]:
         yield from _dependency_problems(sound["dependencies"], declared)
         yield from _binding_problems(sound["bindings"], declared)
         yield from _external_problems(tree, sound["externalReferences"], declared)
-        yield from _file_problems(sound["artifacts"], declared, files)
+        yield from _file_problems(sound["artifacts"], declared, files, barred)
     yield from _package_dependency_problems(tree, sound["packageDependencies"])
     yield from _content_checksum_problems(tree)
 
@@ -218,9 +221,11 @@ def _external_problems(tree: Row, externals: _Rows, declared: list[Row]) -> Iter
         seen.add(row["artifactId"])
 
 
-def _file_problems(artifacts: _Rows, declared: list[Row], files: frozenset[str]) -> Iterator[Problem]:
+def _file_problems(
+    artifacts: _Rows, declared: list[Row], files: frozenset[str], barred: frozenset[str]
+) -> Iterator[Problem]:
     for index, row in artifacts:
-        if row["file"] not in files:
+        if row["file"] not in files and row["file"] not in barred:
             text = f"{strict_json.shown(row['file'], limit=2 * _SHOWN)} is declared and not in the bundle."
             yield Problem(ErrorCode.ARTIFACT_FILE_MISSING, text, f"artifacts[{index}].file", row["id"])
     known = {row["file"] for row in declared if isinstance(row.get("file"), str)}

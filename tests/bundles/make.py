@@ -1,11 +1,13 @@
-"""Makes the archives beside this file: ``python -m tests.bundles.make``.
+"""Makes the bundles beside this file: ``python -m tests.bundles.make``.
 
-``accept/`` holds archives that are unusual and right, ``reject/`` archives with one flaw each; a file is named after
-what is special about it.
+``accept/`` holds bundles that are unusual and right, ``reject/`` bundles with one flaw each, and ``codes.json`` the
+code that answers for it; a file is named after what is special about it. Here are the archives, in ``insides`` what
+stands in them.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from domain.errors import ErrorCode
+from tests.bundles import insides
 from tests.bundles.good import FORM, FORM_MEMBER, GOOD, MANIFEST, README, README_TEXT
 from tests.bundles.writing import (
     DEFLATED,
@@ -33,6 +36,7 @@ from tests.bundles.writing import (
 )
 
 HERE = Path(__file__).parent
+CODES = HERE / "codes.json"
 
 
 def with_form(**changes: Any) -> list[Member]:
@@ -111,6 +115,7 @@ def accepted() -> dict[str, bytes]:
         "unknown_extra_field": zipped(with_form(local_extra=UNKNOWN, central_extra=UNKNOWN)),
         "made_on_another_system": zipped([replace(member, central=ON_DOS) for member in GOOD]),
         "utf8_flag_and_level_bits": zipped([replace(member, flags=UTF8 | 0x0006) for member in GOOD]),
+        "version_needed_of_zip64": zipped(with_form(local={"need": 45}, central={"need": 45})),
         "executable_bit": zipped(with_form(mode=0o100755)),
         "data_that_looks_like_a_header": zipped([MANIFEST, replace(README, method=STORED, content=MARKS), *GOOD[2:]]),
         "data_in_two_blocks": zipped(
@@ -206,6 +211,8 @@ def _broken_headers() -> Iterator[tuple[str, bytes]]:
     }
     for name, local in unlike.items():
         yield f"local_{name}", zipped(with_form(local=local))
+    yield "version_needed_of_the_future", zipped(with_form(central={"need": 91}))
+    yield "local_version_needed_of_the_future", zipped(with_form(local={"need": 91}))
     yield "encrypted", zipped(with_form(flags=0x0001))
     yield "strong_encryption", zipped(with_form(flags=0x0041))
     yield "masked_headers", zipped(with_form(flags=0x2000))
@@ -338,6 +345,7 @@ def _ways_out() -> Iterator[tuple[str, bytes]]:
     }
     for flaw, name in names.items():
         yield flaw, zipped(with_name(name))
+    yield "manifest_is_a_link", zipped([replace(MANIFEST, mode=0o120777), *GOOD[1:]])
     yield "symbolic_link", zipped(with_more(Member(b"artifacts/forms/link.json", b"/etc/passwd", mode=0o120777)))
 
 
@@ -362,6 +370,7 @@ def _strangers() -> Iterator[tuple[str, bytes]]:
     for flaw, name in names.items():
         yield flaw, zipped(with_name(name))
     yield "unknown_folder", zipped(with_more(folder(b"src/")))
+    yield "readme_is_a_device", zipped([MANIFEST, replace(README, mode=0o020644), *GOOD[2:]])
     yield "device", zipped(with_form(mode=0o020644))
     yield "named_pipe", zipped(with_form(mode=0o010644))
     yield "set_user_id", zipped(with_form(mode=0o104755))
@@ -377,10 +386,22 @@ def _archives() -> Iterator[tuple[str, bytes]]:
     yield "archive_under_a_harmless_name", zipped(with_form(content=inner))
 
 
+def right() -> dict[str, bytes]:
+    """Every bundle that is accepted, by its name."""
+    return accepted() | insides.accepted()
+
+
+def flawed() -> dict[str, Rejected]:
+    """Every bundle that is refused, by its flaw."""
+    return rejected() | {flaw: Rejected(code, raw) for flaw, (code, raw) in insides.rejected().items()}
+
+
 def paths() -> dict[Path, bytes]:
-    """Every archive by its path."""
-    good = {HERE / "accept" / f"{name}.zip": raw for name, raw in accepted().items()}
-    return good | {HERE / "reject" / f"{name}.zip": row.raw for name, row in rejected().items()}
+    """Every file by its path."""
+    good = {HERE / "accept" / f"{name}.zip": raw for name, raw in right().items()}
+    bad = {HERE / "reject" / f"{name}.zip": row.raw for name, row in flawed().items()}
+    codes = {name: row.code.wire for name, row in flawed().items()}
+    return good | bad | {CODES: json.dumps(codes, indent=2, sort_keys=True).encode() + b"\n"}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which bytes are a bundle's archive: the files under tests/bundles, budgets, damage, and what others read."""
+"""Which bytes are a bundle's archive: budgets, damage, and what others write. The files: ``test_bundle_files``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from tests.bundles.writing import Member, deflated_zeros, extra, zipped
 
 LIMITS = ArchiveLimits(bytes_max=50 * MIB, entries_max=164, total_bytes_max=200 * MIB)
 GOOD = make.accepted()["plain"]
-ACCEPTED = sorted(make.HERE.glob("accept/*.zip"))
-REJECTED = sorted(make.HERE.glob("reject/*.zip"))
 
 
 def opened(raw: bytes, limits: ArchiveLimits = LIMITS) -> Archive:
@@ -40,31 +38,6 @@ def zipped_by_python(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
-
-
-def test_the_committed_archives_are_what_the_generator_makes():
-    on_disk = {path: path.read_bytes() for path in [*ACCEPTED, *REJECTED]}
-
-    assert on_disk == make.paths()
-
-
-@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
-def test_an_unusual_archive_is_read_and_holds_what_others_find_in_it(path):
-    with zipfile.ZipFile(path) as archive:
-        theirs = {row.filename: archive.read(row) for row in archive.infolist() if not row.is_dir()}
-
-    ours = contents(path.read_bytes())
-
-    assert ours == theirs
-    assert {"manifest.json", "README.md", good.RULES_NAME, good.FORM_NAME} == {*ours}
-
-
-@pytest.mark.parametrize("path", REJECTED, ids=lambda path: path.stem)
-def test_a_flawed_archive_is_refused_with_the_code_of_its_flaw(path):
-    with pytest.raises(Refusal) as caught:
-        contents(path.read_bytes())
-
-    assert caught.value.code is make.rejected()[path.stem].code
 
 
 def test_all_problems_of_names_are_told_and_where_they_are():
