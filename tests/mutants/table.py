@@ -1,0 +1,563 @@
+"""Seeded faults: what somebody could break by accident, or leave out, and which tests would say so.
+
+Each replaces one piece of text that stands exactly once in its file. The first are those of security.md section 5.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A fault: ``before`` becomes ``after`` in a file, and at least one of the tests has to fail."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+FILES = "tests/unit/test_bundle_files.py::"
+REFUSED = FILES + "test_one_flaw_is_refused_with_its_own_code_whatever_else_would_have_been_read"
+ARCHIVE = "tests/unit/test_archive.py::"
+JSON = "tests/unit/test_strict_json.py::"
+AUTH = "tests/server/test_auth.py::"
+BAD_CLAIM = AUTH + "test_a_bad_claim_is_refused_with_its_reason"
+BAD_TOKEN = AUTH + "test_a_bad_value_is_refused_with_its_reason"
+CSRF = "tests/doors/test_akana_csrf.py::"
+OTHER_BYTES = (
+    "tests/journeys/test_installs.py::test_bytes_that_are_not_as_the_index_states_fail_the_install_and_are_not_kept"
+)
+DRIFT = "tests/journeys/test_drift.py::"
+PLANS = "tests/journeys/test_plans.py::"
+JOBS = "tests/ports/test_store_jobs.py::"
+LINKS = "tests/journeys/test_signed_links.py::"
+OUTWARD = "tests/server/test_outward.py::"
+ACTIVATION = "tests/ports/test_store_activation.py::"
+UPLOADS = "tests/journeys/test_uploads.py::"
+UNENDED_SCAN = "tests/unit/test_policy.py::test_a_scan_that_did_not_end_blocks_whatever_is_allowed_and_offers_nothing"
+THREE_WAY = "tests/unit/test_three_way.py::"
+
+_ARCHIVES = (
+    Mutant(
+        "entries and directory are not compared",
+        "domain/archive.py",
+        "    if stated != known:\n",
+        "    if not stated:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "an entry may have another method than the directory says",
+        "domain/archive.py",
+        "    if (flags, method, name_length) != (header.flags, header.method, len(header.raw_name)) or not",
+        "    if name_length != len(header.raw_name) or not",
+        (REFUSED,),
+    ),
+    Mutant(
+        "data is inflated without a cap",
+        "domain/archive.py",
+        "stream.decompress(raw, entry.size + 1)",
+        "stream.decompress(raw)",
+        (ARCHIVE + "test_a_bomb_is_never_inflated_beyond_its_declared_size",),
+    ),
+    Mutant(
+        "entries are extracted to their names",
+        "domain/archive.py",
+        "        content = _content(self.source, entry)\n        if",
+        "        content = _content(self.source, entry)\n"
+        '        open(entry.name.rpartition("/")[2], "wb").write(content)\n        if',
+        (FILES + "test_reading_a_bundle_leaves_no_file_but_its_own_spool",),
+    ),
+    Mutant(
+        "bytes may stand between two entries",
+        "domain/archive.py",
+        "    elif trailer:\n",
+        "    elif trailer < 0:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a name may stand twice",
+        "domain/archive.py",
+        "        raise Refusal([twin])\n",
+        "        pass\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "entries are counted too late",
+        "domain/archive.py",
+        "    if count > limits.entries_max:\n",
+        "    if count > 0xFFFF:\n",
+        (ARCHIVE + "test_a_flood_of_entries_is_refused_before_the_directory_is_read",),
+    ),
+    Mutant(
+        "the entries' sizes are not summed",
+        "domain/archive.py",
+        "    if total > limits.total_bytes_max:\n",
+        "    if total < 0:\n",
+        (ARCHIVE + "test_a_broken_budget_is_refused_and_the_message_names_it",),
+    ),
+    Mutant(
+        "an archive may hide under a harmless name",
+        "domain/archive.py",
+        "        if content.startswith(_ARCHIVE_MARKS):\n",
+        "        if not content and not entry.name:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a name may climb out of its folder",
+        "domain/entry_names.py",
+        '        or ".." in folded.split("/")\n',
+        "",
+        (REFUSED,),
+    ),
+)
+
+_DOCUMENTS = (
+    Mutant(
+        "documents are read by the standard library alone",
+        "domain/strict_json.py",
+        'jiter.from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")',
+        '__import__("json").loads(raw)',
+        (JSON + "test_what_is_not_strict_is_refused_with_its_reason_and_place", REFUSED),
+    ),
+    Mutant(
+        "a key may stand twice",
+        "domain/strict_json.py",
+        "catch_duplicate_keys=True",
+        "catch_duplicate_keys=False",
+        (REFUSED,),
+    ),
+    Mutant(
+        "values are not counted before they are built",
+        "domain/strict_json.py",
+        "    if marks > max_values:\n",
+        "    if marks < 0:\n",
+        (JSON + "test_too_many_values_are_refused_before_anything_is_built",),
+    ),
+    Mutant(
+        "a version needs only to begin well",
+        "domain/versions.py",
+        "    found = _SEMVER.fullmatch(text) if",
+        "    found = _SEMVER.match(text) if",
+        (REFUSED,),
+    ),
+    Mutant(
+        "an artifact's hash is not compared",
+        "domain/bundle.py",
+        "    if actual != entry.hash:\n",
+        "    if not actual:\n",
+        ("tests/unit/test_bundle.py::test_a_changed_artifact_fails_both_checksums_under_one_code", REFUSED),
+    ),
+    Mutant(
+        "the bundle's checksum is not compared",
+        "domain/bundle.py",
+        "    if actual != manifest.checksum:\n",
+        "    if not actual:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "the manifest's own checksum is not compared",
+        "domain/manifest.py",
+        "    if not hmac.compare_digest(expected, actual):\n",
+        "    if not actual:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "files may be there that nobody declared",
+        "domain/manifest.py",
+        "        if file.startswith(_ARTIFACTS_FOLDER):\n",
+        "        if not file:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a file may say another id than its row",
+        "domain/bundle.py",
+        "        if tree.get(key) != expected:\n",
+        "        if key not in tree:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a part of a form may come twice",
+        "rest_compat/multipart.py",
+        "        if name in self.seen:\n",
+        "        if not name:\n",
+        ("tests/doors/test_receiving.py::test_a_form_that_is_not_just_two_parts_is_refused_and_leaves_nothing",),
+    ),
+)
+
+_SCANS = (
+    Mutant(
+        "a scan that did not finish lets a package pass",
+        "domain/policy.py",
+        "    elif report.overall_result is ScanResult.ERROR:\n",
+        "    elif report.overall_result is None:\n",
+        (UNENDED_SCAN,),
+    ),
+    Mutant(
+        "a failed scan lets a package pass",
+        "domain/policy.py",
+        "    if report.overall_result is ScanResult.FAIL:\n",
+        "    if report.overall_result is None:\n",
+        ("tests/unit/test_policy.py::test_warnings_of_the_scan_need_an_option_and_a_failure_has_none",),
+    ),
+    Mutant(
+        "what no scan has finished is offered",
+        "domain/market/examining.py",
+        "    return verdict in {ScanResult.PASS, ScanResult.WARN}\n",
+        "    return verdict is not ScanResult.FAIL\n",
+        (UNENDED_SCAN,),
+    ),
+    Mutant(
+        "a report repeats a secret",
+        "domain/scanning/own.py",
+        " else secret or _cut(spot.text, around=excerpt)\n",
+        " else _cut(spot.text, around=excerpt)\n",
+        ("tests/unit/test_scanning.py::test_a_secret_is_never_repeated",),
+    ),
+)
+
+_CALLERS = (
+    Mutant(
+        "X-Tenant-Id is trusted",
+        "domain/access.py",
+        "    if not caller.is_member(named):\n",
+        "    if not named:\n",
+        (
+            "tests/unit/test_access.py::test_a_foreign_tenant_and_one_that_does_not_exist_are_answered_alike",
+            "tests/unit/test_access.py::test_a_header_outside_of_the_token_is_a_mismatch_for_lookups_too",
+        ),
+    ),
+    Mutant(
+        "scopes are not looked at",
+        "domain/access.py",
+        "    if not caller.has(right):\n",
+        "    if not right:\n",
+        ("tests/unit/test_access.py::test_a_missing_right_is_refused_with_the_permission_it_takes",),
+    ),
+    Mutant(
+        "a token never ends",
+        "server/auth.py",
+        "    if expires + SKEW_SECONDS <= now:\n",
+        "    if expires > now + 1e15:\n",
+        (BAD_CLAIM, AUTH + "test_a_remembered_token_ends_when_it_ends"),
+    ),
+    Mutant(
+        "a token is read before its time",
+        "server/auth.py",
+        "> now + SKEW_SECONDS:\n",
+        "> now + 1e15:\n",
+        (BAD_CLAIM,),
+    ),
+    Mutant(
+        "an audience is a part of a text",
+        "server/auth.py",
+        'if trust.audience not in _texts(claims, "aud"):',
+        'if trust.audience not in str(claims["aud"]):',
+        (BAD_CLAIM,),
+    ),
+    Mutant(
+        "another issuer is as good",
+        "server/auth.py",
+        '    if claims["iss"] != trust.issuer:\n',
+        '    if not claims["iss"]:\n',
+        (BAD_CLAIM,),
+    ),
+    Mutant(
+        "a token may bring its own key",
+        "server/auth.py",
+        "    if not _NOT_FROM_A_TOKEN.isdisjoint(header) or not isinstance",
+        "    if not isinstance",
+        (BAD_TOKEN,),
+    ),
+    Mutant(
+        "a signature is not verified",
+        "server/auth.py",
+        '            jws.deserialize_compact(".".join(parts), key, algorithms=list(_KINDS), registry=_REGISTRY)\n',
+        "            str(key)\n",
+        (BAD_TOKEN,),
+    ),
+    Mutant(
+        "a login's cookie opens GraphQL",
+        "server/graphql_http.py",
+        '    caller = await request.state.authenticate(request.headers.get("authorization"))\n',
+        '    in_cookies = next((f"Bearer {one}" for one in request.cookies.values()), None)\n'
+        '    caller = await request.state.authenticate(request.headers.get("authorization") or in_cookies)\n',
+        ("tests/doors/test_graphql_http.py::test_a_good_token_in_a_cookie_is_none",),
+    ),
+    Mutant(
+        "any page may open a socket",
+        "server/graphql.py",
+        "        return self._settings.allows_origin(origin)\n",
+        "        return True\n",
+        ("tests/doors/test_graphql_socket.py::test_only_known_pages_may_open_a_socket",),
+    ),
+    Mutant(
+        "any page may read answers",
+        "server/origins.py",
+        "                if is_known:\n",
+        "                if origin:\n",
+        ("tests/server/test_origins.py::test_to_a_page_of_another_origin_nothing_is_said",),
+    ),
+    Mutant(
+        "other sites' pages may write",
+        "rest_compat/akana_session.py",
+        "    if writes:\n        demand_own_page(request)\n",
+        "",
+        (CSRF + "test_no_other_sites_page_can_write_with_whatever_token",),
+    ),
+    Mutant(
+        "a CSRF token of any session counts",
+        "rest_compat/akana_session.py",
+        "        fits = csrf is not None and (csrf.token_id, csrf.user_id) == (token.token_id, token.user_id)\n",
+        "        fits = csrf is not None\n",
+        (CSRF + "test_a_csrf_token_belongs_to_one_session",),
+    ),
+    Mutant(
+        "a session outlives its cookie",
+        "rest_compat/akana_session.py",
+        " or token.has_ended(services.clock.now()):\n",
+        ":\n",
+        ("tests/doors/test_akana_sessions.py::test_a_cookie_past_its_own_end_is_none_though_its_session_was_renewed",),
+    ),
+    Mutant(
+        "a signed address is good for ever",
+        "domain/signing.py",
+        "int(expires) <= self._clock.now().timestamp()",
+        "int(expires) < 0",
+        (LINKS + "test_an_address_gives_its_package_for_five_minutes",),
+    ),
+    Mutant(
+        "a signature of an address is not compared",
+        "domain/signing.py",
+        '        is_ours = hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))\n',
+        "        is_ours = bool(expected and signature)\n",
+        (LINKS + "test_the_signature_of_one_package_opens_no_other",),
+    ),
+    Mutant(
+        "any password will do",
+        "domain/passwords.py",
+        "        except (VerificationError, InvalidHashError):\n            return False\n",
+        "        except (VerificationError, InvalidHashError):\n            return True\n",
+        ("tests/doors/test_akana_sessions.py::test_who_cannot_be_signed_in_gets_a_fault_and_no_cookie",),
+    ),
+    Mutant(
+        "a package may be longer than the plan allows while it comes",
+        "rest_compat/receiving.py",
+        "        refuse_large(self.size, self.limit)\n        self._gathered",
+        "        self._gathered",
+        ("tests/doors/test_receiving.py::test_a_package_over_its_tenants_limit_is_too_large_in_either_order",),
+    ),
+    Mutant(
+        "a range may lie outside",
+        "rest_compat/downloading.py",
+        "    if start > end:\n",
+        "    if start < 0:\n",
+        ("tests/doors/test_rest_export.py::test_a_range_outside_the_bundle_is_refused_with_its_size",),
+    ),
+    Mutant(
+        "one more gets through a full window",
+        "storage/limiter.py",
+        "        if len(charged) < window.limit:\n",
+        "        if len(charged) <= window.limit:\n",
+        ("tests/ports/test_limiter.py::test_a_window_lets_through_its_limit_and_no_more",),
+    ),
+    Mutant(
+        "a bug is told to the caller",
+        "resolvers/refusals.py",
+        '    text = f"Something went wrong on our side. Quote {correlation_id} when you report it."\n'
+        "    return _like(failure, text, {",
+        "    return _like(failure, repr(cause), {",
+        ("tests/doors/test_graphql_errors.py::test_a_bug_of_ours_is_masked_and_logged_once_under_its_number",),
+    ),
+    Mutant(
+        "private addresses are asked",
+        "server/outward.py",
+        "        if not is_public(found):\n",
+        "        if found is None:\n",
+        (
+            OUTWARD + "test_nothing_private_is_asked_unless_it_is_allowed",
+            OUTWARD + "test_an_address_that_would_not_be_asked_is_refused_beforehand",
+        ),
+    ),
+    Mutant(
+        "an answer without end is read on",
+        "server/outward.py",
+        "                if size > self._bounds.bytes_max:\n",
+        "                if size < 0:\n",
+        (OUTWARD + "test_an_answer_without_end_is_cut",),
+    ),
+    Mutant(
+        "a Community package needs no acknowledgement",
+        "domain/market/trust.py",
+        "    community = [] if acknowledged else _community(offers)\n",
+        "    community = _community([])\n",
+        ("tests/journeys/test_installs.py::test_a_community_package_wants_to_be_acknowledged_and_then_comes",),
+    ),
+)
+
+_ROWS = (
+    Mutant(
+        "a worker that lost its lease goes on writing",
+        "storage/journal.py",
+        '            columns.fence == bindparam("held_fence"),\n',
+        '            columns.fence >= bindparam("held_fence"),\n',
+        (JOBS + "test_a_worker_that_lost_its_lease_writes_nothing",),
+    ),
+    Mutant(
+        "a lease is taken away before it ends",
+        "storage/jobs.py",
+        "        lost = lost.where(_JOB.lease_until < DatabaseSeconds())\n",
+        "        lost = lost.where(_JOB.lease_until > 0)\n",
+        (JOBS + "test_only_a_lease_that_ran_out_is_taken_away_unless_all_are_asked_for",),
+    ),
+    Mutant(
+        "others are told before the commit",
+        "storage/store.py",
+        "            yield session\n        if self._checkpoints is not None:\n",
+        "            yield session\n"
+        "            self._bell.ring(tuple(session.bells))\n"
+        "        if self._checkpoints is not None:\n",
+        ("tests/ports/test_store_units.py::test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it",),
+    ),
+    Mutant(
+        "a unit answers and commits nothing",
+        "storage/session.py",
+        "            await self._send(_COMMIT)\n",
+        "            await self._send()\n",
+        ("tests/ports/test_store_units.py::test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it",),
+    ),
+    Mutant(
+        "an upload is found in every tenant",
+        "storage/uploads.py",
+        'upload.c.tenant_id == bindparam("tenant"), upload.c.upload_id',
+        '(upload.c.tenant_id == bindparam("tenant")) | (upload.c.tenant_id != ""), upload.c.upload_id',
+        ("tests/ports/test_store_keeping.py::test_an_upload_is_found_in_its_own_tenant_only",),
+    ),
+    Mutant(
+        "an import is found in every tenant",
+        "storage/lookups.py",
+        "        return next((job for job in jobs if reach is None or job.tenant_id in reach), None)\n",
+        "        return next(iter(jobs), None)\n",
+        ("tests/ports/test_store_lookups.py::test_a_lookup_finds_only_what_lies_in_the_reach",),
+    ),
+    Mutant(
+        "a plan is found in every tenant",
+        "storage/lookups.py",
+        "plan.c.plan_id == plan_id, _within(plan.c.tenant_id, reach)",
+        "plan.c.plan_id == plan_id",
+        ("tests/ports/test_store_lookups.py::test_a_lookup_finds_only_what_lies_in_the_reach",),
+    ),
+    Mutant(
+        "a key is taken for that of every caller",
+        "storage/uploads.py",
+        '    idempotency.c.subject == bindparam("by"),\n',
+        '    (idempotency.c.subject == bindparam("by")) | (idempotency.c.subject != ""),\n',
+        ("tests/ports/test_store_keeping.py::test_a_request_is_remembered_by_tenant_subject_and_key_until_its_time",),
+    ),
+    Mutant(
+        "what an undo would bring back is not kept",
+        "storage/activation.py",
+        '"before_revision_id", "after_revision_id"],\n',
+        '"after_revision_id", "before_revision_id"],\n',
+        (
+            "tests/journeys/test_undo.py::test_an_undo_brings_back_what_the_import_replaced_and_leaves_it_nobodys_package",
+        ),
+    ),
+    Mutant(
+        "what no saved plan names is activated",
+        "storage/activation.py",
+        "_POINT = pointing(_PLANNED, by_import=True)\n",
+        "_POINT = pointing(HELD, by_import=True)\n",
+        (ACTIVATION + "test_what_no_saved_plan_names_is_not_activated",),
+    ),
+)
+
+_IMPORTS = (
+    Mutant(
+        "an idempotency key is ignored",
+        "domain/repeating.py",
+        "    if key is None:\n        return None\n",
+        "    return None\n",
+        (UPLOADS + "test_an_upload_sent_again_under_its_key_is_the_first_one",),
+    ),
+    Mutant(
+        "another request under a known key is answered",
+        "domain/repeating.py",
+        "    if found.request_hash != request.request_hash:\n",
+        "    if not found.request_hash:\n",
+        ("tests/journeys/test_repeating.py::test_another_request_under_the_key_is_refused_and_changes_nothing",),
+    ),
+    Mutant(
+        "an upload is everybody's",
+        "domain/uploads.py",
+        "        if upload is None or upload.subject != caller.identity:\n",
+        "        if upload is None:\n",
+        (UPLOADS + "test_an_upload_is_unknown_to_everybody_else",),
+    ),
+    Mutant(
+        "an upload waits for ever",
+        "domain/uploads.py",
+        " if upload.expires_at <= self._clock.now() else ()\n",
+        " if upload.expires_at is None else ()\n",
+        (UPLOADS + "test_an_upload_that_waited_too_long_is_gone",),
+    ),
+    Mutant(
+        "what changed since the plan is written over",
+        "domain/activating.py",
+        "            if moved := await unit.imports.drift(job.import_id):\n",
+        "            if moved := ():\n",
+        (DRIFT + "test_what_was_unchanged_in_the_plan_and_is_edited_right_before_the_activation_is_planned_anew",),
+    ),
+    Mutant(
+        "an undecided place is the package's",
+        "domain/merging.py",
+        "existing, package) is Side.PACKAGE else existing\n",
+        "existing, package) is not None else package\n",
+        (THREE_WAY + "test_a_value_that_both_changed_each_its_way_waits_for_a_decision",),
+    ),
+    Mutant(
+        "a merge forgets what the package changed",
+        "domain/merging.py",
+        "    if is_same(existing, base):\n        return package\n",
+        "    if is_same(existing, base):\n        return existing\n",
+        (THREE_WAY + "test_what_only_the_package_changed_is_the_packages_and_the_tenants_own_edits_stay",),
+    ),
+    Mutant(
+        "a cycle is not looked for",
+        "domain/bundle.py",
+        "    if cycle := graph.find_cycle(list(places), edges):\n",
+        "    if cycle := graph.find_cycle([], {}):\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a major upgrade needs no yes",
+        "domain/versions.py",
+        "    return _parsed(new).major > _parsed(installed).major\n",
+        "    return _parsed(new).major < _parsed(installed).major\n",
+        ("tests/unit/test_versions.py::test_an_upgrade_is_major_when_the_first_number_rises",),
+    ),
+    Mutant(
+        "a download of other bytes is kept",
+        "domain/market/downloading.py",
+        "            if digest.hexdigest() != offer.sha256:\n",
+        "            if not digest.hexdigest():\n",
+        (OTHER_BYTES,),
+    ),
+    Mutant(
+        "a download may be longer than the index says",
+        "domain/market/downloading.py",
+        "                            if came > offer.size_bytes:\n",
+        "                            if came < 0:\n",
+        (OTHER_BYTES,),
+    ),
+    Mutant(
+        "whoever waits for a frozen tenant is not told",
+        "domain/freezing.py",
+        "        if tenant is not None and tenant.freeze_reason is not None:\n",
+        "        if tenant is None:\n",
+        ("tests/journeys/test_freezing.py::test_who_would_wait_for_an_import_is_told_that_the_tenant_is_frozen",),
+    ),
+)
+
+MUTANTS = (*_ARCHIVES, *_DOCUMENTS, *_SCANS, *_CALLERS, *_ROWS, *_IMPORTS)
