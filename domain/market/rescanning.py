@@ -20,7 +20,7 @@ from domain.market.publishing import judged
 from domain.market.publishing_rows import LISTINGS
 from domain.market.standing import any_listing, kept_account, settled, suspend_version
 from domain.ports import PlatformUnit, Ports
-from domain.scanning import RULES_VERSION, ScanResult
+from domain.scanning import ScanResult, rules_version
 
 #: how long a scan is believed under the same rules
 BELIEVED = timedelta(days=1)
@@ -53,7 +53,7 @@ class Rescanning:
         async with self._store.platform_view() as unit:
             now = self._clock.now()
             return await unit.curation.due_scans(
-                RULES_VERSION, now - BELIEVED, unfinished_before=now - RESTED, most=_AT_ONCE
+                rules_version(), now - BELIEVED, unfinished_before=now - RESTED, most=_AT_ONCE
             )
 
     async def _scan(self, due: DueScan) -> None:
@@ -63,7 +63,7 @@ class Rescanning:
         except Refusal as refusal:
             # fails closed, and mends itself: what could not be scanned is not shown until a scan has ended well
             report = {"overallResult": ScanResult.ERROR.value, "message": refusal.message}
-            scan = NewScan(ScanResult.ERROR.value, report, self._clock.now(), RULES_VERSION)
+            scan = NewScan(ScanResult.ERROR.value, report, self._clock.now(), rules_version())
             async with self._store.platform_unit() as unit:
                 await unit.curation.note_scan(due, scan)
                 unit.ring(LISTINGS)

@@ -43,6 +43,10 @@ class Check(StrEnum):
     EXPRESSION = "ExpressionInjection"
     SQL = "SqlInjection"
     CREDENTIAL = "CredentialExposure"
+    ACTIVE = "ActiveContent"
+    DEPENDENCY = "DependencyVulnerability"
+    CONTENT = "ContentPolicy"
+    CUSTOM = "CustomRules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class ScanReport:
     duration_ms: int
     checks: tuple[CheckResult, ...]
     rules_version: str
+    #: why the scan came to no end; empty for one that did
+    error: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -158,6 +164,8 @@ class ScanReport:
     def to_stored(self) -> dict[str, Any]:
         """The wire form plus what only we need: rule set, artifact ids and pointers (an exception binds those, R6)."""
         stored = self.to_wire() | {"rulesVersion": self.rules_version}
+        if self.error:
+            stored["error"] = self.error
         for row, check in zip(stored["checkResults"], self.checks, strict=True):
             row["findings"] = [
                 finding.to_wire() | {"artifactId": finding.artifact_id, "pointer": finding.pointer}
@@ -183,6 +191,7 @@ class ScanReport:
             duration_ms=wire["durationMs"],
             checks=tuple(_check_from_wire(row) for row in wire["checkResults"]),
             rules_version=wire.get("rulesVersion", ""),
+            error=wire.get("error", ""),
         )
 
 

@@ -11,16 +11,15 @@ only, for the walk has turned foreign blanks into blanks and taken out invisible
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
 from domain.scanning import judges
+from domain.scanning.active_rules import ACTIVE_RULES, PATTERN_KEYS
+from domain.scanning.content_rules import CONTENT_RULES, SHOWN_KEYS
 from domain.scanning.report import Check, Severity
+from domain.scanning.rule import Rule, Where, any_case, exact
 
 #: raised by hand when a judge changes its mind while its row stays the same
-JUDGES_EDITION = 1
+JUDGES_EDITION = 2
 
 EXPRESSION_KEYS = (
     "expression", "condition", "conditionExpression", "valueMapping", "validationExpression", "visibilityExpression",
@@ -33,61 +32,6 @@ NAMES_OF_SECRETS = (
     r"|(?:api|access|private|secret|signing|encryption|account|shared)[_ -]?key"
     r"|(?:access|auth|refresh|bearer)[_ -]?token)"
 )
-
-
-class Where(Enum):
-    """Which strings a rule reads."""
-
-    EXPRESSION = "strings under an expression key, and the insides of templates anywhere"
-    QUERY = "strings under a query key"
-    TEXT = "every string and every member name"
-    NAME = "every member name"
-    SECRET_VALUE = "strings whose member name asks for a secret"  # noqa: S105 - a place, not a password
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the table.
-
-    ``find`` gives what is suspicious in a text, or None. For credentials that is a mask: the public beginning of
-    the token (the group ``public`` of the pattern) and four stars.
-    """
-
-    name: str
-    check: Check
-    severity: Severity
-    where: Where
-    trigger: tuple[str, ...]
-    pattern: re.Pattern[str]
-    message: str
-    judge: Callable[[str], bool] | None = None
-    #: what else the bytes must pass, where YARA cannot say it
-    gate: Callable[[bytes], bool] | None = None
-
-    def find(self, text: str) -> str | None:
-        """What this rule finds in a decoded text."""
-        match = self.pattern.search(text)
-        if match is None or (self.judge is not None and not self.judge(text)):
-            return None
-        return mask(match) if self.check is Check.CREDENTIAL else match[0]
-
-    def row(self) -> tuple[str, ...]:
-        """What decides, as text, for the version of the rule set."""
-        judge = self.judge.__name__ if self.judge else ""
-        return (self.name, self.severity.wire, self.where.name, self.pattern.pattern, judge)
-
-
-def mask(match: re.Match[str]) -> str:
-    """The kind of a secret without the secret: ``AKIA****``."""
-    return f"{match.groupdict().get('public') or ''}****"
-
-
-def _exact(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
-
-
-def _any_case(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII | re.IGNORECASE)
 
 
 #: one expression for each kind of name: only what ends in ``key`` is tried against the keys, and so on. A name ends at
@@ -111,7 +55,7 @@ RULES: tuple[Rule, ...] = (
         "EnvironmentVariableAccess", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         (r"/env[^A-Za-z0-9_]/",),
         # a leading env only: record.env is a field (9.2)
-        _exact(
+        exact(
             r"(?<![\w.])env\s*(?:\?\.|\.)\s*\w|(?<![\w.])env\s*(?:\?\.\s*)?\[\s*[\"'`\w]"
             r"|\bprocess\s*(?:\?\.|\.)\s*env\b|\bprocess\s*(?:\?\.\s*)?\[\s*[\"'`]env[\"'`]"
         ),
@@ -120,7 +64,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         ('"__proto__"', r"/constructor[ .?\[\\]/"),
-        _exact(
+        exact(
             r"__proto__|\bconstructor\s*(?:\?\.|\.)\s*(?:prototype\b|constructor\s*(?:\?\.\s*)?\()"
             r"|\bconstructor\s*(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`]"
         ),
@@ -129,27 +73,27 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.NAME,
         (r'/"(__proto__|constructor\.prototype)/',),
-        _exact(r"^(?:__proto__|constructor\.prototype)(?![\w])"),
+        exact(r"^(?:__proto__|constructor\.prototype)(?![\w])"),
         "The name of a member reaches for an object's prototype.",
     ),
     Rule(
         "EvalCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         (rf"/eval{_CALL}/", rf"/Function{_CALL}/"),
-        _exact(r"\b(?:eval|Function)\s*(?:\?\.\s*)?\("),
+        exact(r"\b(?:eval|Function)\s*(?:\?\.\s*)?\("),
         "The expression runs text as code.",
     ),
     Rule(
         "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         # only the last letters, for "required" and "important" are common; the gate asks for the whole word
         tuple(f'"{ending}{behind}"' for ending in ("ire", "ort") for behind in _CALLED),
-        _exact(r"\b(?:require|import)\s*(?:\?\.\s*)?\("),
+        exact(r"\b(?:require|import)\s*(?:\?\.\s*)?\("),
         "The expression loads a module.",
         gate=judges.may_load_a_module,
     ),
     Rule(
         "ExternalHttpCall", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
         (r"/https?:\/\//i",),
-        _any_case(r"https?://[^\s\"'`]"),
+        any_case(r"https?://[^\s\"'`]"),
         "The expression names an address outside the platform.",
         judge=judges.names_an_external_address,
     ),
@@ -160,7 +104,7 @@ RULES: tuple[Rule, ...] = (
             # an arrow behind a parenthesis and blanks; nearly every other arrow stands behind one name and one blank
             '")=>"', r"/[^A-Za-z0-9_][^A-Za-z0-9_]=>/", r"/\\[nrtf] ?=>/",
         ),
-        _exact(
+        exact(
             r"\bwhile\s*\(\s*(?:true|1|!0)\s*\)|\bfor ?\( ?; ?; ?[^;]{0,200}\)"
             # a function that calls itself before anything could end it
             r"|\bfunction\s+([A-Za-z_]\w{0,63})\s*\([^()]{0,200}\)\s*\{\s*(?:return\s+)?\1\s*\("
@@ -172,13 +116,13 @@ RULES: tuple[Rule, ...] = (
         "GlobalScopeAccess", Check.EXPRESSION, Severity.MEDIUM, Where.EXPRESSION,
         (r"/global[^a-z]/", r"/window[^a-z]/"),
         # not a field (record.window), not a whole word in quotes (scope == "global")
-        _exact(r"(?<![\w.])(?:globalThis|global|window)\b(?![\"'`])"),
+        exact(r"(?<![\w.])(?:globalThis|global|window)\b(?![\"'`])"),
         "The expression reaches for the global scope.",
     ),
     Rule(
         "DeepNesting", Check.EXPRESSION, Severity.LOW, Where.EXPRESSION,
         (),
-        _exact(r"[(\[{]"),
+        exact(r"[(\[{]"),
         "The expression is nested more than ten levels deep.",
         judge=judges.is_nested_deeply,
         gate=judges.may_be_nested_deeply,
@@ -187,31 +131,31 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "UnionAttack", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (rf"/union{_BLANK}/i",),
-        _any_case(r"\bUNION\s+(?:(?:ALL|DISTINCT)\s+)?SELECT\b"),
+        any_case(r"\bUNION\s+(?:(?:ALL|DISTINCT)\s+)?SELECT\b"),
         "The query appends the rows of another query.",
     ),
     Rule(
         "DropStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (rf"/drop{_BLANK}/i",),
-        _any_case(r"\bDROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX)\b"),
+        any_case(r"\bDROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX)\b"),
         "The query drops a part of the database.",
     ),
     Rule(
         "TruncateStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (rf"/truncate{_BLANK}/i",),
-        _any_case(r"\bTRUNCATE\s+TABLE\b"),
+        any_case(r"\bTRUNCATE\s+TABLE\b"),
         "The query empties a table.",
     ),
     Rule(
         "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (r"""/or( |\\[nrtf])[ "'0-9\\]/i""",),
-        _any_case(r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9]))"),
+        any_case(r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9]))"),
         "The query holds a condition that is always true.",
     ),
     Rule(
         "RawStringConcatenation", Check.SQL, Severity.HIGH, Where.QUERY,
         (),
-        _exact(r"\+|\|\||\{\{|\$\{"),
+        exact(r"\+|\|\||\{\{|\$\{"),
         "The query is put together from text and a variable; use a parameter (@name).",
         judge=judges.splices_a_variable,
         gate=judges.may_splice,
@@ -219,26 +163,26 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "AlterStatement", Check.SQL, Severity.HIGH, Where.QUERY,
         (rf"/alter{_BLANK}/i",),
-        _any_case(r"\bALTER\s+(?:TABLE|COLUMN|DATABASE)\b"),
+        any_case(r"\bALTER\s+(?:TABLE|COLUMN|DATABASE)\b"),
         "The query changes the shape of the database.",
     ),
     Rule(
         "CommentTermination", Check.SQL, Severity.HIGH, Where.QUERY,
         (r'/--[ "\\]/', '"/*"'),
-        _exact(r"--\s*$|/\*"),
+        exact(r"--\s*$|/\*"),
         "The query cuts itself off with a comment.",
         judge=judges.is_cut_by_a_comment,
     ),
     Rule(
         "StoredsProc", Check.SQL, Severity.MEDIUM, Where.QUERY,  # spelled as 9.3 spells it
         (rf"/exec{_BLANK}/i", rf"/execute{_BLANK}/i"),
-        _any_case(r"\bEXEC(?:UTE)?\s+\w"),
+        any_case(r"\bEXEC(?:UTE)?\s+\w"),
         "The query runs a stored procedure.",
     ),
     Rule(
         "WildcardSelect", Check.SQL, Severity.LOW, Where.QUERY,
         (r"/select( |\\[nrtf])[* \\]/i",),
-        _any_case(r"\bSELECT\s+\*\s+FROM\b"),
+        any_case(r"\bSELECT\s+\*\s+FROM\b"),
         "The query reads all columns without a parameterised WHERE.",
         judge=judges.selects_all_unbound,
     ),
@@ -246,71 +190,73 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "CredentialExposure.AwsAccessKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"AKIA"', '"ASIA"'),
-        _exact(r"(?<![A-Za-z0-9])(?P<public>AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
+        exact(r"(?<![A-Za-z0-9])(?P<public>AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
         "The text holds an AWS access key.",
     ),
     Rule(
         "CredentialExposure.GitHubToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/gh[pousr]_/", '"github_pat_"'),
-        _exact(r"(?P<public>gh[pousr]_)[A-Za-z0-9_]{36,255}|github_pat_[A-Za-z0-9_]{36,255}"),
+        exact(r"(?P<public>gh[pousr]_)[A-Za-z0-9_]{36,255}|github_pat_[A-Za-z0-9_]{36,255}"),
         "The text holds a GitHub token.",
     ),
     Rule(
         "CredentialExposure.StripeKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/sk_(live|test)_/",),
-        _exact(r"(?P<public>sk_(?:live|test)_)[0-9a-zA-Z]{24,}"),
+        exact(r"(?P<public>sk_(?:live|test)_)[0-9a-zA-Z]{24,}"),
         "The text holds a Stripe secret key.",
     ),
     Rule(
         "CredentialExposure.SlackToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/xox[abprs]-/",),
-        _exact(r"(?P<public>xox[abprs]-)[0-9A-Za-z-]{20,}"),
+        exact(r"(?P<public>xox[abprs]-)[0-9A-Za-z-]{20,}"),
         "The text holds a Slack token.",
     ),
     Rule(
         "CredentialExposure.GoogleApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"AIza"',),
-        _exact(r"(?P<public>AIza)[0-9A-Za-z_-]{35}"),
+        exact(r"(?P<public>AIza)[0-9A-Za-z_-]{35}"),
         "The text holds a Google API key.",
     ),
     Rule(
         "CredentialExposure.ApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"""/api[_-]?key[ =:'"\\]/i""",),
-        _any_case(r"(?P<public>api[_-]?key)['\"]?\s*[=:]\s*['\"]?[a-z0-9_-]{20,}"),
+        any_case(r"(?P<public>api[_-]?key)['\"]?\s*[=:]\s*['\"]?[a-z0-9_-]{20,}"),
         "The text assigns an API key.",
     ),
     Rule(
         "CredentialExposure.PrivateKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"PRIVATE KEY"',),
-        _exact(r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----"),
+        exact(r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}"),
         "The text holds a private key.",
     ),
     Rule(
         "CredentialExposure.ConnectionString", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"password=" nocase', '"pwd=" nocase', r"/password[ \\]/i", r"/pwd[ \\]/i"),
-        _any_case(
+        any_case(
             r"\b(?:Server|Data Source)\s?=[^;]{1,200};"
             r"(?:[^;]{0,200};){0,8}\s?(?:Initial Catalog|Database)\s?=[^;]{1,200};"
-            r"(?:[^;]{0,200};){0,8}\s?(?:Password|Pwd)\s?=[^;]"
+            r"(?:[^;]{0,200};){0,8}\s?(?:Password|Pwd)\s?=[^;]{1,4000}"
         ),
         "The text holds a connection string with its password.",
     ),
     Rule(
         "CredentialExposure.UrlPassword", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"://"',),
-        _any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
+        any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
         "The text holds an address with its password.",
         gate=judges.may_hold_a_login,
     ),
     Rule(
         "CredentialExposure.LiteralSecret", Check.CREDENTIAL, Severity.HIGH, Where.SECRET_VALUE,
         _SECRET_MEMBERS,
-        _exact(r"\S"),
+        exact(r"\S"),
         "A member that asks for a secret holds one; leave it to a binding.",
         judge=judges.looks_like_a_secret,
     ),
+    *ACTIVE_RULES,
+    *CONTENT_RULES,
 )  # fmt: skip
 
-RULES_VERSION = hashlib.sha256(
-    repr((JUDGES_EDITION, EXPRESSION_KEYS, QUERY_KEYS, NAMES_OF_SECRETS, [rule.row() for rule in RULES])).encode()
-).hexdigest()[:12]
+_KEYS = (EXPRESSION_KEYS, QUERY_KEYS, NAMES_OF_SECRETS, SHOWN_KEYS, PATTERN_KEYS)
+#: of these rules alone, without what an installation adds (:mod:`domain.scanning.in_force`)
+OWN_VERSION = hashlib.sha256(repr((JUDGES_EDITION, _KEYS, [rule.row() for rule in RULES])).encode()).hexdigest()[:12]

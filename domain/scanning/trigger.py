@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import yara_x
 
-from domain.scanning.rules import EXPRESSION_KEYS, QUERY_KEYS, RULES, Rule, Where
+from domain.scanning.rule import Rule, Where
+from domain.scanning.rules import EXPRESSION_KEYS, QUERY_KEYS, RULES
 
 #: invisible characters that can stand inside a word without being seen
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0001-\U000e007f"
@@ -77,6 +78,10 @@ def _fired(raw: bytes, named: set[str]) -> set[str]:
 
 
 def _source(name: str, rule: Rule) -> str:
+    if rule.where is Where.PACKAGE_TEXT:
+        return f"rule {name} {{ condition: false }}"
+    if rule.where is Where.AS_WRITTEN:
+        return f"{_any_of(name, rule.trigger).removesuffix('}')} or {_HIDING} }}"
     place, _ = _PLACES.get(rule.where, ("true", ()))
     return _any_of(name, rule.trigger, place) if rule.trigger else f"rule {name} {{ condition: {place} }}"
 

@@ -1,0 +1,139 @@
+"""What would act by itself where an artifact is shown or run: markup, lookups, inside addresses, endless patterns.
+
+The rows are like those of :mod:`domain.scanning.rules` (security.md section 3.3).
+"""
+
+from __future__ import annotations
+
+import re
+
+from domain.scanning import addresses, patterns
+from domain.scanning.report import Check, Severity
+from domain.scanning.rule import Rule, Where, any_case, exact
+
+PATTERN_KEYS = ("pattern", "regex", "regexp", "regularExpression", "validationPattern")
+
+#: the events of elements, by how their handlers' names begin
+_EVENTS = (
+    "load|error|click|dblclick|focus|blur|mouse|key|change|input|submit|toggle|begin|animation|pointer|wheel|drag|drop"
+    "|copy|paste|scroll|resize|hashchange|message|unload|before|after|context|touch|transition|page|popstate|start"
+    "|finish|play|show"
+)
+_HANDLER = rf"<[a-z][a-z0-9-]{{0,40}}(?:[\s/\"'][^<>]{{0,400}})?[\s/\"']on(?:{_EVENTS})[a-z]{{0,20}}\s{{0,8}}=(?!=)"
+_MAY_HANDLE = re.compile(rb"<[a-z][^<>\n]{0,900}on[a-z]{3,40}[^<>\n]{0,32}=", re.IGNORECASE)
+
+#: a browser takes tabs and line feeds out of an address wherever they stand
+_BREAK, _BREAK_WRITTEN = r"[\t\r\n]*", rb"(?:\\[ntrf]|\s)*"
+_SCRIPT_SCHEMES = ("javascript", "vbscript", "livescript")
+_SPELLED = "|".join(_BREAK.join(scheme) for scheme in _SCRIPT_SCHEMES)
+_MAY_BE_SCRIPT = re.compile(
+    rb"|".join(_BREAK_WRITTEN.join(letter.encode() for letter in f"{scheme}:") for scheme in _SCRIPT_SCHEMES)
+    + rb"|data:text/html",
+    re.IGNORECASE,
+)
+#: what makes code of it: a call, an assignment, a member of an object, an entity or an escape of one of these
+_CODE = r"(?:[^\s\"'<>]{0,60}[\w\])](?:[(=\[`]|%28|&#|&lpar)|//|void\b)"
+
+_JAVA_CLASSES = r"T\(\s{0,8}java\.|freemarker\.template\.utility\.|java\.lang\.(?:Runtime|ProcessBuilder)"
+
+
+def may_handle(raw: bytes) -> bool:
+    """False if no element in a file has an attribute that could be a handler."""
+    return _MAY_HANDLE.search(raw) is not None
+
+
+def may_be_script(raw: bytes) -> bool:
+    """False if no text in a file spells an address that runs a script."""
+    return _MAY_BE_SCRIPT.search(raw) is not None
+
+
+def may_repeat_a_group(raw: bytes) -> bool:
+    """False if no regular expression in a canonical file repeats a group."""
+    return any(_REPEATED_GROUP.search(_line_of(rest)) for key in _PATTERN_ENDS for rest in raw.split(key)[1:])
+
+
+def _line_of(rest: bytes) -> bytes:
+    """The value at the beginning of these bytes, if it is a string on one line; else everything, to be sure."""
+    line, broken, _ = rest.partition(b"\n")
+    return line if broken and line.startswith((b' "', b'"')) else rest
+
+
+_REPEATED_GROUP = re.compile(rb"\)(?:[*+]|\{)")
+#: how the keys end in a canonical file
+_PATTERN_ENDS = (b'attern":', b'regex":', b'regexp":', b'regularExpression":')
+
+#: how an address goes on behind its scheme, with breaks in it or without
+_SLASHES = ('"://"', r'":\\"', r'":/\\"')
+
+ACTIVE_RULES: tuple[Rule, ...] = (
+    Rule(
+        "ScriptMarkup", Check.ACTIVE, Severity.HIGH, Where.TEXT,
+        ("/<(script|iframe)/i", "/<(object|embed|applet)/i", '"srcdoc" nocase'),
+        any_case(
+            r"<(?:script|iframe)(?:[\s/>]|$)|<(?:object|embed|applet)\s[^<>]{0,200}(?:data|src|code|type)\s{0,8}="
+            r"|<[a-z]{1,20}\s[^<>]{0,200}\bsrcdoc\s{0,8}="
+        ),
+        "The text holds markup that runs a script or loads a foreign page.",
+    ),
+    Rule(
+        "EventHandler", Check.ACTIVE, Severity.HIGH, Where.TEXT,
+        # the gate asks for the element: such names alone are common
+        ("/<[a-z]/i",),
+        any_case(_HANDLER),
+        "The text holds an element that runs a script when something happens to it.",
+        gate=may_handle,
+    ),
+    Rule(
+        "ScriptAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
+        # a colon behind the last letter, or behind a break that a browser takes out
+        ("/[tnrf ]:/i", '"data:text/html" nocase'),
+        any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
+        "The address runs a script instead of leading somewhere.",
+        gate=may_be_script,
+    ),
+    Rule(
+        "JndiLookup", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
+        ('"jndi" nocase', '"${lower:" nocase', '"${upper:" nocase', '"${:"', '"${env:" nocase', '"${sys:" nocase'),
+        any_case(
+            r"\$\{[\s:]{0,8}jndi\s{0,8}:|\$\{(?:lower|upper):[a-z]{1,4}\}|\$\{::?-[a-z]{1,4}\}"
+            r"|\$\{(?:env|sys):[^${}]{0,80}:-[a-z]{1,4}\}"
+        ),
+        "The text makes a logging library load a class from elsewhere.",
+    ),
+    Rule(
+        "TemplateInjection", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
+        (
+            "/T\\( ?java/", '"T(\\\\"', '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
+            '"java.lang.ProcessBuilder"', '"getRuntime"', '"__subclasses__"', '"__mro__"', '"__globals__"',
+            '"__builtins__"',
+        ),
+        exact(rf"{_JAVA_CLASSES}|\bgetRuntime\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
+        "The text reaches for the classes of the engine that would fill it in.",
+    ),
+    Rule(
+        "DisguisedAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
+        _SLASHES,
+        any_case(r":[\t\r\n]{0,8}[/\\]"),
+        "An address leads inside, to a machine's own secrets or in a spelling that hides it.",
+        judge=addresses.leads_inside_hidden,
+        gate=addresses.may_lead_inside,
+        reads_texts=False,
+    ),
+    Rule(
+        "PrivateAddress", Check.ACTIVE, Severity.MEDIUM, Where.TEXT,
+        _SLASHES,
+        any_case(r":[\t\r\n]{0,8}[/\\]"),
+        "An address leads into a private network, which is another one where this is installed.",
+        judge=addresses.leads_to_a_private_network,
+        gate=addresses.may_lead_inside,
+        reads_texts=False,
+    ),
+    Rule(
+        "CatastrophicPattern", Check.ACTIVE, Severity.MEDIUM, Where.PATTERN,
+        tuple(f'"\\"{key}\\""' for key in PATTERN_KEYS),
+        exact(r"\)(?:[*+]|\{)"),
+        "The regular expression can take forever on a short text.",
+        judge=patterns.takes_forever,
+        gate=may_repeat_a_group,
+    ),
+)  # fmt: skip

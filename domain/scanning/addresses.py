@@ -1,0 +1,139 @@
+"""Addresses that lead inside: parsed and normalised as browsers and system libraries read them, never resolved.
+
+(security.md section 3.3: decimal, octal, hexadecimal and mapped spellings, login parts.)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+from urllib.parse import unquote
+
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}:[/\\]{2,8}([^\s/\\?#\"'`<>{}]{1,300})", re.IGNORECASE)
+#: hosts that a file must name before anyone looks closer: numbers, brackets, escapes, foreign letters, known names
+_LOOKS_INSIDE = re.compile(
+    rb":(?:[/\\ntr]|\s){2,40}(?:[^\s/\\?#\"<>{}]{1,300}@)?(?:[0-9\[%\x80-\xff]|[^\s/\\?#\"<>{}]{0,253}[%\\\x80-\xff]"
+    rb"|metadata|instance-data|localhost)",
+    re.IGNORECASE,
+)
+#: a browser takes these out of an address before it reads it
+_TAKEN_OUT = str.maketrans("", "", "\t\r\n")
+#: where clouds tell a machine its own secrets
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata", "metadata.azure.internal", "instance-data"})
+_METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
+_PARTS, _OCTET_BITS, _IPV4_BITS = 4, 8, 32
+_LONGEST_NUMBER = 40
+
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Inside(Enum):
+    """How an address leads inside."""
+
+    PRIVATE = "a private network, plainly written"
+    HIDDEN = "where secrets of machines are, or inside in a spelling that hides it"
+
+
+def may_lead_inside(raw: bytes) -> bool:
+    """False if no address in a file has a host that could be a number or a known name of the inside."""
+    return _LOOKS_INSIDE.search(raw) is not None
+
+
+def leads_to_a_private_network(text: str) -> bool:
+    """True if an address in the text names a host of a private network as people write it."""
+    return Inside.PRIVATE in _found(text)
+
+
+def leads_inside_hidden(text: str) -> bool:
+    """True if an address names a machine's own secrets, or hides by its spelling that it leads inside."""
+    return Inside.HIDDEN in _found(text)
+
+
+def _found(text: str) -> set[Inside]:
+    return {found for authority in _authorities(text) if (found := _judged(authority)) is not None}
+
+
+def _authorities(text: str) -> Iterator[str]:
+    for match in _ADDRESS.finditer(text.translate(_TAKEN_OUT)):
+        yield match[1]
+
+
+@lru_cache(maxsize=4096)
+def _judged(authority: str) -> Inside | None:
+    """What one authority (``user@host:port``) leads to; this machine by its plain name is a matter of the target."""
+    has_login = "@" in authority
+    written = authority.rpartition("@")[2]
+    name = unicodedata.normalize("NFKC", unquote(written))
+    host = name[1 : name.find("]")] if name.startswith("[") else name.partition(":")[0]
+    host = host.rstrip(".").lower()
+    if host in _METADATA_NAMES:
+        return Inside.HIDDEN
+    ip = _ip(host)
+    is_local_name = host == "localhost" or host.endswith(".localhost")
+    if (ip is None and not is_local_name) or (ip is not None and _is_public(ip)):
+        return None
+    if has_login or name != written or (ip is not None and (_is_link_local(ip) or str(ip) != host)):
+        return Inside.HIDDEN
+    return None if ip is None or ip.is_loopback else Inside.PRIVATE
+
+
+def _is_public(ip: _Ip) -> bool:
+    inner = _carried(ip)
+    return (ip.is_global and not ip.is_multicast) if inner is None else _is_public(inner)
+
+
+def _is_link_local(ip: _Ip) -> bool:
+    inner = _carried(ip)
+    return ip.is_link_local or ip.is_unspecified or ip in _METADATA if inner is None else True
+
+
+def _carried(ip: _Ip) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for: mapped, 6to4 or NAT64."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return None
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & (2**_IPV4_BITS - 1))
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+def _ip(host: str) -> _Ip | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return _loose_ipv4(host)
+
+
+def _loose_ipv4(host: str) -> ipaddress.IPv4Address | None:
+    """One to four numbers, each decimal, octal or hexadecimal; the last fills what is left (WHATWG URL)."""
+    parts = host.split(".")
+    numbers = [_number(part) for part in parts]
+    if len(parts) > _PARTS or None in numbers:
+        return None
+    *heads, last = (number for number in numbers if number is not None)
+    bits_left = _IPV4_BITS - _OCTET_BITS * len(heads)
+    if any(head >= 1 << _OCTET_BITS for head in heads) or last >= 1 << bits_left:
+        return None
+    value = last
+    for place, head in enumerate(heads):
+        value |= head << (_IPV4_BITS - _OCTET_BITS * (place + 1))
+    return ipaddress.IPv4Address(value)
+
+
+def _number(part: str) -> int | None:
+    if not part or len(part) > _LONGEST_NUMBER or not part.isascii():
+        return None
+    try:
+        if part.startswith("0x"):
+            return int(part[2:] or "0", 16) if "_" not in part else None
+        if not part.isdigit():
+            return None
+        return int(part, 8) if part.startswith("0") and part != "0" else int(part)
+    except ValueError:
+        return None
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
