@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Instance:
         async with self.services.blobs.create() as blob:
             await blob.write(data)
             key = await blob.finish()
-        package = ImportPackage(0, key, "", len(data))
+        package = ImportPackage(0, key, hashlib.sha256(data).hexdigest(), len(data))
         order = ImportOrder(TenantId(tenant), package, ImportOptions(**options))  # type: ignore[arg-type]
         return await self.run(order)
 

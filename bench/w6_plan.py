@@ -1,4 +1,4 @@
-"""W6: plan 1,000 artifacts against a tenant of 100,000, and merge them with what the tenant made of them."""
+"""W6: plan 1,000 artifacts in a tenant of 100,000, merge them with what it made of them, import the same again."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from storage.clock import SystemClock
 
 ARTIFACTS, OTHERS, ROUNDS = 1_000, 99_000, 5
 #: seconds that planning and merging take at most, and how much longer the large tenant may take than the small one
-PLAN_SECONDS, MERGE_SECONDS, GROWTH = 0.3, 1.0, 1.5
+PLAN_SECONDS, MERGE_SECONDS, AGAIN_SECONDS, GROWTH = 0.3, 1.0, 0.2, 1.5
 _NAME = "Bench Suite"
 _AT_ONCE = 500
 
 
 async def run() -> list[Result]:
     """Planning is everything between the checked bundle and the finished plan, the tenant's rows included."""
-    large, small, merges = Series(), Series(), Series()
+    large, small, merges, again = Series(), Series(), Series(), Series()
     made = [_keyed(artifact) for artifact in corpus.artifacts(3 * ARTIFACTS)[:ARTIFACTS]]
     later = [_edited(artifact, 0) for artifact in copy.deepcopy(made)]
     with tempfile.TemporaryDirectory() as name:
@@ -49,10 +49,15 @@ async def run() -> list[Result]:
                     await timed(large, partial(_plan, instance, bundle, jobs[0], ActionKind.UPDATE))
                     await timed(small, partial(_plan, instance, bundle, jobs[1], ActionKind.UPDATE))
                     await timed(merges, partial(_plan, instance, bundle, jobs[0], ActionKind.MERGE))
+                same = corpus.bundle("elsewhere", _NAME, made)
+                await instance.import_bundle(await a_tenant(instance, "bench-same"), same)
+                for _ in range(ROUNDS):
+                    await timed(again, partial(_bring_again, instance, same))
     return [
         _result(f"W6 plan {ARTIFACTS} in a tenant of {ARTIFACTS + OTHERS}, CPU", large.median_cpu, PLAN_SECONDS),
         _result("W6 the same beside a small tenant, CPU", large.median_cpu, small.median_cpu, GROWTH),
         _result(f"W6 merge {ARTIFACTS} with three sides, CPU", merges.median_cpu, MERGE_SECONDS),
+        _result(f"W6 import the same {ARTIFACTS} again, CPU", again.median_cpu, AGAIN_SECONDS),
     ]
 
 
@@ -88,6 +93,13 @@ async def _plan(instance: Instance, bundle: CheckedBundle, job: ImportJob, kind:
     _, made = await planner.plan([(bundle, inventory)], asked, [])
     if made.count(kind) != ARTIFACTS:
         msg = f"only {made.count(kind)} artifacts are planned as {kind.value}"
+        raise RuntimeError(msg)
+
+
+async def _bring_again(instance: Instance, same: bytes) -> None:
+    job = await instance.import_bundle("bench-same", same)
+    if (job.outcome or {})["artifactsUnchanged"] != ARTIFACTS:
+        msg = "the same package is not the same"
         raise RuntimeError(msg)
 
 

@@ -12,9 +12,9 @@ the reading; everything else is collected.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -55,6 +55,8 @@ class BundleLimits:
     archive: ArchiveLimits
     artifacts_max: int
     plan: str
+    #: of one attempt to scan it
+    scan_seconds: float = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,12 @@ class CheckedBundle:
     findings: tuple[scanning.Finding, ...]
     scan_ms: int
     spool: Spool
+    #: why the scan came to no end; such a bundle is as good as a forbidden one
+    scan_trouble: str = ""
     #: what an endpoint mapping changed in it (:mod:`domain.bundle_mapping`)
     mapped: MappedEndpoints = NOTHING_MAPPED
+    #: the report of an earlier import of these very bytes; then only the manifest was read (:mod:`domain.known`)
+    known: scanning.ScanReport | None = None
 
     def template(self, artifact: BundleArtifact) -> Template:
         """The artifact's content with marks where ids stand (see ``contents``)."""
@@ -109,15 +115,14 @@ class _Reading:
     manifest: Manifest
     spool: Spool
     is_own: bool
+    scan: scanning.ScanRun
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    findings: list[scanning.Finding] = field(default_factory=list)
     artifacts: list[BundleArtifact] = field(default_factory=list)
     ids: frozenset[str] = frozenset()
     #: and what the manifest leaves to other packages
     known_ids: frozenset[str] = frozenset()
     bindings: dict[str, list[str]] = field(default_factory=dict)
-    scan_seconds: float = 0.0
     reference_count: int = 0
 
 
@@ -131,7 +136,9 @@ def read_bundle(
     """
     archive = open_archive(source, limits.archive, folders=FOLDERS)
     manifest, warnings = _manifest(archive, limits)
-    reading = _Reading(archive, manifest, spool, is_own=manifest.tenant_id == target)
+    findings: list[scanning.Finding] = []
+    scan = scanning.ScanRun(partial(note_findings, findings), seconds=limits.scan_seconds)
+    reading = _Reading(archive, manifest, spool, is_own=manifest.tenant_id == target, scan=scan)
     reading.ids = frozenset(manifest.install_order)
     reading.known_ids = manifest.known_ids
     for binding in manifest.bindings:
@@ -139,6 +146,7 @@ def read_bundle(
     reading.problems += archive.problems
     reading.warnings += warnings
     _read_readme(reading)
+    scan.dependencies(manifest.package_dependencies)
     digest = hashlib.sha256()
     entries = {entry.artifact_id: (index, entry) for index, entry in enumerate(manifest.artifacts)}
     for done, artifact_id in enumerate(manifest.install_order, start=1):
@@ -150,25 +158,34 @@ def read_bundle(
     reading.problems += _checksum_problems(manifest, HASH_PREFIX + digest.hexdigest())
     reading.problems += islice(_reference_problems(reading), _PROBLEMS_MAX)
     refuse_if(reading.problems[:_PROBLEMS_MAX])
+    scan.finish()
     return CheckedBundle(
         manifest=manifest,
         artifacts=tuple(reading.artifacts),
         warnings=tuple(reading.warnings[:_PROBLEMS_MAX]),
-        findings=tuple(reading.findings),
-        scan_ms=round(reading.scan_seconds * 1000),
+        findings=tuple(findings),
+        scan_ms=round(scan.seconds * 1000),
         spool=spool,
+        scan_trouble=scan.trouble,
     )
+
+
+def read_manifest_alone(source: BinaryIO, limits: BundleLimits) -> tuple[Manifest, list[Problem]]:
+    """The manifest of a bundle whose layout is sound, and its warnings. Raises :class:`Refusal`."""
+    return _manifest(open_archive(source, limits.archive, folders=FOLDERS), limits)
 
 
 def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Problem]]:
     """The checked manifest and its warnings. Raises with what the archive's names got wrong as well."""
     entry = archive.entries.get(MANIFEST)
+    if MANIFEST in archive.barred:
+        raise Refusal(archive.problems)
     if entry is None:
         missing = Problem(ErrorCode.MANIFEST_MISSING, "manifest.json was not found at the root of the ZIP.", MANIFEST)
         others = [problem for problem in archive.problems if problem.code is not ErrorCode.MANIFEST_MISSING]
         raise Refusal([missing, *others])
     files = [name for name in archive.entries if name.startswith("artifacts/")]
-    manifest, found = read_manifest(archive.read(entry), files=files)
+    manifest, found = read_manifest(archive.read(entry), files=files, barred=archive.barred)
     declared = len(manifest.artifacts) if manifest else 0
     if declared > limits.artifacts_max:
         raise refuse(
@@ -180,7 +197,8 @@ def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Pr
             plan=limits.plan,
         )
     warnings = [problem for problem in found if problem.code.is_warning]
-    if manifest is None or len(warnings) < len(found):
+    is_unreadable = manifest is None or any(row.file in archive.barred for row in manifest.artifacts)
+    if is_unreadable or len(warnings) < len(found):
         refuse_if([*archive.problems, *found])
     if manifest is None:
         raise refuse(ErrorCode.MANIFEST_INVALID, "The manifest cannot be read.", MANIFEST)
@@ -207,8 +225,8 @@ def _read_readme(reading: _Reading) -> None:
     except UnicodeDecodeError:
         reading.problems.append(Problem(ErrorCode.FORBIDDEN_CONTENT, "README.md is not UTF-8 text.", README))
         return
-    reading.findings += scanning.scan_text(README, text)
-    reading.findings += scanning.scan_text("manifest.description", reading.manifest.description)
+    reading.scan.text(README, text)
+    reading.scan.text("manifest.description", reading.manifest.description)
 
 
 def _hashed(reading: _Reading, index: int, entry: ArtifactEntry) -> bytes:
@@ -238,12 +256,14 @@ def _read_artifact(reading: _Reading, index: int, entry: ArtifactEntry, raw: byt
             )
             reading.warnings += _envelope_warnings(tree, entry)
             content = _content(reading, entry, tree)
+            # the rules read what was written as we write it: no blank or escape of its own tells a key from a key
+            raw = strict_json.canonical(tree)
     except strict_json.NotStrict as flaw:
         text = f"{entry.file}{'#' if flaw.pointer else ''}{flaw.pointer}: {flaw.reason}"
         reading.problems.append(Problem(ErrorCode.ARTIFACT_INVALID, text, entry.file, entry.artifact_id))
         return
     if content is not None:
-        _scan(reading, entry, raw)
+        reading.scan.artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw)
         _spool(reading, index, entry, content)
 
 
@@ -286,13 +306,6 @@ def _flaws(tree: Any, entry: ArtifactEntry) -> Iterator[str]:
         yield f"{entry.file}: a deleted artifact cannot be imported."
     if len(entry.name) > NAME_LENGTH_MAX:
         yield f"{entry.file}: the name is longer than {NAME_LENGTH_MAX} characters."
-
-
-def _scan(reading: _Reading, entry: ArtifactEntry, raw: bytes) -> None:
-    began = time.perf_counter()
-    found = scanning.scan_artifact(entry.artifact_type.wire, entry.artifact_id, entry.name, raw, None)
-    reading.scan_seconds += time.perf_counter() - began
-    note_findings(reading.findings, found)
 
 
 def note_findings(noted: list[scanning.Finding], found: list[scanning.Finding]) -> None:

@@ -28,6 +28,7 @@ from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.holding import Author
 from domain.import_model import Failure, ImportJob, ImportPackage, ImportState, Stage
 from domain.import_run import CancelRequestedError, Run
+from domain.known import known_bundle
 from domain.limits import Installation
 from domain.market.arrived import arrival_problems, manifest_tree
 from domain.market.downloading import Downloads
@@ -94,6 +95,8 @@ class Importer:
         if (held := kept_with(run.job)) is not None:
             return await self._switched_on(run, held)
         await self._downloads.fetch(run)
+        if await self._was_the_same(run):
+            return None
         async with self._validated(run) as bundles:
             for _ in range(1 + REPLANS_MAX):
                 try:
@@ -104,6 +107,22 @@ class Importer:
                     run.begin_again("The tenant changed meanwhile; the plan does not hold any more.")
                     await self._dropped(run)
         raise Refusal(policy.drift_problems(drift))
+
+    async def _was_the_same(self, run: Run) -> bool:
+        """Whether the tenant has the package just so from an earlier import: then none of it is read or written."""
+        async with known_bundle(self._store, self._blobs, self._limits, run) as known:
+            if known is None:
+                return False
+            run.begin(Stage.VALIDATION)
+            run.total = len(known.artifacts)
+            run.end(f"{run.total} artifacts: these very bytes were read and scanned for an earlier import.")
+            try:
+                async with run.together(is_small=_is_small([known], run.job)):
+                    await self._carried_out(run, [known])
+            except (PlanMovedError, NameTakenError, RevisionMovedError):
+                run.begin_again("The tenant does not have the package just so any more; it is read.")
+                return False
+        return True
 
     async def _carried_out(self, run: Run, bundles: Sequence[CheckedBundle]) -> None:
         """From checked bundles, or from what is to be taken back, to the end or to the pause."""
@@ -189,7 +208,7 @@ class Importer:
     ) -> Callable[[Told], CheckedBundle]:
         """How one package is read; raises in its thread what is wrong with the bundle, or with what arrived."""
         try:
-            path = await stack.enter_async_context(self._blobs.local(package.blob_key))
+            path = await stack.enter_async_context(self._blobs.local(package.blob_key, sha256=package.sha256))
         except FileNotFoundError as error:
             raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
         spool = stack.enter_context(Spool(folder / f"contents-{package.ordinal}"))
@@ -199,7 +218,7 @@ class Importer:
         def read(told: Told) -> CheckedBundle:
             bundle = read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
             targets, bytes_max = run.job.options.endpoint_mapping, limits.archive.entry_bytes_max
-            bundle = with_endpoints(bundle, targets, bytes_max=bytes_max)
+            bundle = with_endpoints(bundle, targets, bytes_max=bytes_max, scan_seconds=limits.scan_seconds)
             if package.offer is None:
                 return bundle
             problems = [*arrival_problems(package.offer, bundle.manifest, manifest_tree(source, limits.archive))]
@@ -255,6 +274,8 @@ class Importer:
         run.moved = await moved_since_shown(self._store, run.job, made)
         if run.moved:
             drafts, made = await self._planner.plan(bundles, run.job, blockers)
+        if any(package.bundle.known for package in packages) and made.count(ActionKind.UNCHANGED) < len(made.actions):
+            raise PlanMovedError(())
         run.end(_plan_sentence(made))
         asked = manifests[-1]
         changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}

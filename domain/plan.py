@@ -169,7 +169,7 @@ def _action(
     target_id = existing.artifact_id if existing else _new_id(request, artifact)
     planned.remap[artifact.source_id] = target_id
     # the hash of what is new is known when it is held: nothing here is compared with it
-    hashed = content_hash(written(planned.bundle.template(artifact), planned.remap)) if existing else ""
+    hashed = _hash(planned, artifact, existing) if existing else ""
     revision_id = None if existing else _new_revision_id()
     action = PlanAction(
         ordinal=request.ordinal,
@@ -198,9 +198,8 @@ def _action(
     strategy = wished if is_by_hand or not is_ambiguous else None
     met: dict[str, Any] = {"conflict_key": key, "strategy": strategy, "decided_by": source}
     if hashed == existing.content_hash:
-        return replace(
-            action, **met, kind=ActionKind.UNCHANGED, base_body_id=existing.revision_id, base_hash=existing.content_hash
-        )
+        met |= {"status": existing.status, "base_body_id": existing.revision_id, "base_hash": existing.content_hash}
+        return replace(action, **met, kind=ActionKind.UNCHANGED)
     action = replace(action, **met)
     if wished is ConflictStrategy.COPY and (copy := _same_copy(planned, artifact)):
         return _kept(replace(action, strategy=wished), copy)
@@ -208,6 +207,14 @@ def _action(
         text = f"{artifact.name} matches one artifact by its origin and another by its name. Decide it by hand."
         planned.problems.append(Problem(ErrorCode.AMBIGUOUS_MATCH, text, artifact_id=artifact.source_id))
     return _decided(planned, action, existing)
+
+
+def _hash(planned: Planned, artifact: BundleArtifact, existing: ArtifactHead) -> str:
+    """Of the package's artifact under the existing id. A known bundle is not read: its last import tells."""
+    if planned.bundle.known is None:
+        return content_hash(written(planned.bundle.template(artifact), planned.remap))
+    base = planned.inventory.bases.get(artifact.source_id)
+    return base.content_hash if base is not None and base.artifact_id == existing.artifact_id else ""
 
 
 @dataclass(frozen=True, slots=True)

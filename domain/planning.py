@@ -49,9 +49,16 @@ class Checked:
 
 def checked(bundle: CheckedBundle, now: datetime) -> Checked:
     """The bundle with the report of its scan."""
+    if bundle.known is not None:
+        return Checked(bundle, bundle.known)
     manifest = bundle.manifest
     report = scanning.report(
-        manifest.package_id, manifest.version, list(bundle.findings), scanned_at=now, duration_ms=bundle.scan_ms
+        manifest.package_id,
+        manifest.version,
+        bundle.findings,
+        scanned_at=now,
+        duration_ms=bundle.scan_ms,
+        trouble=bundle.scan_trouble,
     )
     return Checked(bundle, report)
 
@@ -110,7 +117,9 @@ class Planner:
         names = [key, *(name_key(needed.package_name) for needed in manifest.package_dependencies)]
         slots = [f"{one.source_id}{pointer}" for one in bundle.artifacts for pointer in one.credentials]
         async with self._store.view(job.tenant_id) as unit:
-            named = await unit.artifacts.named({(a.artifact_type, name_key(a.name)) for a in bundle.artifacts})
+            # a known bundle writes nothing, so no name that others keep is in its way
+            wanted = () if bundle.known else {(a.artifact_type, name_key(a.name)) for a in bundle.artifacts}
+            named = await unit.artifacts.named(wanted)
             from_package = await unit.artifacts.from_package(key, source)
             return Inventory(
                 named={(head.artifact_type, name_key(head.name)): head for head in named},

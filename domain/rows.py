@@ -329,6 +329,9 @@ class ImportRows(Protocol):
     async def installed(self, name_keys: Collection[str] = ()) -> list[InstalledPackage]:
         """Installed packages with these name keys, or all."""
 
+    async def installed_from(self, sha256: str) -> ImportId | None:
+        """The import of a ZIP with this hash that an installed package comes from."""
+
     async def merge_bases(self, package_key: str, source: str) -> dict[str, MergeBase]:
         """Bases of the package's artifacts by source id (R7)."""
 

@@ -16,7 +16,7 @@ from storage.plan_tables import activation, merge_base, plan_action
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, listed, on_both, word
-from storage.tables import artifact, installed_package, revision
+from storage.tables import artifact, import_package, installed_package, revision
 from storage.undo_tables import arrival
 
 _R = revision.c
@@ -111,6 +111,12 @@ _ALL_INSTALLED = (
     .order_by(installed_package.c.name_key, installed_package.c.source)
 )
 _INSTALLED_AMONG = _ALL_INSTALLED.where(installed_package.c.name_key.in_(bindparam("keys", expanding=True)))
+_INSTALLED_FROM = (
+    select(installed_package.c.import_id)
+    .join(import_package, import_package.c.import_id == installed_package.c.import_id)
+    .where(installed_package.c.tenant_id == _TENANT, import_package.c.sha256 == bindparam("sha256"))
+    .limit(1)
+)
 _BASES = select(*(merge_base.c[name] for name in ("source_id", "content_hash", "body_id", "artifact_id"))).where(
     merge_base.c.tenant_id == _TENANT,
     merge_base.c.package_key == bindparam("package_key"),
@@ -151,6 +157,10 @@ class Activation:
             rows = await self._session.rows(_INSTALLED_AMONG, {"tenant": self._tenant, "keys": some})
             found += [InstalledPackage(*row) for row in rows]
         return found
+
+    async def installed_from(self, sha256: str) -> ImportId | None:
+        row = await self._session.row(_INSTALLED_FROM, {"tenant": self._tenant, "sha256": sha256})
+        return row[0] if row else None
 
     async def merge_bases(self, package_key: str, source: str) -> dict[str, MergeBase]:
         values = {"tenant": self._tenant, "package_key": package_key, "source": source}

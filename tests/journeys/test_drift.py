@@ -25,9 +25,9 @@ async def run_with(inside, store):
     return await inside.job(job.import_id)
 
 
-async def activation_at(inside, tenant):
+async def activation_at(inside, tenant, **options):
     """The number of the transaction that activates: the last one of an undisturbed run."""
-    await inside.submit(tenant, BIG)
+    await inside.submit(tenant, BIG, **options)
     store = Troubled(inside.sql)
     await run_with(inside, store)
     return store.count
@@ -56,6 +56,21 @@ async def test_a_save_between_plan_and_activation_leads_to_a_new_plan(inside):
     assert is_whole(events)
     assert [event.kind for event in events].count(EventKind.PROBLEM_FOUND) == 1
     assert max(event.progress.percent for event in events[:-1]) < 100
+
+
+async def test_what_was_unchanged_in_the_plan_and_is_edited_right_before_the_activation_is_planned_anew(inside):
+    inside.caller = BEN
+    await inside.bring(GLOBEX, BIG, default_strategy=REPLACE)
+    brought = (await inside.heads(GLOBEX))["E3"]
+    last = await activation_at(inside, GLOBEX, default_strategy=REPLACE)
+    await inside.submit(GLOBEX, BIG, default_strategy=REPLACE)
+    save = saving(inside, an_entity(brought.artifact_id, "minutes", name="E3"))
+
+    job = await run_with(inside, Troubled(inside.sql, last, before=save))
+
+    head = (await inside.heads(GLOBEX))["E3"]
+    assert (job.state, job.outcome["artifactsWritten"]) == (ImportState.SUCCEEDED, 1)
+    assert (head.revision, head.content_hash) == (3, brought.content_hash)
 
 
 async def test_a_conflict_first_seen_in_a_new_plan_pauses_the_import(inside):
