@@ -1,0 +1,93 @@
+"""``python -m tests.chaos --repeats 20 --database postgres --minutes 5``: every kill point, then the blind killer."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from server.printing import say
+from tests.chaos.driving import Chaos, Tally, blind, chaos, killed_at_first_start
+from tests.chaos.points import POINTS, Deed, Point
+from tests.chaos.victim import a_database, whole_start
+
+_SEED = 7
+#: most of a kill is spent waiting for files; what a killed process has written is not lost there either
+_MEMORY = Path("/dev/shm")
+_HEAD = "point  kills  fired  half applied  lost  doubled  other  serves again p50/max  at rest p50/max"
+
+
+def _wishes(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5, help="kills at each point")
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--minutes", type=float, default=1.0, help="for how long the blind killer goes on")
+    parser.add_argument("--points", nargs="*", metavar="K15", help="only these")
+    return parser.parse_args(words)
+
+
+def _row(tally: Tally) -> str:
+    served, settled = (
+        f"{statistics.median(one or [0]):.1f}/{max(one or [0]):.1f} s" for one in (tally.served, tally.settled)
+    )
+    numbers = (
+        f"{tally.kills:>5}  {tally.fired:>5}  {tally.half:>12}  {tally.lost:>4}  {tally.doubled:>7}  {tally.other:>5}"
+    )
+    return f"{tally.name:5}  {numbers}  {served:>20}  {settled:>15}"
+
+
+def _passages(point: Point, repeats: int, chance: random.Random) -> Iterator[int]:
+    """The usual one first, then any up to it."""
+    yield point.passage
+    for _ in range(repeats - 1):
+        yield chance.randint(1, point.passage)
+
+
+async def _at_point(made: Chaos, point: Point, repeats: int, chance: random.Random) -> Tally:
+    tally = Tally(point.name)
+    for number, passage in enumerate(_passages(point, repeats, chance)):
+        if point.deed is Deed.FIRST_START:
+            await killed_at_first_start(point, tally, made.database, made.victim.folder.with_name("first"))
+        elif point.name == "K30" and made.database.server is not None:
+            await made.kill_apart(point, tally, is_worker=number % 2 == 0)
+        else:
+            await made.kill_at(point, tally, passage)
+    return tally
+
+
+async def _all(given: argparse.Namespace, folder: Path) -> list[Tally]:
+    chance = random.Random(_SEED)
+    tallies = []
+    async with a_database(given.database, folder) as database, chaos(database, folder) as made:
+        say(f"{given.database}; a whole start, its imports included: {await whole_start(made.victim):.1f} s\n{_HEAD}")
+        for point in POINTS:
+            if not given.points or point.name in given.points:
+                tallies.append(await _at_point(made, point, given.repeats, chance))
+                say(_row(tallies[-1]))
+        if given.minutes:
+            tallies.append(Tally("blind"))
+            await blind(made, tallies[-1], seconds=given.minutes * 60, chance=chance)
+            say(_row(tallies[-1]))
+    return tallies
+
+
+def main(words: Sequence[str]) -> int:
+    given, began = _wishes(words), time.monotonic()
+    with TemporaryDirectory(prefix="installhub-chaos-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        tallies = asyncio.run(_all(given, Path(folder)))
+    for tally in tallies:
+        for violation in tally.violations:
+            say(f"{tally.name}: {violation}")
+    kills = sum(tally.kills for tally in tallies)
+    say(f"{kills} kills in {(time.monotonic() - began) / 60:.0f} min")
+    return int(not all(tally.is_good for tally in tallies))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
