@@ -7,16 +7,29 @@ a query string, never a token, and no name of an artifact.
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Any
 
 import orjson
+from prometheus_client import Counter
 
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s  %(message)s"
 _LOUD = ("uvicorn.access", "websockets", "alembic", "asyncio")
+#: lines that wait for who reads the log, and the seconds that the process's end waits for them
+_WAITING_MAX, _FAREWELL_SECONDS = 10_000, 1.0
+_STDERR = 2
+#: what formatting raises where a message and its arguments do not fit: a line that cannot be written ends nothing
+_UNSAYABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError)
+#: a process has one log, whatever runs in it
+DROPPED = Counter(
+    "installhub_log_lines_dropped", "Lines of the log that nobody took or that had no room.", registry=None
+)
 #: shared by all tasks that a request begins
 _NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 
@@ -70,9 +83,65 @@ class PlainLines(logging.Formatter):
         return super().formatMessage(record)
 
 
+class Unhurried(logging.Handler):
+    """Hands lines to a thread that writes them: whoever reads the log slowly, or not at all, holds up nobody.
+
+    What comes while so many lines wait, and what cannot be written, is dropped and counted; a line says so later.
+    """
+
+    def __init__(self, descriptor: int, *, waiting_max: int = _WAITING_MAX) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
+        self._waiting_max = waiting_max
+        self._untold = 0
+        self._writer = threading.Thread(target=self._write_on, name="log", daemon=True)
+        self._writer.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record).encode(errors="backslashreplace") + b"\n"
+        except _UNSAYABLE:
+            self._drop()
+            return
+        if self._waiting.qsize() < self._waiting_max:
+            self._waiting.put(line)
+        else:
+            self._drop()
+
+    def close(self) -> None:
+        """Write what waits, as far as that goes in a moment."""
+        self._waiting.put(None)
+        self._writer.join(_FAREWELL_SECONDS)
+        super().close()
+
+    def _write_on(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            if self._untold:
+                self._write(self._what_was_dropped())
+            self._write(line)
+
+    def _what_was_dropped(self) -> bytes:
+        untold, self._untold = self._untold, 0
+        text = f"{untold} lines of the log were dropped"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+        return self.format(record).encode() + b"\n"
+
+    def _write(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            self._drop()
+
+    def _drop(self) -> None:
+        DROPPED.inc()
+        self._untold += 1
+
+
 def log_to_stderr(*, in_json: bool, level: int = logging.INFO) -> None:
     """Let the whole process log to stderr; libraries that tell every step only warn."""
-    stderr = logging.StreamHandler()
+    stderr = Unhurried(_STDERR)
     stderr.setFormatter(JsonLines() if in_json else PlainLines(_PLAIN, "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[stderr], force=True)
     for name in _LOUD:

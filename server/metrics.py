@@ -28,6 +28,7 @@ from domain.import_model import ImportState, Stage
 from domain.measures import Measures
 from domain.notices.model import DeliveryState, NoticeKind
 from domain.ports import UnavailableError
+from server.logs import DROPPED
 from server.settings import Settings, is_loopback
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "WS"})
@@ -44,6 +45,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
+        own.register(DROPPED)
         ProcessCollector(registry=own)
         self._requests = Counter(
             "installhub_requests",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
 
 from domain.artifact_types import ArtifactType
+from domain.errors import ErrorCode, refuse
 from domain.model import (
     ArtifactFilter,
     ArtifactHead,
@@ -26,6 +29,8 @@ from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, on_both, word
 from storage.tables import artifact, export_form, reference, revision, revision_body
+
+_log = logging.getLogger(__name__)
 
 _TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
 _IDS = bindparam("ids", expanding=True, type_=artifact.c.artifact_id.type)
@@ -62,7 +67,7 @@ _REFERENCES = (
     )
     .order_by(reference.c.artifact_id, reference.c.pointer, reference.c.target_id)
 )
-_BODIES = select(revision_body.c.body_id, revision_body.c.body).where(
+_BODIES = select(revision_body.c.body_id, revision_body.c.body, revision_body.c.sha256).where(
     revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
 )
 _SIZES = select(revision_body.c.body_id, func.length(revision_body.c.body)).where(
@@ -125,7 +130,7 @@ class SqlArtifacts:
         return {row[0]: row[1] for row in await self._among(_SIZES, revision_ids)}
 
     async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
-        return {row[0]: row[1] for row in await self._among(_BODIES, revision_ids)}
+        return {row[0]: _intact(*row) for row in await self._among(_BODIES, revision_ids)}
 
     async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
         rows = await self._among(_FORMS, revision_ids)
@@ -170,9 +175,20 @@ async def write_contents(
 ) -> None:
     """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
     bodies = {new.revision_id: new.body for new in revisions} | dict(bases or {})
-    rows = [{"body_id": key, "tenant_id": tenant_id, "body": body} for key, body in bodies.items()]
+    rows = [
+        {"body_id": key, "tenant_id": tenant_id, "body": body, "sha256": hashlib.sha256(body).digest()}
+        for key, body in bodies.items()
+    ]
     await session.add(revision_body, rows)
     await session.add(reference, reference_rows(tenant_id, revisions))
+
+
+def _intact(body_id: str, body: bytes, sha256: bytes | None) -> bytes:
+    """The body, unless it is another than was written. Raises a refusal ``ContentDamaged``."""
+    if sha256 is not None and hashlib.sha256(body).digest() != bytes(sha256):
+        _log.error("The stored content %s is damaged", body_id, extra={"fields": {"damaged": body_id}})
+        raise refuse(ErrorCode.CONTENT_DAMAGED, f"The stored content {body_id} is damaged, so nobody is given it.")
+    return body
 
 
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:

@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import hashlib
+import logging
 import os
 import re
 import shutil
 import weakref
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import uuid_utils
 
 from domain.model import BlobKey
-from domain.ports import BlobWriter, UnavailableError
+from domain.ports import BlobWriter, NoRoomError, UnavailableError
 
 CHUNK_BYTES = 1024 * 1024
 _KEYS_AT_ONCE = 500
 _PUSHED_BYTES = 8 << 20
+#: how many blobs are known to have had the right hash
+_WHOLE_KEPT = 4_096
+#: what the system says when nothing more can be written
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: what a writer is given
 Buffer = bytes | bytearray
 
+_log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{32}")
+_State: TypeAlias = tuple[int, int, int, int]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -44,6 +53,8 @@ class FileBlobs:
         #: on the blobs' own file system, because a rename cannot leave it
         self._incoming = _Den(folder / "incoming")
         self._scratch = _Den(scratch)
+        #: files that had the right hash, as they were then: who reads a blob in ranges has it hashed once
+        self._whole: OrderedDict[tuple[BlobKey, str], _State] = OrderedDict()
 
     @asynccontextmanager
     async def create(self) -> AsyncIterator[BlobWriter]:
@@ -56,11 +67,28 @@ class FileBlobs:
                 await _in_thread(writer.part.drop)
 
     @asynccontextmanager
-    async def local(self, key: BlobKey) -> AsyncIterator[Path]:
+    async def local(self, key: BlobKey, *, sha256: str = "") -> AsyncIterator[Path]:
         place = self._place(key)
-        if not await _in_thread(place.is_file):
+        if not await (self.is_whole(key, sha256) if sha256 else _in_thread(place.is_file)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
         yield place
+
+    async def is_whole(self, key: BlobKey, sha256: str) -> bool:
+        place, known = self._place(key), (key, sha256)
+        try:
+            state = await _in_thread(_state_of, place)
+            if self._whole.get(known) == state:
+                return True
+            found = await _in_thread(_hash_of, place)
+        except FileNotFoundError:
+            return False
+        if found != sha256:
+            _log.error("The blob %s is damaged", key, extra={"fields": {"damaged": key}})
+            return False
+        self._whole[known] = state
+        if len(self._whole) > _WHOLE_KEPT:
+            self._whole.popitem(last=False)
+        return True
 
     async def read(self, key: BlobKey, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         if start < 0 or (length is not None and length < 0):
@@ -104,6 +132,17 @@ class FileBlobs:
         if not _KEY.fullmatch(key):
             raise ValueError(f"not a blob key: {key!r}")
         return self._folder / key[-2:] / key[-4:-2] / key
+
+
+def _state_of(place: Path) -> _State:
+    """What is another one as soon as somebody writes to the file."""
+    found = place.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _hash_of(place: Path) -> str:
+    with place.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _keys_before(shelf: Path, before: str) -> list[BlobKey]:
@@ -271,4 +310,6 @@ async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     except FileNotFoundError:
         raise
     except OSError as trouble:
+        if trouble.errno in _FULL:
+            raise NoRoomError("The blob store has no room.") from trouble
         raise UnavailableError("The blob store cannot answer now.") from trouble

@@ -16,6 +16,7 @@ import aiosqlite
 import asyncpg
 
 from storage.prepared import AnyRow, Step
+from storage.pulse import Pulse
 
 _CHUNK = 64
 
@@ -54,10 +55,11 @@ class SqliteDriver(aiosqlite.Connection):
 
 
 class PostgresDriver:
-    """:class:`Driver`. Who is cancelled while waiting leaves a connection that may still be told to stop."""
+    """:class:`Driver`. Who does not wait for an answer leaves a connection that may still be told to stop."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, pulse: Pulse) -> None:
         self._connection = connection
+        self._pulse = pulse
         self._is_cut_off = False
 
     async def together(self, steps: Sequence[Step]) -> Found:
@@ -65,7 +67,8 @@ class PostgresDriver:
         try:
             for step in steps:
                 found = await self._one(step)
-        except asyncio.CancelledError:
+                self._pulse.beat()
+        except (asyncio.CancelledError, TimeoutError):
             self._is_cut_off = True
             raise
         return found

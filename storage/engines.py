@@ -12,14 +12,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from domain.ports import KeyTakenError, NameTakenError, RevisionMovedError, UnavailableError, VersionTakenError
-from storage.drivers import sqlite_driver
+from domain.ports import (
+    KeyTakenError,
+    NameTakenError,
+    NoRoomError,
+    RevisionMovedError,
+    UnavailableError,
+    VersionTakenError,
+)
+from storage.drivers import Driver, PostgresDriver, SqliteDriver, sqlite_driver
+from storage.pulse import Pulse
 from storage.sql import SQLITE
 
 #: statements kept ready: the store has a fixed number of them
@@ -35,6 +43,9 @@ _WRITER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=8192",
 )
 _READER_PRAGMAS = ("PRAGMA busy_timeout=10000", "PRAGMA query_only=ON")
+#: to connect to PostgreSQL; what its longest statement may take; how long one may wait for a row of another's (as
+#: SQLite's busy_timeout)
+_CONNECT_SECONDS, _STATEMENT_SECONDS, _LOCK_SECONDS = 1.5, 60.0, 10
 _POSTGRESQL_SETTINGS = {
     # a process stopped inside a transaction must not hold a job's row for ever
     "idle_in_transaction_session_timeout": "30000",
@@ -72,6 +83,7 @@ class Engines:
     def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
         self.writer = writer
         self.reader = reader
+        self._pulse = Pulse()
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
@@ -83,6 +95,17 @@ class Engines:
             return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
         # apart here too: with one pool, units that all wait for a view would wait for each other
         return cls(postgresql(url, pool), postgresql(url, pool))
+
+    async def connection(self, engine: AsyncEngine) -> tuple[PoolProxiedConnection, Driver]:
+        """A connection of one of them. Raises as :func:`translated`, where nobody answers within two seconds too."""
+        with translated():
+            # past SQLAlchemy's own connection and all it would do around it: sessions run their statements themselves
+            if engine.dialect.name == SQLITE:
+                taken = await engine.raw_connection()
+            else:
+                taken = await self._pulse.opened(engine.raw_connection())
+        raw: Any = taken.driver_connection
+        return taken, raw if isinstance(raw, SqliteDriver) else PostgresDriver(raw, self._pulse)
 
     async def close(self) -> None:
         """Close every connection that is not in use."""
@@ -100,7 +123,9 @@ def writing_sqlite(url: str) -> AsyncEngine:
     return engine
 
 
-def postgresql(url: str, pool: int) -> AsyncEngine:
+def postgresql(url: str, pool: int, *, is_patient: bool = False) -> AsyncEngine:
+    """``is_patient``: statements, and what they wait for, may take as long as they take."""
+    locks = {"lock_timeout": "0" if is_patient else f"{_LOCK_SECONDS}s"}
     return create_async_engine(
         url,
         pool_size=pool,
@@ -108,7 +133,12 @@ def postgresql(url: str, pool: int) -> AsyncEngine:
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
         pool_reset_on_return=None,
-        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "statement_cache_size": _PREPARED},
+        connect_args={
+            "server_settings": _POSTGRESQL_SETTINGS | locks,
+            "statement_cache_size": _PREPARED,
+            "timeout": _CONNECT_SECONDS,
+            "command_timeout": None if is_patient else _STATEMENT_SECONDS,
+        },
     )
 
 
@@ -153,7 +183,7 @@ def translated() -> Iterator[None]:
             raise meaning from error
         if _is_ours(told):
             raise
-        raise UnavailableError(str(told)) from error
+        raise (NoRoomError if _is_full(told) else UnavailableError)(str(told)) from error
     # asyncpg's last one is what it says of a connection that the server ended in the middle of an answer
     except (PoolTimeoutError, OSError, asyncpg.InternalClientError) as error:
         raise UnavailableError(str(error)) from error
@@ -161,6 +191,10 @@ def translated() -> Iterator[None]:
 
 def _broken_rule(told: str) -> Exception | None:
     return next((error() for names, error in _BROKEN_RULES if any(name in told for name in names)), None)
+
+
+def _is_full(told: object) -> bool:
+    return getattr(told, "sqlite_errorname", None) == "SQLITE_FULL" or getattr(told, "sqlstate", None) == "53100"
 
 
 def _is_ours(told: object) -> bool:

@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-
-#: part of every key: another strategy must never read this one's buckets (design: stack, section 8)
-STRATEGY = "moving-window"
+#: windows that nobody charged for long are forgotten each time that so many new ones have come
+_NEW_ONES = 1024
 
 
-class _Bucket(NamedTuple):
-    limit: RateLimitItem
+class _Window(NamedTuple):
+    """A limit or a length that changes begins with an empty window, since both are part of what it is found by."""
+
     key: str
+    limit: int
+    seconds: int
 
 
 class MemoryLimiter:
-    """Counts for one process: :class:`domain.ports.Limiter`.
+    """Counts for one process: :class:`domain.ports.Limiter`. To be used on the event loop's thread.
 
-    A limit or window that changes begins with an empty bucket, since both are part of the bucket's name.
+    ``now`` gives seconds that only ever grow: a wall clock that is set back would keep a window full for as long.
     """
 
-    def __init__(self) -> None:
-        self._windows = MovingWindowRateLimiter(MemoryStorage())
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        #: when each window was charged, oldest first
+        self._charged: dict[_Window, deque[float]] = {}
+        self._forget_at = _NEW_ONES
 
     async def take(self, windows: Sequence[tuple[str, int, int]]) -> int:
-        buckets = [_Bucket(RateLimitItemPerSecond(limit, seconds), key) for key, limit, seconds in windows]
-        # shielded: a caller that goes away between two charges would leave one bucket charged and not the other
-        return await asyncio.shield(self._taken(buckets))
+        asked, now = [_Window(*window) for window in windows], self._now()
+        # nothing is waited for in between, so nobody else charges a window meanwhile
+        wait = max((self._seconds_until_free(window, now) for window in asked), default=0)
+        if wait == 0:
+            for window in asked:
+                self._charged.setdefault(window, deque()).append(now)
+            self._forget(now)
+        return wait
 
     async def left(self, window: tuple[str, int, int]) -> int:
-        key, limit, seconds = window
-        stats = await self._windows.get_window_stats(RateLimitItemPerSecond(limit, seconds), STRATEGY, key)
-        return stats.remaining
+        asked = _Window(*window)
+        return max(0, asked.limit - len(self._within(asked, self._now())))
 
-    async def _taken(self, buckets: list[_Bucket]) -> int:
-        async with self._one_at_a_time:
-            wait = max([await self._seconds_until_free(bucket) for bucket in buckets], default=0)
-            if wait == 0:
-                for bucket in buckets:
-                    await self._windows.hit(bucket.limit, STRATEGY, bucket.key)
-            return wait
+    def _within(self, window: _Window, now: float) -> deque[float]:
+        """When it was charged in the seconds that end now."""
+        charged = self._charged.get(window, deque())
+        while charged and charged[0] <= now - window.seconds:
+            charged.popleft()
+        return charged
 
-    async def _seconds_until_free(self, bucket: _Bucket) -> int:
-        if await self._windows.test(bucket.limit, STRATEGY, bucket.key):
+    def _seconds_until_free(self, window: _Window, now: float) -> int:
+        charged = self._within(window, now)
+        if len(charged) < window.limit:
             return 0
-        stats = await self._windows.get_window_stats(bucket.limit, STRATEGY, bucket.key)
-        return max(1, math.ceil(stats.reset_time - time.time()))
+        oldest = charged[0] if charged else now
+        return max(1, math.ceil(oldest + window.seconds - now))
+
+    def _forget(self, now: float) -> None:
+        if len(self._charged) < self._forget_at:
+            return
+        self._charged = {window: charged for window, charged in self._charged.items() if self._within(window, now)}
+        self._forget_at = len(self._charged) + _NEW_ONES

@@ -13,11 +13,11 @@ from domain.access import Reach
 from domain.market.catalogue_rows import ListingHead, ListingTexts, VersionHead
 from domain.market.model import ListingId, ListingState, PublisherStatus
 from domain.market.publishers import ITS_PUBLISHER_IS_SUSPENDED
-from domain.scanning import RULES_VERSION
+from domain.scanning import rules_version
 from storage.market_tables import listing, listing_install, listing_version, publisher
 from storage.prepared import AnyRow
 from storage.session import Session
-from storage.sql import chunks, word
+from storage.sql import chunks, when_compiled, word
 from storage.tables import installed_package
 
 #: a publisher that was stopped takes all its listings with it, as in :mod:`storage.offers`
@@ -62,7 +62,7 @@ def is_offered(version: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[boo
     return and_(
         version.state.in_([word(state) for state in OFFERED_STATES]),
         version.scan_result.in_([word(result) for result in ("PASS", "WARN")]),
-        version.rules_version == word(RULES_VERSION),
+        version.rules_version == when_compiled(rules_version),
     )
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
+from domain.ports import UnavailableError
 from storage.engines import postgresql, translated, writing_sqlite
 from storage.sql import SQLITE
 
@@ -21,19 +23,27 @@ async def migrate(url: str) -> None:
     """Run every migration that is missing, in one transaction.
 
     Raises:
-        UnavailableError: the database cannot be reached, or another process has been migrating for too long.
+        UnavailableError: the database cannot be reached, another process has been migrating for too long, or a later
+            version of the server did: what that one wrote is not for this one. Processes that run already go on.
     """
     is_sqlite = make_url(url).get_backend_name() == SQLITE
-    engine = writing_sqlite(url) if is_sqlite else postgresql(url, 1)
+    engine = writing_sqlite(url) if is_sqlite else postgresql(url, 1, is_patient=True)
     try:
         with translated():
             # on SQLite the transaction begins with the write lock
             async with engine.begin() as connection:
                 if not is_sqlite:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.run_sync(_demand_known)
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+def _demand_known(connection: Connection) -> None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in known_revisions():
+        raise UnavailableError(f"it is of a later version of the server (its tables are at {found})")
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

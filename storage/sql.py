@@ -191,6 +191,26 @@ def word(value: Enum | str) -> Any:
     return literal_column(f"'{text}'", Words())
 
 
+class WhenCompiled(ColumnElement[str]):
+    """A word written into the statement when it is compiled: known when the process has started, not before."""
+
+    type = Words()
+    inherit_cache = False
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self.ask = ask
+
+
+@compiles(WhenCompiled)
+def _word_when_compiled(element: WhenCompiled, compiler: SQLCompiler, **options: Any) -> str:
+    return str(compiler.process(word(element.ask()), **options))
+
+
+def when_compiled(ask: Callable[[], str]) -> ColumnElement[str]:
+    """:func:`word` of what ``ask`` says once the process has started and as long as it lives."""
+    return WhenCompiled(ask)
+
+
 def listed(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """A condition ``x IN (SELECT …)`` that is worked out once.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -44,8 +43,7 @@ from storage.bindings import SqlBindings
 from storage.catalogue import SqlCatalogue
 from storage.checkpoints import Checkpoints
 from storage.curation import SqlCuration
-from storage.drivers import Driver, PostgresDriver, SqliteDriver
-from storage.engines import Engines, translated
+from storage.engines import Engines
 from storage.hub import SqlHub
 from storage.imports import SqlImports
 from storage.jobs import SqlJobs
@@ -168,10 +166,8 @@ class SqlStore:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine, *, is_unit: bool) -> AsyncIterator[Session]:
-        # past SQLAlchemy's own connection and all it would do around it: sessions run their statements themselves
-        with translated():
-            connection = await engine.raw_connection()
-        session = Session(_driver(connection), engine.dialect.name, self._clock, is_unit=is_unit)
+        connection, driver = await self._engines.connection(engine)
+        session = Session(driver, engine.dialect.name, self._clock, is_unit=is_unit)
         try:
             yield session
             await session.finish()
@@ -180,11 +176,6 @@ class SqlStore:
             await asyncio.shield(asyncio.create_task(_given_up(session, connection)))
             raise
         connection.close()
-
-
-def _driver(connection: PoolProxiedConnection) -> Driver:
-    raw: Any = connection.driver_connection
-    return raw if isinstance(raw, SqliteDriver) else PostgresDriver(raw)
 
 
 async def _given_up(session: Session, connection: PoolProxiedConnection) -> None:

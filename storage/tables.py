@@ -140,6 +140,8 @@ revision_body = Table(
     words("body_id", key=True),
     words("tenant_id"),
     Column("body", LargeBinary(), nullable=False),
+    #: of the body as it was written; what was written before there was this column has none
+    Column("sha256", LargeBinary()),
 )
 
 export_form = Table(
