@@ -164,8 +164,9 @@ def media_type(request: Request) -> str:
     return stated[0].partition(";")[0].strip().lower() if len(stated) == 1 else ""
 
 
-async def body_chunks(request: Request, patience: Patience = Patience()) -> AsyncIterator[bytes]:
-    """The body as it comes. One that comes too slowly is refused with 408."""
+async def body_chunks(request: Request, patience: Patience | None = None) -> AsyncIterator[bytes]:
+    """The body as it comes. One that comes too slowly, by the server's own limit, is refused with 408."""
+    patience = patience or Patience(request.state.services.installation.limits.body_seconds)
     clock = asyncio.get_running_loop()
     begin, taken = clock.time(), 0
     stream = request.stream()
@@ -185,14 +186,31 @@ async def body_chunks(request: Request, patience: Patience = Patience()) -> Asyn
 
 async def json_object(request: Request) -> dict[str, Any]:
     """The JSON object of a request, read strictly: ``application/json``, at most 1 MiB."""
+    _demand_json(request)
+    return object_of(await _gathered(request))
+
+
+async def json_object_if_any(request: Request) -> dict[str, Any]:
+    """The same where the body may be left out: an empty one needs no media type."""
+    raw = await _gathered(request)
+    if not raw:
+        return {}
+    _demand_json(request)
+    return object_of(raw)
+
+
+def _demand_json(request: Request) -> None:
     if media_type(request) != "application/json":
         raise refuse(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+
+
+async def _gathered(request: Request) -> bytes:
     gathered = bytearray()
     _refuse_large(announced_bytes(request) or 0)
     async for chunk in body_chunks(request):
         gathered += chunk
         _refuse_large(len(gathered))
-    return object_of(bytes(gathered))
+    return bytes(gathered)
 
 
 def object_of(raw: bytes, where: str = "") -> dict[str, Any]:

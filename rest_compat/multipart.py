@@ -37,6 +37,7 @@ class Parts:
         self.is_complete = False
         self.seen: set[str] = set()
         self._expected = expected
+        self._has_begun = False
         self._pieces: list[Piece] = []
         self._part = ""
         self._headers: dict[bytes, bytes] = {}
@@ -59,6 +60,10 @@ class Parts:
         """The pieces that this chunk of the body brings."""
         if self.is_complete:
             return []
+        if not self._has_begun:
+            # after a first line break the library passes over anything up to a hyphen, as far as the chunk goes
+            chunk = chunk.lstrip(b"\r\n")
+            self._has_begun = bool(chunk)
         try:
             self._parser.write(chunk)
         except FormParserError as flaw:

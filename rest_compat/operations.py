@@ -47,6 +47,7 @@ OF_AN_EXPORT = (
     ErrorCode.CROSS_TENANT_REFERENCE,
     ErrorCode.RATE_LIMIT_EXCEEDED,
     ErrorCode.VERSION_CONFLICT,
+    ErrorCode.CONTENT_DAMAGED,
 )
 #: what may be wrong with a bundle, so that nothing can be planned from it
 OF_A_BUNDLE = (

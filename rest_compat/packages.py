@@ -102,6 +102,7 @@ async def sent(request: Request, package: Package, *, named: Mapping[str, str] |
     status = _PART if span.is_part else _WHOLE
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
+    await services.records.demand_whole(package)
     await services.records.keep_longer(package, days=services.installation.limits.bundle_days)
     chunks = services.blobs.read(package.blob_key, start=span.start, length=span.length)
     return StreamingResponse(chunks, status, headers)

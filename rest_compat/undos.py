@@ -15,7 +15,7 @@ from domain.undo_order import UndoAsked
 from rest_compat import bodies
 from rest_compat.answers import AcceptedAnswer, ImportOutcome
 from rest_compat.asking import Asked, Body, Read, admitted, read_tree
-from rest_compat.dialect import json_object
+from rest_compat.dialect import json_object_if_any
 from rest_compat.operations import JSON, OF_A_RUN, Answer, Operation
 from rest_compat.parameters import DRY_RUN, IDEMPOTENCY_KEY, PREFER
 from rest_compat.querying import Query
@@ -50,7 +50,7 @@ class UninstallBody(RollbackBody):
 async def roll_back(request: Request) -> Response:
     """A new import that takes an earlier one back, answered as an import is."""
     asked = await admitted(request, Right.UNDO)
-    read = read_tree(await _stated(request), RollbackBody)
+    read = read_tree(await json_object_if_any(request), RollbackBody)
     wished = _wished(request, read)
     job = await asked.services.undos.roll_back(
         asked.caller, asked.id_in_path("importId"), asked.reach, wished, key=asked.idempotency_key
@@ -61,7 +61,7 @@ async def roll_back(request: Request) -> Response:
 async def uninstall(request: Request) -> Response:
     """The same for all that a package brought to a tenant."""
     asked = await admitted(request, Right.UNDO)
-    tree = await _stated(request)
+    tree = await json_object_if_any(request)
     read = read_tree(tree, UninstallBody)
     tenant_id = asked.tenant(tree, "tenantId", read.problems)
     wished = _wished(request, read)
@@ -83,11 +83,6 @@ async def activate(request: Request) -> Response:
     if job.state.is_waiting:
         await refuse_frozen(asked, job.tenant_id)
     return await answered(asked, await asked.services.line.activate(asked.caller, job.import_id, asked.reach))
-
-
-async def _stated(request: Request) -> dict[str, Any]:
-    """The body, which may be left out."""
-    return await json_object(request) if await request.body() else {}
 
 
 def _wished(request: Request, read: Read[Any]) -> UndoAsked:

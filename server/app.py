@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,9 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.ports import UnavailableError
+from domain.unavailable import refusal_of
 from rest_compat import DIALECTS, dialect_of
 from server import hub_files, openapi
 from server.graphql import graphql_endpoint
+from server.graphql_page import page_files
 from server.metrics import metrics_page
 from server.origins import KnownPages
 from server.requests import Numbered, OneAuthorization, note_caller, noted, shown_path
@@ -54,6 +55,7 @@ def create_app(runtime: Runtime) -> Starlette:
             Route("/metrics", metrics_page),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
+            *page_files(runtime.settings),
             *openapi.ROUTES,
             *hub_files.ROUTES,
             *(route for dialect in DIALECTS for route in dialect.routes),
@@ -67,6 +69,7 @@ def create_app(runtime: Runtime) -> Starlette:
         exception_handlers={
             Refusal: _refused,
             UnavailableError: _unavailable,
+            MemoryError: _unavailable,
             HTTPException: _misdirected,
         },
         lifespan=lifespan,
@@ -74,10 +77,6 @@ def create_app(runtime: Runtime) -> Starlette:
     # a redirect would make clients send a body twice, and WebSocket clients follow none
     app.router.redirect_slashes = False
     return app
-
-
-#: what the system says when nothing more can be written
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Masked:
@@ -128,12 +127,10 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 
 async def _unavailable(request: Request, trouble: Exception) -> Response:
+    if not isinstance(trouble, UnavailableError | MemoryError):
+        raise TypeError(type(trouble).__name__) from trouble
     _log.warning("%s had to wait: %r, because of %r", shown_path(request.scope), trouble, trouble.__cause__)
-    if isinstance(trouble.__cause__, OSError) and trouble.__cause__.errno in _FULL:
-        text = "The server has no room for this now. Try again later."
-        return _answer(request, refuse(ErrorCode.INSUFFICIENT_STORAGE, text, retryAfter=60))
-    text = "The server's own storage does not answer now. Try again."
-    return _answer(request, refuse(ErrorCode.SERVICE_UNAVAILABLE, text, retryAfter=5))
+    return _answer(request, refusal_of(trouble))
 
 
 async def _misdirected(request: Request, error: Exception) -> Response:

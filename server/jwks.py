@@ -1,6 +1,6 @@
 """The keys that tokens are checked with: a file or an address of our own choosing, never one out of a token.
 
-(Decisions section 6; installhub.md section 5: cached about ten minutes, read again on an unknown ``kid``; RFC 8725.)
+(Decisions section 6; installhub.md section 5: cached, read again on an unknown ``kid``; security, F24; RFC 8725.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 from domain.errors import ErrorCode, refuse
 
 #: keys this old are read again in the background
-FRESH_SECONDS = 600.0
+FRESH_SECONDS = 240.0
+#: with keys this old requests wait for the reading: a key that its issuer took back is good no longer (F24)
+CERTAIN_SECONDS = 300.0
 #: keys this old are used no more, however long the issuer is away
 USABLE_SECONDS = 3600.0
 #: no two requests to the issuer are closer together, however many unknown ``kid`` come
@@ -102,12 +104,15 @@ class UrlKeys:
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
+        self._is_failing = False
 
     async def keys(self, wanted: str) -> Keys:
         age = self._now() - self._read_at
         if age > FRESH_SECONDS or wanted not in self._keys:
             reading = self._begin_reading()
-            if reading is not None and (age > USABLE_SECONDS or wanted not in self._keys):
+            # while the issuer is away, nobody waits who can go on
+            certain = USABLE_SECONDS if self._is_failing else CERTAIN_SECONDS
+            if reading is not None and (age > certain or wanted not in self._keys):
                 await asyncio.shield(reading)
         if self._now() - self._read_at > USABLE_SECONDS:
             raise refuse(ErrorCode.SERVICE_UNAVAILABLE, "The issuer of tokens does not answer now.", retryAfter=30)
@@ -125,10 +130,13 @@ class UrlKeys:
 
     async def _read(self) -> None:
         try:
-            keys = parsed(await asyncio.to_thread(_fetched, self._url))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                keys = parsed(await asyncio.to_thread(_fetched, self._url))
         except (OSError, HTTPException, ValueError) as trouble:
             _log.warning("The key set %s cannot be read: %s", self._url, trouble)
+            self._is_failing = True
             return
+        self._is_failing = False
         self._read_at = self._now()
         if {k: v.as_dict() for k, v in keys.items()} != {k: v.as_dict() for k, v in self._keys.items()}:
             self._keys = keys

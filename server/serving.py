@@ -14,12 +14,11 @@ import uvicorn
 from server.app import create_app
 from server.control import taking_commands
 from server.jobs import Rhythm, Worker
-from server.patience import PatientProtocol
+from server.patience import Pace, patient
+from server.patient_sockets import PatientSocket
 from server.runtime import Runtime, running
 from server.settings import Role, Settings, SettingsError
 
-#: what one message of a socket may hold (decisions R35)
-WS_MESSAGE_BYTES = 64 << 10
 FAREWELL_SECONDS = 10
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG = 2048
@@ -129,12 +128,14 @@ async def _working(runtime: Runtime) -> AsyncIterator[None]:
 
 
 def _listener(runtime: Runtime) -> Listener:
+    limits = runtime.settings.limits
     return Listener(
         uvicorn.Config(
             create_app(runtime),
-            http=PatientProtocol,
+            http=patient(Pace(head=limits.header_seconds, answer=limits.answer_seconds)),
             lifespan="on",
-            ws_max_size=WS_MESSAGE_BYTES,
+            ws=PatientSocket,
+            ws_max_size=runtime.settings.socket_message_kb << 10,
             # messages are a few hundred bytes: deflating each for each watcher costs as much as sending it
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=FAREWELL_SECONDS,

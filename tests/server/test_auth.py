@@ -22,8 +22,9 @@ from domain.access import Caller
 from domain.errors import ErrorCode, Refusal
 from domain.model import TenantId
 from server.auth import REMEMBERED, Reason, TokenAuthenticator, Trust
-from server.jwks import FRESH_SECONDS, PAUSE_SECONDS, USABLE_SECONDS, FileKeys, UrlKeys, key_source
+from server.jwks import CERTAIN_SECONDS, FRESH_SECONDS, PAUSE_SECONDS, USABLE_SECONDS, FileKeys, UrlKeys, key_source
 from tests.clocks import NOON, ManualClock
+from tests.world import a_world
 
 OURS = Trust("https://issuer.example", "installhub")
 NOW = int(NOON.timestamp())
@@ -322,11 +323,14 @@ class Issuer:
         self.keys = KeySet([RSA])
         self.is_up = True
         self.asked = 0
+        self.talks = threading.Event()
+        self.talks.set()
         issuer = self
 
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked += 1
+                if issuer.talks.wait(10):
+                    issuer.asked += 1
                 body = json.dumps(issuer.keys.as_dict(private=False)).encode()
                 self.send_response(200 if issuer.is_up else 500)
                 self.send_header("Content-Length", str(len(body)))
@@ -409,6 +413,55 @@ async def test_old_keys_are_read_again_while_requests_go_on(issuer, clock):
     await asyncio.wait_for(source._reading, 5)
 
     assert (at_once, set(await source.keys("rsa"))) == ({"rsa"}, {"rsa", "ec"})
+
+
+async def test_a_key_that_the_issuer_took_back_is_refused_within_five_minutes(issuer, clock):
+    watch = Watch()
+    authenticate = TokenAuthenticator(UrlKeys(issuer.url, monotonic=watch), OURS, clock)
+    await authenticate(a_token())
+    issuer.keys = KeySet([EC])
+
+    watch.seconds += CERTAIN_SECONDS + 1
+
+    assert (await reason_of(authenticate, a_token()), CERTAIN_SECONDS) == ("KeyNotFound", 300)
+    assert (await authenticate(a_token(key=EC, alg="ES256"))).subject == "anna"
+
+
+async def test_while_the_issuer_is_silent_nobody_waits_twice(issuer, clock):
+    watch = Watch()
+    authenticate = TokenAuthenticator(UrlKeys(issuer.url, monotonic=watch), OURS, clock)
+    await authenticate(a_token())
+    issuer.is_up = False
+    watch.seconds += CERTAIN_SECONDS + 1
+    await authenticate(a_token())
+
+    issuer.talks.clear()
+    watch.seconds += PAUSE_SECONDS + 1
+    async with asyncio.timeout(1):
+        again = await authenticate(a_token())
+
+    issuer.talks.set()
+    assert (again.subject, issuer.asked) == ("anna", 2)
+
+
+async def test_a_flood_of_unknown_keys_asks_the_issuer_once(issuer, clock):
+    authenticate = TokenAuthenticator(UrlKeys(issuer.url, monotonic=Watch()), OURS, clock)
+    unknown = [a_handmade_token({"alg": "RS256", "kid": f"k-{number}"}) for number in range(200)]
+
+    reasons = {await reason_of(authenticate, token) for token in unknown}
+
+    assert (reasons, issuer.asked) == ({"KeyNotFound"}, 1)
+
+
+async def test_without_an_issuer_no_door_opens_and_each_says_when_to_come_back(issuer, tmp_path):
+    issuer.is_up = False
+    async with a_world(tmp_path, role="web", jwks=issuer.url, issuer=OURS.issuer, dev=False) as world:
+        headers = {"Authorization": a_token({"exp": 2**40})}
+
+        rest = await world.http.get("/api/installhub/imports", headers=headers)
+        graphql = await world.http.post("/graphql", json={"query": "{ viewer { subject } }"}, headers=headers)
+
+    assert [(one.status_code, int(one.headers["retry-after"]) > 0) for one in (rest, graphql)] == [(503, True)] * 2
 
 
 @pytest.mark.parametrize("place", ["http://issuer.example/jwks.json", "ftp://issuer.example/jwks", "file:///etc/keys"])
