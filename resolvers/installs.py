@@ -43,7 +43,7 @@ class InstallMutation:
         info: Info,
         input: Annotated[InstallPackageInput, strawberry.argument(description="What is to be done.")],
     ) -> InstallPackagePayload:
-        if input.plan_id:
+        if isinstance(input.plan_id, str):
             job = await applied_plan(info.context, input.plan_id, kind=ImportKind.INSTALL)
         else:
             job = await submitted_install(info.context, input.request, is_dry_run=False)

@@ -1,17 +1,15 @@
 """What a document may cost, decided before anything quadratic looks at it (design: graphql, sections 3, 5 and 6).
 
 A document is parsed (at most 2,000 tokens), measured, and only then validated. Measuring walks each fragment once and
-multiplies, so that fragments which double each other cost no more than the text they are written in. What has been
-found about a text is remembered, for as long as it is among the most recent ones.
+multiplies, so that fragments which double each other cost no more than the text they are written in.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -19,30 +17,30 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     GraphQLInputType,
     GraphQLSchema,
     InlineFragmentNode,
     ListValueNode,
     Node,
     OperationDefinitionNode,
+    OperationType,
     SelectionNode,
     SelectionSetNode,
     get_nullable_type,
     get_operation_ast,
     is_input_object_type,
     is_list_type,
-    parse,
-    specified_rules,
     type_from_ast,
 )
-from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import validate_document
 
 from domain.authoring import CHANGES_MAX
-from domain.errors import ErrorCode
 
 TOKENS_MAX = 2000
+#: of a text: each error is found again in it, line by line
+TEXT_MAX = 64 << 10
+LINES_MAX = 2000
+#: root fields of one mutation, which are carried out one after the other
+MUTATIONS_MAX = 10
 DEPTH_MAX = 12
 ALIASES_MAX = 30
 FIELDS_MAX = 500
@@ -57,7 +55,6 @@ _INTROSPECTION = frozenset({"__schema", "__type"})
 _INTROSPECTION_DEPTH_MAX = 20
 #: fragments in fragments; bounds the recursion here
 _NESTING_MAX = 60
-_REMEMBERED = 256
 _ESCAPED_NUL = re.compile(r"\\u(?:0000|\{0+\})")
 
 
@@ -121,6 +118,7 @@ class _Measuring:
 
 def measure(document: DocumentNode) -> None:
     """Raise :class:`TooComplexError` when the document costs more than it may. Linear in its length."""
+    _refuse_long_lists(document)
     definitions = document.definitions
     fragments = {node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)}
     operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
@@ -134,6 +132,9 @@ def measure(document: DocumentNode) -> None:
         raise TooComplexError(f"The document selects more than {_DOCUMENT_MAX} things.")
     for node in (*operations, *fragments.values()):
         _refuse_repetition(node.selection_set, fragments)
+    for operation in operations:
+        if operation.operation is OperationType.MUTATION and _roots(operation, fragments) > MUTATIONS_MAX:
+            raise TooComplexError(f"The mutation has more than {MUTATIONS_MAX} fields. Send several.")
 
 
 def measure_variables(
@@ -159,62 +160,15 @@ def measure_variables(
             todo += [(f"{place}.{name}", one.type, value[name]) for name, one in kind.fields.items() if name in value]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What is known of a text: its document, and everything wrong with it."""
-
-    document: DocumentNode
-    errors: tuple[GraphQLError, ...]
-
-
-class CheckedDocuments(SchemaExtension):
-    """Parses, measures and validates; for a text seen before, does nothing."""
-
-    _found: Checked | None = None
-
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options["max_tokens"] = TOKENS_MAX
-        yield
-
-    def on_parse(self) -> Iterator[None]:
-        context = self.execution_context
-        if context.query:
-            try:
-                self._found = checked(context.schema._schema, context.query)  # noqa: SLF001 - there is no other way to it
-                context.graphql_document = self._found.document
-            except GraphQLError:
-                # a syntax error raised here would be lost on streams; Strawberry meets it again in a moment
-                self._found = None
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        context = self.execution_context
-        if self._found is not None:
-            unnamed = _unnamed(self._found.document) if context._provided_operation_name is None else []  # noqa: SLF001
-            errors = [*self._found.errors, *unnamed]
-            context.pre_execution_errors = errors or self._excess_of_variables(self._found.document)
-        yield
-
-    def _excess_of_variables(self, document: DocumentNode) -> list[GraphQLError]:
-        context = self.execution_context
-        try:
-            measure_variables(context.schema._schema, document, context.operation_name, context.variables or {})  # noqa: SLF001
-        except TooComplexError as excess:
-            return [_refused(excess)]
-        return []
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def checked(schema: GraphQLSchema, text: str) -> Checked:
-    """Parse, measure, validate. Raises ``GraphQLError`` for a syntax error, which is not remembered."""
-    document = parse(text, max_tokens=TOKENS_MAX)
-    try:
-        _refuse_nul(text)
-        _refuse_long_lists(document)
-        measure(document)
-    except TooComplexError as excess:
-        return Checked(document, (_refused(excess),))
-    return Checked(document, tuple(validate_document(schema, document, tuple(specified_rules))))
+def measure_text(text: str) -> None:
+    """Raise :class:`TooComplexError` for a text that nobody writes. Before it is parsed."""
+    if len(text) > TEXT_MAX:
+        raise TooComplexError(f"The query has more than {TEXT_MAX} characters. Send what is long as variables.")
+    if text.count("\n") + text.count("\r") > LINES_MAX:
+        raise TooComplexError(f"The query has more than {LINES_MAX} lines.")
+    # no database takes NUL in a text; JSON bodies cannot bring one, a literal in the document could
+    if _ESCAPED_NUL.search(text):
+        raise TooComplexError("A text in the query holds the character NUL.")
 
 
 def _around(node: FieldNode, inner: _Size) -> _Size:
@@ -260,10 +214,18 @@ def _refuse_repetition(selections: SelectionSetNode, fragments: Mapping[str, Fra
                 todo.append((path, selection.selection_set))
 
 
-def _refuse_nul(text: str) -> None:
-    """No database takes NUL in a text; JSON bodies cannot bring one, a literal in the document could."""
-    if _ESCAPED_NUL.search(text):
-        raise TooComplexError("A text in the query holds the character NUL.")
+def _roots(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
+    """The fields of the operation itself, its fragments expanded."""
+    count, todo = 0, list(operation.selection_set.selections)
+    while todo:
+        selection = todo.pop()
+        if isinstance(selection, FieldNode):
+            count += 1
+        elif isinstance(selection, InlineFragmentNode):
+            todo += selection.selection_set.selections
+        elif isinstance(selection, FragmentSpreadNode) and selection.name.value in fragments:
+            todo += fragments[selection.name.value].selection_set.selections
+    return count
 
 
 def _refuse_long_lists(document: DocumentNode) -> None:
@@ -275,12 +237,3 @@ def _refuse_long_lists(document: DocumentNode) -> None:
         for key in node.keys:
             inner = getattr(node, key)
             todo += [one for one in (inner if isinstance(inner, tuple) else (inner,)) if isinstance(one, Node)]
-
-
-def _refused(excess: TooComplexError) -> GraphQLError:
-    return GraphQLError(str(excess), extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.name})
-
-
-def _unnamed(document: DocumentNode) -> list[GraphQLError]:
-    operations = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
-    return [GraphQLError("Several operations were sent: name one of them.")] if operations > 1 else []

@@ -119,7 +119,7 @@ class Mutation:
     @described("Brings a package into a tenant: applies a plan, or plans and applies the plan at once.")
     @refusable(ImportPackagePayload)
     async def import_package(self, info: Info, input: Input[ImportPackageInput]) -> ImportPackagePayload:
-        if input.plan_id:
+        if isinstance(input.plan_id, str):
             return ImportPackagePayload(import_job=ImportJob.of(await applied_plan(info.context, input.plan_id)))
         job = await _submitted(info.context, input.request, "request", is_dry_run=False)
         return ImportPackagePayload(import_job=ImportJob.of(job))

@@ -20,8 +20,8 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import has_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
-from domain import errors
-from domain.errors import ErrorCode, Refusal, refuse
+from domain import errors, unavailable
+from domain.errors import ErrorCode, Refusal
 from domain.ports import UnavailableError
 from schema.refusals import refusal_of
 from schema.values import Problem
@@ -37,7 +37,6 @@ _CALLED = {"sourcePackageId": "packageId", "resolutions": "decisions"}
 _STEPS = re.compile(r"[^.\[\]]+")
 #: graphql-core offers what exists under a similar name; callers have the schema for that
 _SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
-_UNAVAILABLE = "The server cannot read or write its records now. Try again soon."
 
 
 def refusable(payload: Callable[..., T]) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
@@ -71,14 +70,23 @@ def formatted(failures: Sequence[Refusal]) -> list[GraphQLFormattedError]:
     return [_of_refusal(refusal, None).formatted for refusal in failures]
 
 
+def late(seconds: float, cause: BaseException) -> GraphQLError:
+    """An operation that was given up after so many seconds, as its caller is told."""
+    correlation_id = str(uuid.uuid4())
+    _log.warning("given up after %g s, correlation id %s", seconds, correlation_id, exc_info=cause)
+    text = f"This took more than {seconds:g} s and was given up. Quote {correlation_id} when you report it."
+    code = ErrorCode.SERVICE_UNAVAILABLE.name
+    return GraphQLError(text, extensions={"code": code, "correlationId": correlation_id})
+
+
 def _coded(failure: GraphQLError) -> GraphQLError:
     cause = _cause(failure)
     if isinstance(cause, Refusal):
         return _of_refusal(cause, failure)
-    if isinstance(cause, UnavailableError):
-        _log.warning("the store is unavailable: %s", cause)
-        return _of_refusal(refuse(ErrorCode.SERVICE_UNAVAILABLE, _UNAVAILABLE), failure)
-    if isinstance(cause, (GraphQLError, *_ASKED_WRONGLY)):
+    if isinstance(cause, UnavailableError | MemoryError):
+        _log.warning("nothing can be done now: %r, because of %r", cause, cause.__cause__)
+        return _of_refusal(unavailable.refusal_of(cause), failure)
+    if isinstance(cause, (GraphQLError, *_ASKED_WRONGLY)) and not _is_of_output(cause, failure):
         code = (failure.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.name)
         return _like(failure, _SUGGESTION.sub("", failure.message), {"code": code})
     return _masked(cause, failure)
@@ -90,6 +98,11 @@ def _cause(failure: GraphQLError) -> BaseException:
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     return cause
+
+
+def _is_of_output(cause: BaseException, failure: GraphQLError) -> bool:
+    """Whether a value of ours has no form on the wire: graphql-core says so of no place in the document."""
+    return bool(failure.path) and isinstance(cause, GraphQLError) and not cause.nodes
 
 
 def _masked(cause: BaseException, failure: GraphQLError) -> GraphQLError:

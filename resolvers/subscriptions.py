@@ -14,7 +14,9 @@ from schema.fields import watched
 from schema.imports import ImportJob, ProgressEvent
 
 
-@strawberry.type(description="What can be watched, over `graphql-transport-ws` or as `text/event-stream`.")
+@strawberry.type(
+    description="What can be watched, over `graphql-transport-ws`, as `text/event-stream` or `multipart/mixed`."
+)
 class Subscription:
     @watched(
         "Every event of an import after a number, past ones and then coming ones; one final event, then"

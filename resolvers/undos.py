@@ -47,7 +47,7 @@ class UndoMutation:
     )
     @refusable(RollbackImportPayload)
     async def rollback_import(self, info: Info, input: Input[RollbackImportInput]) -> RollbackImportPayload:
-        if input.plan_id:
+        if isinstance(input.plan_id, str):
             job = await applied_plan(info.context, input.plan_id, kind=ImportKind.ROLLBACK)
         else:
             job = await submitted_rollback(info.context, input.request, is_dry_run=False)
@@ -56,7 +56,7 @@ class UndoMutation:
     @described("Takes back all that a package brought to a tenant.")
     @refusable(UninstallPackagePayload)
     async def uninstall_package(self, info: Info, input: Input[UninstallPackageInput]) -> UninstallPackagePayload:
-        if input.plan_id:
+        if isinstance(input.plan_id, str):
             job = await applied_plan(info.context, input.plan_id, kind=ImportKind.UNINSTALL)
         else:
             job = await submitted_uninstall(info.context, input.request, is_dry_run=False)

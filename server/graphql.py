@@ -14,20 +14,25 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
-from domain.errors import Refusal
-from resolvers.api import API
+from domain.errors import ErrorCode, Refusal
+from resolvers.live import LIVE
 from server.graphql_http import answer
+from server.graphql_page import page_of
 from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects
+from server.graphql_terms import api_of
+from server.open_streams import OpenStreams
 from server.settings import Settings
 
 INIT_SECONDS = 5
-OPERATIONS_MAX = 50
+#: with these nobody is refused for good
+_LATER = (ErrorCode.RATE_LIMIT_EXCEEDED, ErrorCode.SERVICE_UNAVAILABLE)
+_WITHOUT_DISCONNECTS = WithoutDisconnects()
 _log = logging.getLogger(__name__)
 
 
 def graphql_endpoint(settings: Settings) -> ASGIApp:
     """The ASGI application for ``/graphql``. Mount it as a route and as a WebSocket route."""
-    logging.getLogger("strawberry.ws.task").addFilter(WithoutDisconnects())
+    logging.getLogger("strawberry.ws.task").addFilter(_WITHOUT_DISCONNECTS)
     return Endpoint(settings)
 
 
@@ -38,20 +43,24 @@ class Endpoint(GraphQL[SocketAsker, None]):
     graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(self, settings: Settings) -> None:
+        self._api = api_of(settings)
         super().__init__(
-            API,
+            self._api,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
-            max_subscriptions_per_connection=OPERATIONS_MAX,
+            max_subscriptions_per_connection=None,  # the handler's own limit has a code
         )
         self._settings = settings
+        self._streams = OpenStreams(settings.limits)
+        self._page = page_of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self.run(WebSocket(scope, receive=receive, send=send))
+            with LIVE.socket():
+                await self.run(WebSocket(scope, receive=receive, send=send))
             return
-        response = await answer(Request(scope, receive))
+        response = await answer(Request(scope, receive), self._api, self._streams, self._page)
         await response(scope, receive, send)
 
     async def get_context(
@@ -61,13 +70,15 @@ class Endpoint(GraphQL[SocketAsker, None]):
     ) -> SocketAsker:
         if not isinstance(request, WebSocket):
             raise TypeError("only sockets come this way")
-        return SocketAsker(request)
+        return SocketAsker(request, self._streams)
 
     async def on_ws_connect(self, context: SocketAsker) -> UnsetType:
         no_payload: UnsetType = UNSET
         try:
             await context.admit()
         except Refusal as refusal:
+            if refusal.code in _LATER:
+                await context.turn_away(refusal)
             raise ConnectionRejectionError from refusal
         except ConnectionRejectionError:
             raise

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 HTML = "text/html"
+#: parts of a subscription, as Apollo's clients ask for them: a range of it counts only with that parameter
+PARTS = "multipart/mixed"
+_PARTS_SPEC = "subscriptionspec=1.0"
 
 #: what is given to callers who name it, and to callers who take anything
-_BY_NAME = (GRAPHQL, JSON, HTML, EVENTS)
-_BY_WILDCARD = (JSON, GRAPHQL, HTML, EVENTS)
+_BY_NAME = (GRAPHQL, JSON, HTML, EVENTS, PARTS)
+_BY_WILDCARD = (JSON, GRAPHQL, HTML, EVENTS, PARTS)
+#: a comma in a quoted parameter divides nothing
+_RANGE = re.compile(r'(?:"[^"]*"|[^,"])+')
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 def chosen(accept: str | None, offered: Sequence[str]) -> str | None:
@@ -31,6 +38,12 @@ def chosen(accept: str | None, offered: Sequence[str]) -> str | None:
     return min((media for rating, media in rated if rating == best), key=order.index)
 
 
+def names(accept: str | None, media: str) -> bool:
+    """Whether a type is asked for by its own name, with whatever weight."""
+    weight, exactness = _rating(list(_ranges(accept or "")), media)
+    return weight > 0 and exactness == _NAMED
+
+
 _NAMED = 2
 
 
@@ -45,15 +58,12 @@ def _rating(ranges: Sequence[tuple[str, float]], media: str) -> tuple[float, int
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    for part in accept.split(","):
+    for part in _RANGE.findall(accept):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weights = [text.removeprefix("q=") for text in parameters if text.startswith("q=")]
-        yield name, _weight(weights[0]) if weights else 1.0
+        if name != PARTS or _PARTS_SPEC in (text.replace('"', "") for text in parameters):
+            yield name, _weight(weights[0]) if weights else 1.0
 
 
 def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0
-    return weight if 0.0 <= weight <= 1.0 else 0.0
+    return float(text) if _WEIGHT.fullmatch(text) else 0.0

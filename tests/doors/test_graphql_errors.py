@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from enum import Enum
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from domain.errors import ErrorCode, Problem, Refusal
 from domain.ports import UnavailableError
 from resolvers.api import Api
 from resolvers.context import Asker
+from resolvers.terms import Terms
 
 SECRET = "a path of the server: /etc/secret"
 
@@ -20,8 +22,40 @@ SECRET = "a path of the server: /etc/secret"
 NOTHING: Any = cast("Any", None)
 
 
+#: what was cancelled in the middle
+given_up: list[str] = []
+
+
+@strawberry.enum
+class Colour(Enum):
+    RED = "red"
+
+
+@strawberry.type
+class Item:
+    number: int
+
+    @strawberry.field
+    def half(self) -> int | None:
+        if self.number % 2:
+            raise ZeroDivisionError(SECRET)
+        return self.number // 2
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    def items(self) -> list[Item]:
+        return [Item(number=number) for number in range(4)]
+
+    @strawberry.field
+    def huge(self) -> int | None:
+        return 2**40
+
+    @strawberry.field
+    def colour(self) -> Colour | None:
+        return cast("Colour", SECRET)
+
     @strawberry.field
     def broken(self) -> int | None:
         raise ZeroDivisionError(SECRET)
@@ -40,7 +74,11 @@ class Query:
 
     @strawberry.field
     async def slow(self) -> int:
-        await asyncio.sleep(60)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            given_up.append("slow")
+            raise
         return 1
 
 
@@ -51,9 +89,14 @@ class Subscription:
         yield 1
         raise ZeroDivisionError(SECRET)
 
+    @strawberry.subscription
+    async def items(self) -> AsyncGenerator[Item, None]:
+        yield Item(number=1)
+        yield Item(number=2)
+
 
 class QuickApi(Api):
-    seconds_max = 0.05
+    terms = Terms(seconds_max=0.05)
 
 
 NOBODY = Asker(NOTHING, NOTHING)
@@ -101,10 +144,49 @@ async def test_a_store_that_cannot_answer_is_told_apart_from_a_bug():
     assert SECRET not in result.errors[0].message
 
 
-async def test_an_operation_that_takes_too_long_is_given_up():
-    result = await answered("{ slow }")
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_an_operation_that_takes_too_long_is_given_up_and_can_be_found_in_the_log(is_streamed, caplog):
+    given_up.clear()
+    streamed = await API.stream("{ slow }", context_value=NOBODY)
 
-    assert [error.extensions["code"] for error in result.errors] == ["SERVICE_UNAVAILABLE"]
+    (result,) = [one async for one in streamed] if is_streamed else [await answered("{ slow }")]
+
+    (error,) = result.errors
+    assert error.extensions["code"] == "SERVICE_UNAVAILABLE"
+    assert error.extensions["correlationId"] in caplog.text
+    assert given_up == ["slow"]
+
+
+async def test_bugs_in_members_of_a_list_are_masked_each_at_its_place():
+    result = await answered("{ items { number half } }")
+
+    assert result.data == {"items": [{"number": n, "half": None if n % 2 else n // 2} for n in range(4)]}
+    assert [(error.path, error.extensions["code"]) for error in result.errors] == [
+        (["items", 1, "half"], "INTERNAL_ERROR"),
+        (["items", 3, "half"], "INTERNAL_ERROR"),
+    ]
+    assert len({error.extensions["correlationId"] for error in result.errors}) == 2
+    assert SECRET not in str([error.formatted for error in result.errors])
+
+
+@pytest.mark.parametrize("query", ["{ huge }", "{ colour }"])
+async def test_a_value_of_ours_that_has_no_form_on_the_wire_is_our_bug(query):
+    result = await answered(query)
+
+    (error,) = result.errors
+    assert error.extensions["code"] == "INTERNAL_ERROR"
+    assert "correlationId" in error.extensions
+    assert SECRET not in error.message
+
+
+async def test_a_bug_in_one_event_of_a_subscription_is_masked_and_the_next_comes():
+    stream = await API.stream("subscription { items { number half } }", context_value=NOBODY)
+
+    first, second = [result async for result in stream]
+
+    assert first.data == {"items": {"number": 1, "half": None}}
+    assert [error.extensions["code"] for error in first.errors] == ["INTERNAL_ERROR"]
+    assert (second.data, second.errors) == ({"items": {"number": 2, "half": 1}}, None)
 
 
 async def test_a_bug_inside_a_running_subscription_is_masked_and_ends_it():

@@ -47,6 +47,12 @@ async def http(world):
         (f"{GRAPHQL};q=0, */*", JSON),
         (f"{GRAPHQL}, application/graphql+json, {JSON}, text/event-stream, multipart/mixed", GRAPHQL),
         ("text/html, */*;q=0.1", JSON),
+        (f"{JSON}, text/event-stream", JSON),
+        (f"text/event-stream;q=0.9, {JSON}", JSON),
+        (f'text/plain;a="x, {GRAPHQL}", {JSON}', JSON),
+        (f"{GRAPHQL};q=2, {JSON};q=0.001", JSON),
+        (f"{GRAPHQL};q=x, {JSON};q=0.1", JSON),
+        (f"{JSON};Q=0.1, {GRAPHQL};q=0.2", GRAPHQL),
     ],
 )
 async def test_the_answer_has_the_media_type_that_suits_best(http, accept, content_type):
@@ -58,6 +64,17 @@ async def test_the_answer_has_the_media_type_that_suits_best(http, accept, conte
     assert response.headers["cache-control"] == "no-store"
     assert "Accept" in response.headers["vary"]
     assert response.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_several_accept_headers_are_one_list(world):
+    headers = [*world.headers(A).items(), ("Accept", "image/png"), ("Accept", GRAPHQL)]
+
+    # a client of its own: others add an Accept
+    async with httpx.AsyncClient(base_url=world.url, trust_env=False) as http:
+        http.headers.clear()
+        response = await http.post("/graphql", json=OK, headers=headers)
+
+    assert response.headers["content-type"] == GRAPHQL + UTF8
 
 
 @pytest.mark.parametrize("accept", ["image/png", f"{JSON};q=0", "text/html"])
@@ -92,7 +109,7 @@ async def test_an_error_in_one_field_leaves_the_others(http):
     assert response.json()["data"]["viewer"] == {"subject": "anna@acme.example"}
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_not_allowed(http, method):
     response = await http.request(method, "/graphql", json=OK)
 
@@ -124,6 +141,29 @@ async def test_a_malformed_get_is_refused(http, params):
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_parameter_stands_in_the_query_string_once(http):
+    response = await http.get("/graphql", params=[("query", "{ __typename }"), ("query", "{ viewer { subject } }")])
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("media", [JSON, GRAPHQL])
+async def test_refusals_have_the_type_that_was_asked_for_and_are_not_kept(http, media):
+    headers = {"Accept": media}
+    answers = [
+        await http.put("/graphql", json=OK, headers=headers),
+        await http.post("/graphql", content=b"{", headers=headers | {"Content-Type": JSON}),
+        await http.post("/graphql", content=b"{}", headers=headers | {"Content-Type": "text/plain"}),
+        await http.post("/graphql", json=OK, headers=headers | {"Authorization": "Bearer x"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [405, 400, 415, 401]
+    assert {answer.headers["content-type"] for answer in answers} == {media + UTF8}
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    assert all("Accept" in answer.headers["vary"] for answer in answers)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +233,16 @@ async def test_without_a_good_token_nothing_is_answered(http, authorization):
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert "data" not in response.json()
+
+
+async def test_a_good_token_in_a_cookie_is_none(http):
+    token = http.headers.pop("authorization").removeprefix("Bearer ")
+    headers = {"Cookie": f"AtmoAuthToken_{A}={token}; authorization={token}"}
+
+    response = await http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("name", [None, "C", ""])

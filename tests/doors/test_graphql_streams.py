@@ -11,8 +11,6 @@ import pytest
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 
-from server.graphql import OPERATIONS_MAX
-from server.serving import FAREWELL_SECONDS
 from tests.doors.graphql_world import PROGRESS, A, B, a_socket, asking, exported, imported, submitted, with_artifacts
 from tests.world import a_world
 
@@ -203,17 +201,6 @@ async def test_the_end_of_the_token_is_told_on_an_event_stream(quiet):
     assert await nobody_watches(quiet)
 
 
-async def test_a_socket_has_at_most_fifty_operations(quiet):
-    token, import_id = await in_line(quiet)
-
-    async with a_socket(quiet, token=token) as socket:
-        for number in range(OPERATIONS_MAX + 1):
-            await socket.ask(str(number), PROGRESS, id=import_id)
-        messages = [await socket.heard() for _ in range(OPERATIONS_MAX + 1)]
-
-    assert [message["id"] for message in messages if message["type"] == "error"] == [str(OPERATIONS_MAX)]
-
-
 async def test_an_event_stream_answers_queries_too_and_tells_what_is_wrong(world):
     await world.tenant(A)
     headers = world.headers(A) | {"Accept": "text/event-stream"}
@@ -290,24 +277,3 @@ async def test_a_hundred_watchers_cost_one_reader_and_all_see_the_end(quiet):
     assert tails == 1
     assert all('"isFinal":true' in text for text in texts)
     assert await nobody_watches(quiet)
-
-
-async def test_a_server_that_stops_lets_go_of_open_event_streams_at_once(tmp_path, caplog):
-    async with a_world(tmp_path, role="web") as world:
-        token, import_id = await in_line(world)
-        question = {"query": PROGRESS, "variables": {"id": import_id}}
-        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
-
-        async with world.http.stream("POST", "/graphql", json=question, headers=headers) as stream:
-            lines = stream.aiter_lines()
-            first = await anext(lines)
-            began = asyncio.get_running_loop().time()
-            world.serving.stop()
-            rest = [line async for line in lines]
-        await world.serving.ended
-        took = asyncio.get_running_loop().time() - began
-
-    assert first == "event: next"
-    assert "event: complete" not in rest, "the import goes on: only the stream has ended"
-    assert took < FAREWELL_SECONDS / 2
-    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
