@@ -77,7 +77,7 @@ class Advisor:
         if not heads:
             return reasons
         try:
-            async with self._blobs.local(package.blob_key) as path:
+            async with self._blobs.local(package.blob_key, sha256=package.bundle_sha256) as path:
                 async for part, bodies in with_bodies(self._store, tenant_id, heads, _body):
                     reasons += await asyncio.to_thread(_compared, path, self._archive, part, bodies)
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from domain import scanning, strict_json
@@ -23,7 +24,9 @@ _ADDRESS = b"://"
 _OPTION = "options.endpointMapping"
 
 
-def with_endpoints(bundle: CheckedBundle, targets: Mapping[str, str], *, bytes_max: int) -> CheckedBundle:
+def with_endpoints(
+    bundle: CheckedBundle, targets: Mapping[str, str], *, bytes_max: int, scan_seconds: float = 120
+) -> CheckedBundle:
     """The bundle with its endpoint addresses mapped; the same one where there are no ``targets``.
 
     Raises ``PayloadTooLarge`` when an artifact would grow beyond ``bytes_max``, or all of them together by more.
@@ -31,17 +34,27 @@ def with_endpoints(bundle: CheckedBundle, targets: Mapping[str, str], *, bytes_m
     if not targets:
         return bundle
     mapping = EndpointMapping(targets)
-    artifacts, findings, told = [], [*bundle.findings], NOTHING_MAPPED
+    artifacts, found, told = [], list[scanning.Finding](), NOTHING_MAPPED
+    scan = scanning.ScanRun(partial(note_findings, found), seconds=scan_seconds)
     room = bytes_max
     for artifact in bundle.artifacts:
         tree, done = _mapped(bundle, artifact, mapping)
         if done:
             room -= sum(len(one.after) - len(one.before) for one in done)
             _refuse_growth(artifact, bytes_max, is_too_large=room < 0)
-            artifact = _rewritten(bundle, artifact, tree, bytes_max, findings)  # noqa: PLW2901 - its mapped self
+            artifact = _rewritten(bundle, artifact, tree, bytes_max, scan)  # noqa: PLW2901 - its mapped self
             told = _told_more(told, artifact.source_id, done)
         artifacts.append(artifact)
-    return replace(bundle, artifacts=tuple(artifacts), findings=tuple(findings), mapped=told)
+    scan.finish()
+    findings = [*bundle.findings]
+    note_findings(findings, [one for one in found if one not in bundle.findings])
+    return replace(
+        bundle,
+        artifacts=tuple(artifacts),
+        findings=tuple(findings),
+        scan_trouble=bundle.scan_trouble or scan.trouble,
+        mapped=told,
+    )
 
 
 def _mapped(
@@ -58,9 +71,9 @@ def _rewritten(
     artifact: BundleArtifact,
     tree: dict[str, Any],
     bytes_max: int,
-    findings: list[scanning.Finding],
+    scan: scanning.ScanRun,
 ) -> BundleArtifact:
-    """The artifact with this tree as its content, in the spool; what the scan finds new is added to ``findings``."""
+    """The artifact with this tree as its content, in the spool and scanned."""
     content = content_of(
         tree,
         artifact_type=artifact.artifact_type,
@@ -70,8 +83,7 @@ def _rewritten(
     )
     body = content.template.plain
     _refuse_growth(artifact, bytes_max, is_too_large=len(body) > bytes_max)
-    found = scanning.scan_artifact(artifact.artifact_type.wire, artifact.source_id, artifact.name, body, None)
-    note_findings(findings, [one for one in found if one not in bundle.findings])
+    scan.artifact(artifact.artifact_type.wire, artifact.source_id, artifact.name, body)
     return replace(
         artifact, references=content.references, marks=content.template.marks, span=bundle.spool.append(body)
     )

@@ -36,6 +36,8 @@ class ErrorCode(Enum):
     INVALID_OPTIONS = ("InvalidOptions", 400)
     VALIDATION_FAILED = ("ValidationFailed", 400)
     QUERY_TOO_COMPLEX = ("QueryTooComplex", 400)
+    PERSISTED_QUERY_NOT_FOUND = ("PersistedQueryNotFound", 400)
+    PERSISTED_QUERY_NOT_SUPPORTED = ("PersistedQueryNotSupported", 400)
     INTERNAL_ERROR = ("InternalError", 500)
     SERVICE_UNAVAILABLE = ("ServiceUnavailable", 503)
     INSUFFICIENT_STORAGE = ("InsufficientStorage", 507)
@@ -46,6 +48,7 @@ class ErrorCode(Enum):
     ARTIFACT_NAME_TAKEN = ("ArtifactNameTaken", 409)
     ARTIFACT_INVALID = ("ArtifactInvalid", 400)
     INSTALLED_ARTIFACT_PROTECTED = ("InstalledArtifactProtected", 409)
+    CONTENT_DAMAGED = ("ContentDamaged", 409)
     # export
     INVALID_PACKAGE_NAME = ("InvalidPackageName", 400)
     INVALID_PACKAGE_TYPE = ("InvalidPackageType", 400)

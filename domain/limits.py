@@ -57,6 +57,21 @@ class Limits:
     logins_per_address_minute: int = 100
     #: how long a session lasts unless it is renewed (akana.md section 4)
     session_minutes: int = 30
+    #: for the head of a request (design: security, rule 14)
+    header_seconds: int = 10
+    #: for a body, and one more for each MiB of it that came
+    body_seconds: int = 60
+    #: until a caller takes some more of an answer
+    answer_seconds: int = 60
+    #: sockets and event streams open at once with one process. A hundred watchers of one user cost little
+    #: (design: performance, W4), so these are wider than the 20 and 200 of security section 3.6
+    streams_per_user: int = 200
+    streams_per_tenant: int = 500
+    operations_per_socket: int = 50
+    #: what the lists of one GraphQL operation could hold, all together
+    query_nodes: int = 300_000
+    #: for one GraphQL operation, or one event of a subscription
+    operation_seconds: int = 60
 
     def zip_bytes(self, plan: TenantPlan) -> int:
         """The largest ZIP a plan lets in (A1)."""
@@ -78,6 +93,7 @@ class Limits:
             ),
             artifacts_max=self.artifacts(plan),
             plan=plan.wire,
+            scan_seconds=self.scan_seconds,
         )
 
     def submission(self) -> BundleLimits:
@@ -92,6 +108,7 @@ class Limits:
             ),
             artifacts_max=self.submission_artifacts,
             plan="marketplace",
+            scan_seconds=self.scan_seconds,
         )
 
 

@@ -59,7 +59,8 @@ class PackageSides:
             limits = self._limits.bundle(TenantPlan.ENTERPRISE).archive
             mapping = EndpointMapping(job.options.endpoint_mapping)
             try:
-                async with self._blobs.local(job.packages[ordinal].blob_key) as path:
+                package = job.packages[ordinal]
+                async with self._blobs.local(package.blob_key, sha256=package.sha256) as path:
                     bundle = _Bundle(path, limits, remap, mapping)
                     made += await asyncio.to_thread(_used, bundle, list(some), use)
             except FileNotFoundError as error:

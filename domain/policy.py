@@ -179,7 +179,8 @@ def scan_problems(report: ScanReport, options: ImportOptions, *, tenant_accepts:
         text = "Package scan returned FAIL — installation blocked"
         yield Problem(ErrorCode.SECURITY_SCAN_FAILED, text, details=details)
     elif report.overall_result is ScanResult.ERROR:
-        yield Problem(ErrorCode.SCAN_ERROR, "The security scan could not be finished.", details=details)
+        text = f"The security scan could not be finished. {report.error}".rstrip()
+        yield Problem(ErrorCode.SCAN_ERROR, text, details=details)
     elif report.overall_result is ScanResult.WARN:
         allowed = options.allow_security_warnings or (options.is_migration and tenant_accepts)
         code = ErrorCode.SECURITY_WARNING if allowed else ErrorCode.SECURITY_WARNINGS_NOT_ALLOWED

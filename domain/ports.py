@@ -61,6 +61,10 @@ class UnavailableError(RuntimeError):
     """The database or the blob store cannot answer now."""
 
 
+class NoRoomError(UnavailableError):
+    """The disk has no room for what was to be written."""
+
+
 class NameTakenError(RuntimeError):
     """Another non-deleted artifact of the tenant has this type and name."""
 
@@ -161,8 +165,14 @@ class Blobs(Protocol):
     def create(self) -> AbstractAsyncContextManager[BlobWriter]:
         """Write a new blob under a key of its own; dropped unless finished."""
 
-    def local(self, key: BlobKey) -> AbstractAsyncContextManager[Path]:
-        """The bytes as a local file, for reading at any place. Raises ``FileNotFoundError``."""
+    def local(self, key: BlobKey, *, sha256: str = "") -> AbstractAsyncContextManager[Path]:
+        """The bytes as a local file, for reading at any place.
+
+        Raises ``FileNotFoundError``, too when they are not those with this hash, if one is given.
+        """
+
+    async def is_whole(self, key: BlobKey, sha256: str) -> bool:
+        """Whether the bytes are there and are those with this hash, in hexadecimal digits."""
 
     def read(self, key: BlobKey, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Stream a range in chunks."""

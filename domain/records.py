@@ -24,6 +24,7 @@ from domain.ports import Ports
 from domain.rows import ExportLine, HistoryFilter, Page, Slice
 
 _RENEWED_EVERY = timedelta(days=1)
+_DAMAGED = "The bytes of the bundle are damaged, so nobody is given them. Export the package again."
 _NOT_KEPT = "The bundle is no longer kept; its record stays. Export the package again."
 
 
@@ -53,6 +54,11 @@ class Records:
         """The same package, when its bundle can still be fetched; else ``BundleExpired`` (installhub.md 6.8)."""
         refuse_if(await self._gone(package))
         return package
+
+    async def demand_whole(self, package: Package) -> None:
+        """Raise ``BundleExpired`` where the bytes are damaged: nobody is given others than those that were exported."""
+        if not await self._blobs.is_whole(package.blob_key, package.bundle_sha256):
+            raise refuse(ErrorCode.BUNDLE_EXPIRED, _DAMAGED)
 
     async def _gone(self, package: Package) -> tuple[Problem, ...]:
         if package.expires_at > self._clock.now() and await self.is_stored(package.blob_key):

@@ -60,6 +60,8 @@ async def content(request: Request) -> Response:
     status = 206 if span.is_part else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
+    if not await runtime.ports.blobs.is_whole(kept.blob_key, kept.bundle_sha256):
+        raise _nothing()
     chunks = runtime.ports.blobs.read(kept.blob_key, start=span.start, length=span.length)
     return StreamingResponse(chunks, status_code=status, headers=headers)
 

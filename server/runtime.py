@@ -15,6 +15,7 @@ from domain.access import Authenticator, Caller
 from domain.errors import ErrorCode, refuse
 from domain.measures import Measures
 from domain.ports import Bell, Clock, Ports
+from domain.scanning import put_in_force
 from domain.services import Services, services
 from server.auth import TokenAuthenticator, Trust
 from server.domain_proof import DomainShows
@@ -28,6 +29,7 @@ from server.mail import mailer_of
 from server.metrics import Metrics
 from server.observing import Onlooker
 from server.outward import Outward
+from server.scanner import scanner_of
 from server.settings import Settings, SettingsError
 from storage.bells import LocalBell, PostgresBell
 from storage.blobs import FileBlobs
@@ -81,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     clock = SystemClock()
     authenticate = authenticator(settings, clock)
     place, token = hub_place(settings), token_of(settings)
+    put_in_force(scanner_of(settings))
     threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
     asyncio.get_running_loop().set_default_executor(threads)
     async with AsyncExitStack() as opened:

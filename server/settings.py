@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, ValidationError, create_model, field_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 from sqlalchemy.engine import make_url
@@ -60,6 +60,14 @@ _LIMIT_MEANINGS: Mapping[str, str] = {
     "logins_per_user_minute": "attempts to sign in to the Akana-compatible door a minute for a user",
     "logins_per_address_minute": "attempts to sign in there a minute from one address",
     "session_minutes": "minutes a session there lasts unless it is renewed",
+    "header_seconds": "seconds the head of a request may take to arrive",
+    "body_seconds": "seconds a body may take to arrive, and one more for each MB of it that came",
+    "answer_seconds": "seconds a caller may take nothing of an answer before the connection is cut",
+    "streams_per_user": "sockets and event streams of GraphQL a user may have open with one process",
+    "streams_per_tenant": "sockets and event streams of GraphQL that may be open for a tenant with one process",
+    "operations_per_socket": "operations that may go on at once on one socket",
+    "query_nodes": "things that all lists of one GraphQL operation could hold, by the sizes of their pages",
+    "operation_seconds": "seconds a GraphQL operation, or an event of a subscription, may take",
 }
 _ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
 #: pages of this machine, which `--dev` lets call
@@ -111,6 +119,9 @@ class Settings(BaseSettings):
     audience: str = Field("installhub", description="the `aud` a token must have")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins of web pages that may call, with commas between; `--dev` adds this machine's"
+    )
+    socket_message_kb: Annotated[int, Field(ge=64, le=1024)] = Field(
+        64, description="KB that one message of a socket may hold"
     )
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = Field(
         30, description="seconds without a sign of life after which another worker begins an import again"
@@ -169,6 +180,36 @@ class Settings(BaseSettings):
         description="whether packages, versions and reviews of the marketplace are shown without a token, and others"
         " may install from this server's hub",
     )
+    graphiql: bool = Field(
+        default=True,
+        description="whether the page at `/graphql` is GraphiQL, where `make graphiql` made it; else a smaller one",
+    )
+    introspection: bool = Field(
+        default=True, description="whether GraphQL tells its schema to callers; `__typename` is always answered"
+    )
+    trusted_documents: str = Field(
+        "",
+        description="GraphQL documents that callers may ask by name: a JSON file of names and texts, Apollo's manifest,"
+        " or a folder of such files and of `.graphql` files",
+    )
+    trusted_documents_only: bool = Field(
+        default=False, description="whether GraphQL answers these documents and no others"
+    )
+    test_probes: bool = Field(
+        default=False,
+        description="whether the GraphQL schema has the probes of [docs/probes.md](docs/probes.md), for load and leak"
+        " tests; refused unless the server listens on this machine alone",
+    )
+    scan_rules: str = Field(
+        "",
+        description="a folder of YARA files (`*.yar`) that packages are scanned by as well; a rule's meta `severity`"
+        " (`Low` to `Critical`; `High` without it) and `message` are what a finding says. Read at the start",
+    )
+    advisories: str = Field(
+        "",
+        description="a folder of security advisories in the OSV format (`*.json`), for the packages that a package"
+        " needs and those that its artifacts name. Read at the start; nothing is fetched",
+    )
     dev: bool = Field(default=False, description="as `serve --dev`: own key pair, this machine only")
     limits: Limits = Field(default_factory=Limits, exclude=True)
 
@@ -191,6 +232,14 @@ class Settings(BaseSettings):
         if not versions.is_semver(version):
             raise ValueError("this is no semantic version such as 4.2.0")
         return version
+
+    @field_validator("test_probes")
+    @classmethod
+    def _only_here(cls, wanted: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - the library's signature
+        host = str(others.data.get("host", ""))
+        if wanted and not is_loopback(host):
+            raise ValueError(f"probes are for this machine alone, and {host} is a public address")
+        return wanted
 
     @field_validator("allow_private_addresses", mode="before")
     @classmethod

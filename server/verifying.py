@@ -31,6 +31,7 @@ class Checked:
     size_bytes: int
     warnings: tuple[Problem, ...]
     findings: tuple[scanning.Finding, ...]
+    scan_trouble: str = ""
 
     @property
     def named(self) -> str:
@@ -56,11 +57,14 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return not self.problems and self.scan_result is not scanning.ScanResult.FAIL
+        forbidden = {scanning.ScanResult.FAIL, scanning.ScanResult.ERROR}
+        return not self.problems and self.scan_result not in forbidden
 
     @property
     def scan_result(self) -> scanning.ScanResult | None:
-        return result_of(self.checked.findings) if self.checked else None
+        if self.checked is None:
+            return None
+        return scanning.ScanResult.ERROR if self.checked.scan_trouble else result_of(self.checked.findings)
 
     def as_json(self) -> dict[str, Any]:
         """The whole verdict, for programs."""
@@ -105,7 +109,7 @@ def checked(bundle: Path) -> Checked:
         with Spool(Path(folder) / "spool") as spool:
             found = read_bundle(source, spool, limits=limits, target=_NO_TENANT)
         tree = manifest_tree(source, limits.archive)
-    return Checked(tree, bundle.stat().st_size, found.warnings, found.findings)
+    return Checked(tree, bundle.stat().st_size, found.warnings, found.findings, found.scan_trouble)
 
 
 def keys_of(pems: Mapping[str, bytes]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from domain.market.model import (
 )
 from domain.model import Actor, PackageType, TenantId
 from domain.rows import Page, Slice
-from domain.scanning import RULES_VERSION
+from domain.scanning import rules_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class VersionHead:
     @property
     def is_rescan_pending(self) -> bool:
         """Whether the rules changed since its scan; until it is scanned again, no result of it counts."""
-        return self.rules_version != RULES_VERSION
+        return self.rules_version != rules_version()
 
 
 @dataclass(frozen=True, slots=True)

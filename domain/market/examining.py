@@ -84,6 +84,7 @@ class Examiner:
                         list(bundle.findings),
                         scanned_at=self._clock.now(),
                         duration_ms=bundle.scan_ms,
+                        trouble=bundle.scan_trouble,
                     ),
                 )
         except FileNotFoundError as error:

@@ -160,7 +160,9 @@ async def judged(unit: PlatformUnit, submission: Submission, package: Examined) 
 
 
 def scan_refusal(report: ScanReport) -> Exception:
-    """What is said where the scan forbids a package."""
+    """What is said where the scan forbids a package, or came to no end."""
+    if report.overall_result is ScanResult.ERROR:
+        return refuse(ErrorCode.SCAN_ERROR, report.error, scanResult=report.overall_result.value)
     summary = report.summary
     text = f"The security scan found {summary.critical} critical and {summary.high} high findings."
     return refuse(ErrorCode.SECURITY_SCAN_FAILED, text, scanResult=report.overall_result.value)

@@ -23,7 +23,7 @@ from domain.market.ports import Hub, HubPages, Parameters
 from domain.model import TenantId, name_key
 from domain.ports import Clock, Ports
 from domain.rows import Page, Slice
-from domain.scanning import RULES_VERSION
+from domain.scanning import rules_version
 
 Tree = Mapping[str, Any]
 #: a page of a package is asked for again after so long
@@ -296,7 +296,7 @@ def _shown(item: Tree, offer: Offer, rank: int | str) -> Shown:
         changelog="",
         scan_result=_text(item, "securityScanResult"),
         scanned_at=scanned,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
     )
     return Shown(head, version, is_inside=False, rank=rank)
 
@@ -312,7 +312,7 @@ def _versions(tree: Tree | None, offers: Iterable[Offer], latest: VersionHead) -
             changelog="",
             scan_result=latest.scan_result,
             scanned_at=latest.scanned_at,
-            rules_version=RULES_VERSION,
+            rules_version=rules_version(),
         )
         for offer in offers
     ]

@@ -12,7 +12,7 @@ from tests.world import a_world
 
 @pytest.fixture
 async def world(tmp_path):
-    async with a_world(tmp_path / "world", role="web") as world:
+    async with a_world(tmp_path / "world", role="web", graphiql=False) as world:
         yield world
 
 

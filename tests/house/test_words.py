@@ -29,8 +29,10 @@ CHOSEN_BY_A_LIBRARY = {
     "process_result_value",
 }
 
-#: the worker's and the doors' outermost lines, where our own bug becomes a log line and a masked answer
+#: the worker's and the doors' outermost lines, where our own bug becomes a log line and a masked answer, and that of
+#: the threads that scan, where it becomes a scan that came to no end
 OUTERMOST = {
+    "domain/scanning/running.py",
     "resolvers/refusals.py",
     "resolvers/streaming.py",
     "rest_compat/dialect.py",

@@ -68,6 +68,18 @@ async def test_after_the_wait_there_is_room_again(limiter):
     assert await limiter.take([("user:anna", 1, 1)]) == 0
 
 
+async def test_windows_nobody_charges_any_more_are_forgotten():
+    seconds = 0.0
+    limiter = MemoryLimiter(lambda: seconds)
+    for number in range(3000):
+        seconds += 1
+        await limiter.take([(f"user:{number}", 1, 60)])
+
+    assert len(limiter._charged) < 1200
+    assert await limiter.take([("user:2999", 1, 60)]) == 60
+    assert await limiter.take([("user:2000", 1, 60)]) == 0
+
+
 async def test_without_windows_nothing_is_limited(limiter):
     assert await limiter.take([]) == 0
 

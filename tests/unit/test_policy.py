@@ -9,6 +9,7 @@ import pytest
 from domain import policy, scanning
 from domain.errors import ErrorCode
 from domain.import_model import InstalledPackage, Stage
+from domain.market.examining import may_be_shown
 from domain.model import Actor, ArtifactId, ImportId, PackageDependency, PackageId
 from domain.options import ImportOptions
 from domain.plan_model import Drift
@@ -147,6 +148,20 @@ def test_warnings_of_the_scan_need_an_option_and_a_failure_has_none(severity, al
     problems = [*policy.scan_problems(report, ImportOptions(allow_security_warnings=allowed))]
 
     assert codes(problems) == expected
+
+
+def test_a_scan_that_did_not_end_blocks_whatever_is_allowed_and_offers_nothing():
+    ended = scanning.report("pkg-1", "1.0.0", [], scanned_at=NOON, duration_ms=1)
+    report = replace(ended, overall_result=scanning.ScanResult.ERROR)
+    options = ImportOptions(allow_security_warnings=True, is_migration=True)
+
+    problems = [*policy.scan_problems(report, options, tenant_accepts=True)]
+
+    assert codes(problems) == [ErrorCode.SCAN_ERROR]
+    assert [result for result in scanning.ScanResult if may_be_shown(result)] == [
+        scanning.ScanResult.PASS,
+        scanning.ScanResult.WARN,
+    ]
 
 
 def test_every_code_that_blocks_before_planning_has_its_stage():
