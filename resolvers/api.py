@@ -35,11 +35,13 @@ from resolvers.queries import Query
 from resolvers.reading import CheckedDocuments, flaws, known
 from resolvers.refusals import late, shown
 from resolvers.reported import ReportedMutation
+from resolvers.scan_exceptions import ScanExceptionMutation, ScanExceptionQuery
 from resolvers.streaming import is_subscription, subscription
 from resolvers.subscriptions import Subscription
 from resolvers.terms import Terms
 from resolvers.undos import UndoMutation
 from schema.artifacts import Artifact
+from schema.meanings import explain
 from schema.refusals import LimitRefusal, PlainRefusal, StaleRefusal, TakenRefusal
 from schema.scalars import SCALARS
 
@@ -194,7 +196,16 @@ def _with_shown_errors(result: R) -> R:
 
 # the three roots, each put together of what stands beside its subject
 @strawberry.type(name="Query", description="What can be asked.")
-class AllQueries(Query, ListingQuery, InstallQuery, NoticeQuery, PublishingQuery, CurationQuery, BindingQuery):
+class AllQueries(
+    Query,
+    ListingQuery,
+    InstallQuery,
+    NoticeQuery,
+    PublishingQuery,
+    CurationQuery,
+    BindingQuery,
+    ScanExceptionQuery,
+):
     pass
 
 
@@ -211,6 +222,7 @@ class AllMutations(
     ReportedMutation,
     BindingMutation,
     UndoMutation,
+    ScanExceptionMutation,
 ):
     pass
 
@@ -224,7 +236,7 @@ class AllSubscriptions(Subscription, InstallSubscription, NoticeSubscription):
 
 
 def _api(query: type[AllQueries], subscription: type[AllSubscriptions]) -> Api:
-    return Api(
+    made = Api(
         query=query,
         mutation=AllMutations,
         subscription=subscription,
@@ -232,6 +244,8 @@ def _api(query: type[AllQueries], subscription: type[AllSubscriptions]) -> Api:
         extensions=(FreshOperation, CheckedDocuments),
         config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
     )
+    explain(made._schema)  # noqa: SLF001 - Strawberry keeps graphql-core's own there
+    return made
 
 
 API = _api(AllQueries, AllSubscriptions)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from graphql import (
     GraphQLEnumType,
+    GraphQLEnumValue,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -20,6 +21,7 @@ from graphql import (
 from graphql.utilities import find_breaking_changes
 
 from resolvers.api import API
+from schema.meanings import MEANINGS
 from tests.house.tree import ROOT
 
 COMMITTED = ROOT / "schema" / "schema.graphql"
@@ -51,6 +53,14 @@ def test_everything_says_what_it_is():
     silent = [path for path, element in described(API._schema) if not getattr(element, "description", "")]
 
     assert silent == []
+
+
+def test_no_meaning_is_told_of_what_there_is_not():
+    enums = {name: kind for name, kind in own_types(API._schema).items() if isinstance(kind, GraphQLEnumType)}
+
+    told = {(name, key) for name, meanings in MEANINGS.items() for key in meanings}
+
+    assert told - {(name, key) for name, kind in enums.items() for key in kind.values} == set()
 
 
 def test_no_field_is_named_by_a_reserved_word():
@@ -123,9 +133,14 @@ def own_types(schema: GraphQLSchema) -> dict[str, GraphQLNamedType]:
 
 
 def described(schema: GraphQLSchema) -> Iterator[tuple[str, object]]:
-    """Every type, field and argument."""
+    """Every type, field and argument, every input field, and every value of an enum but the error codes.
+
+    What those mean is told in ``docs/errors.md``.
+    """
     for name, kind in own_types(schema).items():
         yield name, kind
+        if name != "ErrorCode":
+            yield from ((f"{name}.{key}", value) for key, value in getattr(kind, "values", {}).items())
         for field_name, field in getattr(kind, "fields", {}).items():
             yield f"{name}.{field_name}", field
             for argument_name, argument in getattr(field, "args", {}).items():
@@ -134,4 +149,4 @@ def described(schema: GraphQLSchema) -> Iterator[tuple[str, object]]:
 
 def names(schema: GraphQLSchema) -> list[str]:
     """Every field and argument."""
-    return [path for path, _ in described(schema) if "." in path]
+    return [path for path, element in described(schema) if "." in path and not isinstance(element, GraphQLEnumValue)]
