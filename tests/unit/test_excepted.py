@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from domain.market.excepted import excepted
+from domain.market.excepted import HUB, excepted
 from domain.options import ImportOptions
 from tests.makers import a_bundle, a_rule_set
-from tests.unit.test_offering import OFFER
 
 SECRET = "AKIA" + "ABCDEFGHIJKLMNOP"
 
@@ -15,9 +12,9 @@ SECRET = "AKIA" + "ABCDEFGHIJKLMNOP"
 def test_what_stands_in_no_artifact_is_lowered_by_no_exception(check):
     bundle = check(a_bundle(a_rule_set("rule-1"), readme=f"# Rules\n\nUse {SECRET}.\n".encode()))
     (finding,) = [one for one in bundle.findings if not one.artifact_id]
-    offer = replace(OFFER, exceptions=((finding.rule, finding.pointer, ""),))
+    nowhere = (finding.rule, finding.pointer, "")
 
-    found = excepted(bundle, offer, ImportOptions())
+    found = excepted(bundle, [nowhere], ImportOptions(), who=HUB)
 
     assert found.findings == bundle.findings
     assert found.warnings == bundle.warnings
