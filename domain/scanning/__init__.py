@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.scanning.own import scan_artifact, scan_text, secret_paths
+from domain.scanning.own import FINDINGS_MAX, scan_artifact, scan_text, secret_paths
 from domain.scanning.report import (
     Check,
     CheckResult,
@@ -35,6 +35,7 @@ from domain.scanning.running import ScanRun
 from domain.scanning.scanner import Scanner, in_force, put_in_force, rules_version
 
 __all__ = [
+    "FINDINGS_MAX",
     "RULES",
     "RULES_VERSION",
     "Check",
@@ -51,6 +52,7 @@ __all__ = [
     "in_force",
     "put_in_force",
     "report",
+    "result_of",
     "rules_version",
     "scan_artifact",
     "scan_text",

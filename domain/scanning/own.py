@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from domain.scanning.report import Check, Finding, Severity
 from domain.scanning.repeats import Repeats
+from domain.scanning.report import Check, Finding, Severity
 from domain.scanning.rule import Rule, Where
 from domain.scanning.rules import RULES
 from domain.scanning.trigger import suspected
@@ -27,7 +27,7 @@ from domain.scanning.walk import (
 )
 
 LONGEST_VALUE = 200
-#: of one artifact; more are read by nobody
+#: of one package; more are read by nobody
 FINDINGS_MAX = 2_000
 #: stands for the artifact type of a text that belongs to the package itself
 PACKAGE = "Package"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _MASK = "****"
-#: so many characters of its beginning tell where a secret may stand
+#: so many characters of its beginning tell where a secret may stand; none is shorter
 _HEAD = 8
 
 
@@ -34,8 +34,6 @@ class Repeats:
         return known
 
     def _holds(self, text: str) -> bool:
-        if len(text) < _HEAD:
-            return text in self._secrets
         return any(
             text[start : start + length] in self._secrets
             for start in range(len(text) - _HEAD + 1)

@@ -204,7 +204,8 @@ def _path_step(step: str | int) -> str:
 
 
 #: areas: what a string is, and what the members around it say of it
-_EXPRESSION, _QUERY, _SECRET, _NAME, _VALUE, _SHOWN, _PATTERN, _PACKAGE, _TEMPLATE = (1 << number for number in range(9))
+_EXPRESSION, _QUERY, _SECRET, _NAME, _VALUE, _SHOWN, _PATTERN, _PACKAGE = (1 << number for number in range(8))
+_TEMPLATE = 1 << 8
 #: a member under an expression is one too; only the value itself answers to a name that asks for a secret
 _LASTING = _EXPRESSION | _QUERY
 _AREA_OF_KEY = (

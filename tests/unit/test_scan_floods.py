@@ -1,0 +1,77 @@
+"""A flood of what is suspicious: the scan keeps its time, the worst is still told, and no secret is repeated."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from domain import strict_json
+from domain.bundle import note_findings
+from domain.scanning import FINDINGS_MAX, Finding, ScanRun, Severity, scan_artifact
+
+HOSTILE = (
+    "env.SECRET", "eval('x')", "https://evil.example.org/x", "while(true){}", "AKIAIOSFODNN7EXAMPLE", "window.a",
+    "${jndi:ldap://x}", "http://169.254.169.254/a", "SELECT * FROM t WHERE a = 1 OR 1=1", "UNION SELECT y", "<script>",
+)  # fmt: skip
+
+
+def a_flood(part, *, nodes, words=HOSTILE):
+    def text(number):
+        return f"{words[number % len(words)]} /* {part}.{number} */"
+
+    rows = [{"name": text(n), "expression": text(3 * n), "query": text(2 * n + 1)} for n in range(nodes)]
+    return strict_json.canonical({"nodes": rows})
+
+
+def noted(*artifacts):
+    findings: list[Finding] = []
+    run = ScanRun(partial(note_findings, findings), seconds=60)
+    for number, raw in enumerate(artifacts):
+        run.artifact("ProcessDefinition", f"proc-{number}", "Any", raw)
+    run.finish()
+    return findings
+
+
+@pytest.mark.parametrize("flood", ["a thousand artifacts", "one artifact"])
+def test_a_flood_of_suspicious_texts_takes_no_longer_than_its_bytes(flood):
+    artifacts = [a_flood(n, nodes=6) for n in range(1000)] if flood != "one artifact" else [a_flood(0, nodes=6000)]
+
+    started = time.process_time()
+    findings = noted(*artifacts)
+    spent = time.process_time() - started
+
+    assert len(findings) >= FINDINGS_MAX
+    assert spent < 1.5, f"{spent:.2f} s; about 0.1 s on a quiet machine"
+
+
+def test_beyond_a_full_report_what_is_worse_is_still_found_in_every_later_artifact():
+    mild = strict_json.canonical({"query": [f"SELECT * FROM t{number}" for number in range(FINDINGS_MAX)]})
+    bad = strict_json.canonical({"expression": "eval(1)"})
+
+    findings = noted(mild, *[strict_json.canonical({"expression": "window.a"})] * 70, bad, bad)
+
+    assert [finding.severity for finding in findings[FINDINGS_MAX:]] == [Severity.MEDIUM, Severity.CRITICAL]
+
+
+def test_a_secret_behind_a_flood_is_not_repeated_by_what_was_found_before_it():
+    secret = "tr0ub4dor&3-horse"
+    tree = {"expression": [f"eval('{secret}')"] * (FINDINGS_MAX + 9), "z": {"password": secret}}
+
+    findings = scan_artifact("RuleSet", "rule-1", "Any", strict_json.canonical(tree), None)
+
+    assert len(findings) == FINDINGS_MAX
+    assert secret not in repr(findings)
+
+
+def test_as_many_secrets_as_a_file_can_hold_are_kept_from_a_report_in_time():
+    rows = [{"expression": f"eval({n})", "password": f"aaaaaaaa-{n:06}{'b' * (n % 60)}"} for n in range(20_000)]
+    raw = strict_json.canonical({"nodes": rows})
+
+    started = time.process_time()
+    findings = scan_artifact("RuleSet", "rule-1", "Any", raw, None)
+    spent = time.process_time() - started
+
+    assert len(findings) == FINDINGS_MAX
+    assert spent < 3.0, f"{spent:.2f} s"
