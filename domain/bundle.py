@@ -31,6 +31,7 @@ from domain.model import (
     ArtifactEntry,
     ArtifactId,
     ArtifactStatus,
+    ImportId,
     Manifest,
     Reference,
     ReferenceKind,
@@ -41,8 +42,7 @@ from domain.spool import Span, Spool
 NAME_LENGTH_MAX = 200
 #: references of all artifacts together: they are kept in memory
 REFERENCES_MAX = 300_000
-#: a report of more findings is read by nobody
-FINDINGS_MAX = 2_000
+FINDINGS_MAX = scanning.FINDINGS_MAX
 _PROBLEMS_MAX = 200
 
 Told = Callable[[int, int], None]
@@ -81,6 +81,14 @@ class BundleArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The import that brought these very bytes to the tenant, and what the scan said of them then."""
+
+    import_id: ImportId
+    report: scanning.ScanReport
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedBundle:
     """A bundle whose bytes have been believed. Heads stand in install order; contents are read from the spool."""
 
@@ -94,8 +102,8 @@ class CheckedBundle:
     scan_trouble: str = ""
     #: what an endpoint mapping changed in it (:mod:`domain.bundle_mapping`)
     mapped: MappedEndpoints = NOTHING_MAPPED
-    #: the report of an earlier import of these very bytes; then only the manifest was read (:mod:`domain.known`)
-    known: scanning.ScanReport | None = None
+    #: if these very bytes were imported before; then only the manifest was read (:mod:`domain.known`)
+    known: Known | None = None
 
     def template(self, artifact: BundleArtifact) -> Template:
         """The artifact's content with marks where ids stand (see ``contents``)."""

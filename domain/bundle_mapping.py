@@ -46,8 +46,8 @@ def with_endpoints(
             told = _told_more(told, artifact.source_id, done)
         artifacts.append(artifact)
     scan.finish()
-    findings = [*bundle.findings]
-    note_findings(findings, [one for one in found if one not in bundle.findings])
+    findings, known = [*bundle.findings], frozenset(bundle.findings)
+    note_findings(findings, [one for one in found if one not in known])
     return replace(
         bundle,
         artifacts=tuple(artifacts),

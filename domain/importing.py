@@ -25,6 +25,7 @@ from domain.bundle_mapping import endpoints_told, unknown_sources, with_endpoint
 from domain.discarding import discard_held
 from domain.drifting import HELD_TOO_LONG, drift_of, end_as_stale, moved_since_shown
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
+from domain.excepting import let_pass
 from domain.holding import Author
 from domain.import_model import Failure, ImportJob, ImportPackage, ImportState, Stage
 from domain.import_run import CancelRequestedError, Run
@@ -32,13 +33,13 @@ from domain.known import known_bundle
 from domain.limits import Installation
 from domain.market.arrived import arrival_problems, manifest_tree
 from domain.market.downloading import Downloads
-from domain.market.excepted import excepted
+from domain.market.excepted import HUB, excepted
 from domain.market.own_hub import hub_of
 from domain.market.trust import acknowledgment_problems
 from domain.model import PlanId
 from domain.observing import NOBODY, Observer
 from domain.options import Activation, UndoWish
-from domain.plan import Planned
+from domain.plan import NotJustSoError, Planned
 from domain.plan_model import ActionKind, Drift, Plan
 from domain.planning import Checked, Planner, checked, powers_told, scan_result, with_powers, with_relationships
 from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
@@ -119,7 +120,7 @@ class Importer:
             try:
                 async with run.together(is_small=_is_small([known], run.job)):
                     await self._carried_out(run, [known])
-            except (PlanMovedError, NameTakenError, RevisionMovedError):
+            except (NotJustSoError, PlanMovedError, NameTakenError, RevisionMovedError):
                 run.begin_again("The tenant does not have the package just so any more; it is read.")
                 return False
         return True
@@ -224,7 +225,7 @@ class Importer:
             problems = [*arrival_problems(package.offer, bundle.manifest, manifest_tree(source, limits.archive))]
             refuse_if(problems)
             bundle = replace(bundle, warnings=(*bundle.warnings, *problems))
-            return excepted(bundle, package.offer, run.job.options)
+            return excepted(bundle, package.offer.exceptions, run.job.options, who=HUB)
 
         return read
 
@@ -240,7 +241,8 @@ class Importer:
 
     async def _scanned(self, run: Run, bundles: Sequence[CheckedBundle]) -> list[Checked]:
         run.begin(Stage.SECURITY_SCAN)
-        packages = [checked(bundle, self._clock.now()) for bundle in bundles]
+        now = self._clock.now()
+        packages = [checked(bundle, now) for bundle in await let_pass(self._store, run.job, bundles, now)]
         if run.job.install is not None:
             packages = [await asyncio.to_thread(with_powers, package) for package in packages]
         if run.job.options.is_migration:
@@ -274,8 +276,6 @@ class Importer:
         run.moved = await moved_since_shown(self._store, run.job, made)
         if run.moved:
             drafts, made = await self._planner.plan(bundles, run.job, blockers)
-        if any(package.bundle.known for package in packages) and made.count(ActionKind.UNCHANGED) < len(made.actions):
-            raise PlanMovedError(())
         run.end(_plan_sentence(made))
         asked = manifests[-1]
         changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from domain.bundle import BundleArtifact, BundleLimits, CheckedBundle, read_manifest_alone
+from domain.bundle import BundleArtifact, BundleLimits, CheckedBundle, Known, read_manifest_alone
 from domain.errors import Problem, Refusal
 from domain.import_model import ImportJob, ImportKind
 from domain.import_run import Run
@@ -29,7 +29,7 @@ from domain.spool import Span, Spool
 class _Earlier:
     """What is kept of the import that an installed package comes from."""
 
-    report: ScanReport
+    known: Known
     warnings: tuple[Problem, ...]
 
 
@@ -69,7 +69,7 @@ async def _imported_before(store: Store, job: ImportJob) -> _Earlier | None:
         return None
     (report,) = reports
     is_clean = report.overall_result is ScanResult.PASS and report.rules_version == rules_version()
-    return _Earlier(report, made.warnings) if is_clean else None
+    return _Earlier(Known(earlier.import_id, report), made.warnings) if is_clean else None
 
 
 def _by_manifest(
@@ -84,7 +84,7 @@ def _by_manifest(
         return None
     if {*map(_said, earlier.warnings)} - {*map(_said, warnings)}:
         return None
-    return CheckedBundle(manifest, _heads(manifest), tuple(warnings), (), 0, spool, known=earlier.report)
+    return CheckedBundle(manifest, _heads(manifest), tuple(warnings), (), 0, spool, known=earlier.known)
 
 
 def _said(warning: Problem) -> tuple[str, ...]:

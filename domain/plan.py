@@ -23,7 +23,7 @@ import uuid_utils
 from domain import versions
 from domain.artifact_types import ArtifactType
 from domain.binding_slots import BindingSlot, Kept
-from domain.bundle import BundleArtifact, CheckedBundle
+from domain.bundle import BundleArtifact, CheckedBundle, Known
 from domain.contents import content_hash, written
 from domain.copying import copies_of, renamed
 from domain.errors import ErrorCode, Problem
@@ -97,6 +97,10 @@ class PlanRequest:
     seed: PlanId | None = None
 
 
+class NotJustSoError(Exception):
+    """The tenant does not have what a known package brought, or has it otherwise; the package has to be read."""
+
+
 @dataclass(slots=True)
 class Planned:
     """A plan in the making and, once made, what is needed to carry it out."""
@@ -135,7 +139,7 @@ class Merge:
 
 
 def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> Planned:
-    """Steps 1 to 4 for the whole package."""
+    """Steps 1 to 4 for the whole package. Raises :class:`NotJustSoError` for a known one that is not UNCHANGED."""
     declared = {binding.key: binding for binding in bundle.manifest.bindings}
     planned = Planned(bundle, inventory, request, declared=declared)
     inside = {artifact.source_id for artifact in bundle.artifacts}
@@ -146,6 +150,9 @@ def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> 
     _meet_externals(planned)
     keys = _ConflictKeys(request)
     matches = _matches(bundle, inventory)
+    known = bundle.known
+    if known and not all(_is_just_so(planned, known, one, match.existing) for one, match in matches.items()):
+        raise NotJustSoError
     for position, artifact in enumerate(bundle.artifacts):
         planned.actions.append(_action(planned, position, artifact, keys, matches[artifact.source_id]))
     return planned
@@ -210,11 +217,18 @@ def _action(
 
 
 def _hash(planned: Planned, artifact: BundleArtifact, existing: ArtifactHead) -> str:
-    """Of the package's artifact under the existing id. A known bundle is not read: its last import tells."""
+    """Of the package's artifact under the existing id."""
     if planned.bundle.known is None:
         return content_hash(written(planned.bundle.template(artifact), planned.remap))
-    base = planned.inventory.bases.get(artifact.source_id)
-    return base.content_hash if base is not None and base.artifact_id == existing.artifact_id else ""
+    return existing.content_hash
+
+
+def _is_just_so(planned: Planned, known: Known, source_id: str, existing: ArtifactHead | None) -> bool:
+    """Whether an artifact is as the known import of the package left it: that import may have skipped it, or copied."""
+    base = planned.inventory.bases.get(source_id)
+    if existing is None or base is None or base.import_id != known.import_id:
+        return False
+    return (base.artifact_id, base.content_hash) == (existing.artifact_id, existing.content_hash)
 
 
 @dataclass(frozen=True, slots=True)

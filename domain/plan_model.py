@@ -61,6 +61,7 @@ class MergeBase:
     body_id: str
     #: the artifact that it was put into: no other one has it as its past
     artifact_id: ArtifactId
+    import_id: ImportId
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Checked:
 def checked(bundle: CheckedBundle, now: datetime) -> Checked:
     """The bundle with the report of its scan."""
     if bundle.known is not None:
-        return Checked(bundle, bundle.known)
+        return Checked(bundle, bundle.known.report)
     manifest = bundle.manifest
     report = scanning.report(
         manifest.package_id,

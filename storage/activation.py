@@ -117,7 +117,9 @@ _INSTALLED_FROM = (
     .where(installed_package.c.tenant_id == _TENANT, import_package.c.sha256 == bindparam("sha256"))
     .limit(1)
 )
-_BASES = select(*(merge_base.c[name] for name in ("source_id", "content_hash", "body_id", "artifact_id"))).where(
+_BASES = select(
+    *(merge_base.c[name] for name in ("source_id", "content_hash", "body_id", "artifact_id", "import_id"))
+).where(
     merge_base.c.tenant_id == _TENANT,
     merge_base.c.package_key == bindparam("package_key"),
     merge_base.c.source == bindparam("source"),

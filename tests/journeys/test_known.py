@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from domain import known
-from domain.import_model import EventKind, Stage
-from tests.journeys.inside import ACME, BOOKS, GLOBEX, REPLACE, ROOT
-from tests.makers import a_suite
+from domain.import_model import EventKind, ImportState, Stage
+from domain.options import ConflictStrategy
+from tests.journeys.inside import ACME, BOOKS, GLOBEX, REPLACE, ROOT, SKIP
+from tests.makers import a_suite, an_entity
 
+COPY = ConflictStrategy.COPY
 NOT_READ = "these very bytes were read and scanned for an earlier import"
 
 
@@ -83,3 +85,36 @@ async def test_other_bytes_and_other_tenants_are_read(inside, package):
     assert await is_read(inside, await inside.bring(GLOBEX, later, default_strategy=REPLACE))
     assert await is_read(inside, await inside.bring(GLOBEX, package, allow_version_downgrade=True))
     assert await is_read(inside, await inside.bring(ACME, package, default_strategy=REPLACE))
+
+
+@pytest.mark.rules
+@pytest.mark.parametrize("left_out", [SKIP, COPY])
+async def test_what_an_import_left_out_is_written_by_the_next_one_of_the_same_bytes(inside, left_out):
+    await inside.save(ACME, an_entity("ent-1", "one", name="Log"))
+    first = (await inside.export(ACME, "ent-1")).package
+    await inside.save(ACME, an_entity("ent-1", "two", name="Log"))
+    second = (await inside.export(ACME, "ent-1", version="1.0.1")).package
+    await inside.bring(GLOBEX, first, default_strategy=REPLACE)
+    await inside.bring(GLOBEX, second, default_strategy=left_out)
+
+    again = await inside.bring(GLOBEX, second, default_strategy=REPLACE)
+
+    assert again.outcome["artifactsWritten"] == 1
+    assert (await inside.contents(GLOBEX))["Log"]["fields"][0]["fieldName"] == "two"
+
+
+@pytest.mark.rules
+@pytest.mark.parametrize(
+    ("strategy", "state"), [(None, ImportState.WAITING_FOR_DECISIONS), (COPY, ImportState.SUCCEEDED)]
+)
+async def test_what_somebody_edited_is_a_conflict_as_in_any_package(inside, strategy, state):
+    await inside.save(ACME, an_entity("ent-1", "one", name="Log"))
+    package = (await inside.export(ACME, "ent-1")).package
+    await inside.bring(GLOBEX, package)
+    (head,) = (await inside.heads(GLOBEX)).values()
+    await inside.save(GLOBEX, an_entity(head.artifact_id, "mine", name="Log"))
+
+    again = await inside.bring(GLOBEX, package, default_strategy=strategy)
+
+    assert (again.state, again.failure) == (state, None)
+    assert (await inside.contents(GLOBEX))["Log"]["fields"][0]["fieldName"] == "mine"

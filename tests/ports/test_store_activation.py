@@ -155,8 +155,8 @@ async def test_activation_makes_everything_visible_at_once(store):
     assert heads["rule-2"].imported_revision == 1
     assert [(revision.number, revision.import_id) for revision in history] == [(2, job.import_id), (1, None)]
     assert bases == {
-        "rule-source-0": MergeBase("rule-source-0", first.content_hash, first.revision_id, first.artifact_id),
-        "rule-source-1": MergeBase("rule-source-1", second.content_hash, second.revision_id, second.artifact_id),
+        source_id: MergeBase(source_id, head.content_hash, head.revision_id, head.artifact_id, job.import_id)
+        for source_id, head in (("rule-source-0", first), ("rule-source-1", second))
     }
     assert installed == [an_installed(job)]
 
@@ -241,7 +241,9 @@ async def test_an_unchanged_artifact_renews_its_base_and_a_skipped_one_does_not(
         bases = await view.imports.merge_bases("starter", "tenant-source")
         heads = await view.artifacts.heads(["rule-1", "rule-2"])
     assert bases == {
-        "rule-source-0": MergeBase("rule-source-0", same.content_hash, same.revision_id, ArtifactId("rule-0"))
+        "rule-source-0": MergeBase(
+            "rule-source-0", same.content_hash, same.revision_id, ArtifactId("rule-0"), job.import_id
+        )
     }
     assert [head.revision for head in heads.values()] == [1, 1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from domain.errors import ErrorCode
+from domain.model import ImportId
 from domain.options import Side
 from domain.path_conflicts import shown_conflicts
 from domain.plan import draft
@@ -44,7 +45,9 @@ def test_a_plan_warns_of_such_places_without_their_values(check):
     bundle = check(a_bundle(SIDES[2]))
     head = a_head("rule-1", "Rules")
     inventory = an_inventory(
-        head, origins={"rule-1": head}, bases={"rule-1": MergeBase("rule-1", "sha256:0", "base", head.artifact_id)}
+        head,
+        origins={"rule-1": head},
+        bases={"rule-1": MergeBase("rule-1", "sha256:0", "base", head.artifact_id, ImportId("imp-1"))},
     )
     made = draft(bundle, inventory, a_request(default_strategy=MERGE))
 
