@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
-from bench import w1_import, w2_export, w3_small, w4_watchers, w5_bytes, w6_plan
+from bench import w1_import, w2_export, w3_small, w4_messages, w4_watchers, w5_bytes, w6_plan, w9_queries
 from bench.measure import Result
 from server.memory import settle_memory
 
@@ -18,8 +18,10 @@ WORKLOADS: Mapping[str, Callable[[], Awaitable[list[Result]]]] = {
     "W2": w2_export.run,
     "W3": w3_small.run,
     "W4": w4_watchers.run,
+    "W4M": w4_messages.run,
     "W5": w5_bytes.run,
     "W6": w6_plan.run,
+    "W9": w9_queries.run,
 }
 
 

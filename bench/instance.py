@@ -40,16 +40,19 @@ class Instance:
     caller: Caller
 
     async def import_bundle(self, tenant: str, data: bytes, **options: object) -> ImportJob:
-        """Store the bytes, submit, claim and run: the work of one import from bytes at rest to its end."""
+        """Store the bytes, submit, claim and run."""
+        order = ImportOrder(TenantId(tenant), await self.stored(data), ImportOptions(**options))  # type: ignore[arg-type]
+        return await self.run(order)
+
+    async def stored(self, data: bytes) -> ImportPackage:
+        """A bundle at rest, as an upload leaves it."""
         async with self.services.blobs.create() as blob:
             await blob.write(data)
             key = await blob.finish()
-        package = ImportPackage(0, key, hashlib.sha256(data).hexdigest(), len(data))
-        order = ImportOrder(TenantId(tenant), package, ImportOptions(**options))  # type: ignore[arg-type]
-        return await self.run(order)
+        return ImportPackage(0, key, hashlib.sha256(data).hexdigest(), len(data))
 
     async def run(self, order: ImportOrder) -> ImportJob:
-        """Submit, claim and run."""
+        """Submit, claim and run: the work of one import from bytes at rest to its end."""
         submitted = await self.services.line.submit(self.caller, order)
         async with self.store.platform_unit() as unit:
             job = await unit.jobs.claim("bench", lease_seconds=60)

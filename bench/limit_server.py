@@ -16,7 +16,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,6 +25,7 @@ from bench import limits
 _DATABASE = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("limit.db")
 _BYTES = _DATABASE.parent / "limit.bytes"
 _CHUNK = 1 << 20
+_ANSWER = b'{"data":{"viewer":{"subject":"bench@example.com"}}}'
 _WATCHERS: set[asyncio.Queue[str]] = set()
 
 
@@ -83,11 +84,18 @@ async def tell(request: Request) -> JSONResponse:
     return JSONResponse({"watchers": len(_WATCHERS)})
 
 
+async def answer(request: Request) -> Response:
+    """W9: what is asked is read, and the same bytes are answered each time."""
+    await request.body()
+    return Response(_ANSWER, media_type="application/json")
+
+
 app = Starlette(
     routes=[
         Route("/bytes", keep, methods=["PUT"]),
         Route("/bytes", give),
         Route("/tell", tell, methods=["POST"]),
+        Route("/answer", answer, methods=["POST"]),
         WebSocketRoute("/watch", watch),
         Route("/{tenant}", take, methods=["POST"]),
     ]

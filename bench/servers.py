@@ -24,6 +24,7 @@ class Bare:
 
     client: httpx.AsyncClient
     port: int
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +64,46 @@ class Product:
 @asynccontextmanager
 async def a_bare_server(folder: Path) -> AsyncIterator[Bare]:
     """``bench.limit_server`` over a folder that is there."""
-    port = _free_port()
-    async with _running(_PYTHON, "-m", "bench.limit_server", str(port), str(folder / "limit.db")), _client(port) as one:
+    port = a_free_port()
+    words = (_PYTHON, "-m", "bench.limit_server", str(port), str(folder / "limit.db"))
+    async with _running(*words) as serving, _client(port) as one:
         await _ready(one, "/", (404, 405))
-        yield Bare(one, port)
+        yield Bare(one, port, serving.pid)
 
 
 @asynccontextmanager
 async def a_product(folder: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Product]:
     """``serve --dev`` with its data in ``folder``; ``settings`` are further variables."""
-    port = _free_port()
+    port = a_free_port()
     chosen = {"INSTALLHUB_DATA": str(folder), "INSTALLHUB_PORT": str(port), **(settings or {})}
     environment = {**os.environ, **chosen}
     async with _running(*_SERVER, "serve", "--dev", environment=environment) as serving, _client(port) as one:
         await _ready(one, "/readyz", (200,))
-        token = await _token(environment)
+        token = await a_token(environment)
         one.headers["authorization"] = f"Bearer {token}"
         yield Product(one, port, serving.pid, token)
 
 
-async def _token(environment: Mapping[str, str]) -> str:
+@asynccontextmanager
+async def a_process(module: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program of ours that reads lines and prints lines; ended when left."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(_PYTHON, "-m", module, env=environment, stdin=pipe, stdout=pipe)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process so far, all its threads, in user and kernel (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def a_token(environment: Mapping[str, str]) -> str:
+    """One that may do everything on a development server with these variables."""
     words = ("token", "--subject", "bench@example.com", "--tenant", "bench", "--scope", _SCOPES)
     minting = await asyncio.create_subprocess_exec(*_SERVER, *words, env=environment, stdout=asyncio.subprocess.PIPE)
     return (await minting.communicate())[0].decode().strip()
@@ -119,7 +140,8 @@ async def _ready(client: httpx.AsyncClient, path: str, statuses: tuple[int, ...]
     raise RuntimeError(msg)
 
 
-def _free_port() -> int:
+def a_free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -149,15 +149,14 @@ class ArtifactType(Enum):
         endpoints=("llmConfig", "tools[]", "mcpServers[]"),
     )
 
-    @property
-    def entry(self) -> TypeEntry:
-        """The registry's entry."""
-        return self.value
+    def __init__(self, entry: TypeEntry) -> None:
+        #: the registry's entry
+        self.entry = entry
+        #: the name as manifests and REST write it: ``AtlasForm``
+        self.wire = entry.wire
 
-    @property
-    def wire(self) -> str:
-        """The name as manifests and REST write it: ``AtlasForm``."""
-        return self.value.wire
+    # each is there once; an enum would hash its name, in Python, a dozen times an artifact
+    __hash__ = object.__hash__
 
     @property
     def rank(self) -> int:

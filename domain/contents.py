@@ -28,7 +28,6 @@ from domain.model import HASH_PREFIX, ArtifactId, ArtifactStatus, Reference, Ref
 SCHEMA_VERSION = "1.0"
 _MARK = "\0"
 _MARK_BYTES = b"\\u0000"
-_MARK_AFTER_BACKSLASH = _MARK_BYTES[1:]
 #: a mark, or a backslash in plain text, which may stand before these letters
 _MARK_OR_BACKSLASH = re.compile(rb"\\(?:\\|u0000)")
 #: `_type` follows the two volatile lines in a sorted file, at the top level only
@@ -109,14 +108,16 @@ def content_of(
         raise strict_json.NotStrict(f"the artifact holds more than {REFERENCES_MAX} references")
     tree["id"] = f"{_MARK}{artifact_id}{_MARK}"
     marked = strict_json.canonical(tree)
-    references += _possible_references(tree, marked, artifact_id)
+    parts = _between_marks(marked)
+    if any(b"-" in part for part in parts[::2]):  # no id is without one
+        references += _possible_references(tree, marked, artifact_id)
     return Content(
         artifact_type=artifact_type,
         artifact_id=artifact_id,
         name=str(tree["name"]),
         version=version,
         status=status_of(tree),
-        template=_template(marked),
+        template=_template(parts),
         references=tuple(references),
         credentials=credentials,
     )
@@ -172,9 +173,8 @@ def _pieces(template: Template, remap: Mapping[str, str]) -> list[memoryview | b
     return pieces
 
 
-def _template(marked: bytes) -> Template:
-    """Take the marks out and remember where they were: every second piece between them is an id."""
-    parts = _between_marks(marked)
+def _template(parts: list[bytes]) -> Template:
+    """Leave the marks out and remember where they were: every second piece between them is an id."""
     marks, at = [], 0
     for place, part in enumerate(parts):
         if place % 2:
@@ -184,9 +184,13 @@ def _template(marked: bytes) -> Template:
 
 
 def _between_marks(marked: bytes) -> list[bytes]:
-    first, *others = marked.split(b"\\")
-    if all(part.startswith(_MARK_AFTER_BACKSLASH) for part in others):  # nothing but marks is escaped: nearly always
-        return [first, *(part.removeprefix(_MARK_AFTER_BACKSLASH) for part in others)]
+    parts, begin = [], 0
+    # one byte is found far sooner than six, and nearly always nothing but marks is escaped
+    while (at := marked.find(b"\\", begin)) >= 0 and marked.startswith(_MARK_BYTES, at):
+        parts.append(marked[begin:at])
+        begin = at + len(_MARK_BYTES)
+    if at < 0:
+        return [*parts, marked[begin:]]
     ends = [found.start() for found in _MARK_OR_BACKSLASH.finditer(marked) if found[0] == _MARK_BYTES]
     begins = [0, *(end + len(_MARK_BYTES) for end in ends)]
     return [marked[begin:end] for begin, end in zip(begins, [*ends, len(marked)], strict=True)]

@@ -41,7 +41,12 @@ class Told(dict[str, Any]):
     @cached_property
     def encoded(self) -> orjson.Fragment:
         """The same as JSON, to be put into messages as it is."""
-        return orjson.Fragment(orjson.dumps(dict(self)))
+        return orjson.Fragment(self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """JSON, to stand as it is in texts."""
+        return orjson.dumps(dict(self)).decode()
 
 
 def sendable(data: Any) -> Any:

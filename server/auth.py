@@ -70,6 +70,14 @@ class Trust:
     audience: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token that was checked, by the key of this name."""
+
+    kid: str
+    caller: Caller
+
+
 class TokenAuthenticator:
     """:class:`domain.access.Authenticator` over signed tokens. Checked tokens are remembered until they end."""
 
@@ -78,21 +86,24 @@ class TokenAuthenticator:
         self._trust = trust
         self._clock = clock
         self._keys: Keys = {}
-        self._known: OrderedDict[bytes, Caller] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     async def __call__(self, authorization: str | None) -> Caller:
         """Raises a refusal ``invalid_token`` with its ``reason``, or ``SERVICE_UNAVAILABLE`` without keys."""
         now = self._clock.now().timestamp()
         parts = _parts(authorization)
         digest = hashlib.sha256(".".join(parts).encode()).digest()
-        header = _document(parts[0], "header")
-        kid = _kid(header)
+        known = self._known.get(digest)
+        header = {} if known else _document(parts[0], "header")
+        kid = known.kid if known else _kid(header)
         await self._renew_keys(kid)
-        caller = self._known.get(digest)
-        if caller is None:
-            claims = self._verified(parts, header, kid)
-            caller = _caller(claims, self._trust, now)
-            self._remember(digest, caller)
+        # looked for again: with other keys, nothing is known any more
+        known = self._known.get(digest)
+        if known is None:
+            claims = self._verified(parts, header or _document(parts[0], "header"), kid)
+            known = _Known(kid, _caller(claims, self._trust, now))
+            self._remember(digest, known)
+        caller = known.caller
         _demand_unexpired(caller.expires_at.timestamp(), now)
         self._known.move_to_end(digest)
         return caller
@@ -117,8 +128,8 @@ class TokenAuthenticator:
             raise _unauthenticated(Reason.SIGNATURE, "The token's signature is not right.") from error
         return _document(parts[1], "claims")
 
-    def _remember(self, digest: bytes, caller: Caller) -> None:
-        self._known[digest] = caller
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        self._known[digest] = known
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 

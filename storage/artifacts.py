@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
@@ -36,6 +37,7 @@ _TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
 _IDS = bindparam("ids", expanding=True, type_=artifact.c.artifact_id.type)
 _MINE = artifact.c.tenant_id == _TENANT
 _LIVE = artifact.c.status != word(ArtifactStatus.DELETED)
+_SLICES_KEPT = 128
 _PAGE_ORDER = (artifact.c.name_key, artifact.c.artifact_id)
 _SURE = (ReferenceKind.LITERAL, ReferenceKind.DYNAMIC)
 
@@ -106,7 +108,11 @@ class SqlArtifacts:
     async def page(
         self, wanted: ArtifactFilter, *, first: int, after: tuple[str, str] | None = None
     ) -> Slice[ArtifactHead]:
-        return await self._page(select(*HEAD).where(_MINE, *_conditions(wanted)), {}, first, after)
+        page = _slice(wanted)
+        if after is not None:
+            page = page.where(tuple_(*_PAGE_ORDER) > tuple_(*after))
+        rows = await self._session.rows(page, {"tenant": self._tenant, "count": first + 1})
+        return slice_of([head_of(row) for row in rows], first)
 
     async def references(self, artifact_ids: Collection[str], *, with_possible: bool = False) -> list[Reference]:
         kinds = list(ReferenceKind if with_possible else _SURE)
@@ -160,15 +166,6 @@ class SqlArtifacts:
             rows += await self._session.rows(statement, {"tenant": self._tenant, "ids": some, **values})
         return rows
 
-    async def _page(
-        self, statement: Select[Any], values: Mapping[str, Any], first: int, after: tuple[str, str] | None
-    ) -> Slice[ArtifactHead]:
-        page = statement.order_by(*_PAGE_ORDER).limit(first + 1)
-        if after is not None:
-            page = page.where(tuple_(*_PAGE_ORDER) > tuple_(*after))
-        rows = await self._session.rows(page, {"tenant": self._tenant, **values})
-        return slice_of([head_of(row) for row in rows], first)
-
 
 async def write_contents(
     session: Session, tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
@@ -194,6 +191,12 @@ def _intact(body_id: str, body: bytes, sha256: bytes | None) -> bytes:
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:
     """A page of a list that was asked for one item more than the page holds."""
     return Slice(tuple(items[:first]), has_next=len(items) > first)
+
+
+@lru_cache(maxsize=_SLICES_KEPT)
+def _slice(wanted: ArtifactFilter) -> Select[Any]:
+    """Kept, since the same lists are looked at again and again, and to put one together costs more than to run it."""
+    return select(*HEAD).where(_MINE, *_conditions(wanted)).order_by(*_PAGE_ORDER).limit(bindparam("count"))
 
 
 def _conditions(wanted: ArtifactFilter) -> list[ColumnElement[bool]]:

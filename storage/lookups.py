@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Select, and_, bindparam, cast, func, or_, select, true, tuple_
@@ -22,6 +23,7 @@ from storage.tables import IS_WAITING, artifact, import_job, import_package, ins
 
 #: what tells installed packages apart, in the order in which they are listed (R4)
 _IDENTITY = (installed_package.c.tenant_id, installed_package.c.name_key, installed_package.c.source)
+_SLICES_KEPT = 128
 #: built once: putting this statement together costs more than running it
 _IMPORT_JOB = with_packages(
     select(*JOB).where(import_job.c.import_id == bindparam("id", type_=import_job.c.import_id.type))
@@ -70,11 +72,9 @@ class SqlLookups:
     async def import_jobs(
         self, reach: Reach, wanted: ImportFilter, *, first: int, after: str | None = None
     ) -> Slice[ImportJob]:
-        page = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
-        if after is not None:
-            page = page.where(import_job.c.import_id < after)
-        page = page.order_by(import_job.c.import_id.desc()).limit(first + 1)
-        return slice_of(jobs_of(await self._session.rows(with_packages(page))), first)
+        values = {"count": first + 1} | ({} if after is None else {"after": after})
+        rows = await self._session.rows(_import_slice(reach, wanted, is_first=after is None), values)
+        return slice_of(jobs_of(rows), first)
 
     async def import_page(self, reach: Reach, wanted: ImportFilter, *, page: int, page_size: int) -> Page[ImportJob]:
         found = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
@@ -121,6 +121,15 @@ class SqlLookups:
             )
             found |= {row[0]: row[1] for row in await self._session.rows(holding)}
         return found
+
+
+@lru_cache(maxsize=_SLICES_KEPT)
+def _import_slice(reach: Reach, wanted: ImportFilter, *, is_first: bool) -> Select[Any]:
+    """Kept, since the same lists are looked at again and again, and to put one together costs more than to run it."""
+    page = select(*JOB).where(_within(import_job.c.tenant_id, reach), *_conditions(wanted))
+    if not is_first:
+        page = page.where(import_job.c.import_id < bindparam("after", type_=import_job.c.import_id.type))
+    return with_packages(page.order_by(import_job.c.import_id.desc()).limit(bindparam("count")))
 
 
 def _within(column: Column[str], reach: Reach) -> ColumnElement[bool]:

@@ -33,6 +33,7 @@ CHOSEN_BY_A_LIBRARY = {
 #: the threads that scan, where it becomes a scan that came to no end
 OUTERMOST = {
     "domain/scanning/running.py",
+    "resolvers/executing.py",
     "resolvers/refusals.py",
     "resolvers/streaming.py",
     "rest_compat/dialect.py",
