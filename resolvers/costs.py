@@ -129,7 +129,8 @@ def _size(one: Listed, variables: Mapping[str, Any]) -> int:
 def _measured(value: object) -> int | None:
     if isinstance(value, list):
         return len(value)
-    return _bounded(value) if isinstance(value, int) else None
+    # a page of 100.0 is one of 100 to GraphQL, too
+    return _bounded(int(value)) if isinstance(value, int | float) else None
 
 
 def _bounded(size: int) -> int:

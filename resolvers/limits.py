@@ -28,6 +28,7 @@ from graphql import (
     SelectionSetNode,
     get_nullable_type,
     get_operation_ast,
+    is_enum_type,
     is_input_object_type,
     is_list_type,
     type_from_ast,
@@ -47,6 +48,10 @@ FIELDS_MAX = 500
 SAME_PATH_MAX = 40
 #: members of a list in the document or in the variables; a batch of changes is the longest that is of use
 LIST_MAX = CHANGES_MAX
+#: members of an object in the variables: no input has as many fields, and each unknown one is a search for its error
+MEMBERS_MAX = 100
+#: characters of an enum's value in the variables
+NAME_MAX = 200
 #: fields, fragments and spreads, all expanded, in one operation or fragment and in the whole document
 _SELECTIONS_MAX = 1000
 _DOCUMENT_MAX = 4000
@@ -140,7 +145,7 @@ def measure(document: DocumentNode) -> None:
 def measure_variables(
     schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: Mapping[str, Any]
 ) -> None:
-    """Raise :class:`TooComplexError` for a list of too many members. Linear in the length of the variables.
+    """Raise :class:`TooComplexError` for what has too many members. Linear in the length of the variables.
 
     A value of the scalar ``JSON`` is not looked into: what an artifact holds is no list of the caller's.
     """
@@ -156,7 +161,11 @@ def measure_variables(
             if len(value) > LIST_MAX:
                 raise TooComplexError(f"The list {place} has more than {LIST_MAX} members.")
             todo += [(place, kind.of_type, member) for member in value]
+        elif is_enum_type(kind) and isinstance(value, str) and len(value) > NAME_MAX:
+            raise TooComplexError(f"The name {place} has more than {NAME_MAX} characters.")
         elif is_input_object_type(kind) and isinstance(value, dict):
+            if len(value) > MEMBERS_MAX:
+                raise TooComplexError(f"The object {place} has more than {MEMBERS_MAX} members.")
             todo += [(f"{place}.{name}", one.type, value[name]) for name, one in kind.fields.items() if name in value]
 
 

@@ -35,8 +35,11 @@ _ASKED_WRONGLY = (MissingQueryError, CannotGetOperationTypeError, InvalidOperati
 #: places that the domain calls as REST does
 _CALLED = {"sourcePackageId": "packageId", "resolutions": "decisions"}
 _STEPS = re.compile(r"[^.\[\]]+")
-#: graphql-core offers what exists under a similar name; callers have the schema for that
-_SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
+#: graphql-core offers what exists under a similar name; callers have the schema for that. What is never closed goes to
+#: the end, so that each place is looked at once
+_SUGGESTION = re.compile(r" ?Did you mean [^?]*(?:\?|\Z)")
+#: characters: graphql-core repeats what is wrong, however long it is
+_MESSAGE_MAX = 1000
 
 
 def refusable(payload: Callable[..., T]) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
@@ -88,7 +91,10 @@ def _coded(failure: GraphQLError) -> GraphQLError:
         return _of_refusal(unavailable.refusal_of(cause), failure)
     if isinstance(cause, (GraphQLError, *_ASKED_WRONGLY)) and not _is_of_output(cause, failure):
         code = (failure.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.name)
-        return _like(failure, _SUGGESTION.sub("", failure.message), {"code": code})
+        message = _SUGGESTION.sub("", failure.message)
+        if len(message) > _MESSAGE_MAX:
+            message = f"{message[:_MESSAGE_MAX]}…"
+        return _like(failure, message, {"code": code})
     return _masked(cause, failure)
 
 

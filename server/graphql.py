@@ -18,7 +18,7 @@ from domain.errors import ErrorCode, Refusal
 from resolvers.live import LIVE
 from server.graphql_http import answer
 from server.graphql_page import page_of
-from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects
+from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects, WithoutGarbage
 from server.graphql_terms import api_of
 from server.open_streams import OpenStreams
 from server.settings import Settings
@@ -26,13 +26,14 @@ from server.settings import Settings
 INIT_SECONDS = 5
 #: with these nobody is refused for good
 _LATER = (ErrorCode.RATE_LIMIT_EXCEEDED, ErrorCode.SERVICE_UNAVAILABLE)
-_WITHOUT_DISCONNECTS = WithoutDisconnects()
+_WITHOUT_DISCONNECTS, _WITHOUT_GARBAGE = WithoutDisconnects(), WithoutGarbage()
 _log = logging.getLogger(__name__)
 
 
 def graphql_endpoint(settings: Settings) -> ASGIApp:
     """The ASGI application for ``/graphql``. Mount it as a route and as a WebSocket route."""
     logging.getLogger("strawberry.ws.task").addFilter(_WITHOUT_DISCONNECTS)
+    logging.getLogger("uvicorn.error").addFilter(_WITHOUT_GARBAGE)
     return Endpoint(settings)
 
 

@@ -54,6 +54,30 @@ async def test_a_list_of_more_members_than_one_may_have_is_refused_quickly(calle
     assert place is None or error["message"] == f"The list {place} has more than 1000 members."
 
 
+@pytest.mark.parametrize(
+    ("query", "variables", "message"),
+    [
+        (
+            LISTED,
+            {"filter": {f"state{number}": 1 for number in range(60_000)}},
+            "The object $filter has more than 100 members.",
+        ),
+        (LISTED, {"filter": {"Did you mean " * 9_000: 1}}, "Variable '$filter' has invalid value"),
+        (f'{{ importJobs(first: "{"Did you mean " * 4_700}") {{ nodes {{ id }} }} }}', {}, "Int cannot represent"),
+        (LISTED, {"filter": {"states": ["Q" * 1_000_000]}}, "The name $filter.states has more than 200 characters."),
+        (f'{{ importJobs(first: "{"x" * 60_000}") {{ nodes {{ id }} }} }}', {}, "Int cannot represent non-integer"),
+    ],
+    ids=["members", "a suggesting member", "a suggesting text", "a name", "a text"],
+)
+async def test_a_slip_however_long_is_told_quickly_and_in_a_few_words(caller, query, variables, message):
+    began = time.perf_counter()
+    (error,) = (await caller.whole(query, variables))["errors"]
+
+    assert time.perf_counter() - began < SOON
+    assert error["message"].startswith(message)
+    assert len(error["message"]) <= 1001
+
+
 async def test_a_stream_refuses_such_a_list_too(caller):
     query = "subscription($tenants: [ID!]) { importChanges(tenantIds: $tenants) { id } }"
     body = {"query": query, "variables": {"tenants": [A] * (LIST_MAX + 1)}}

@@ -45,7 +45,13 @@ def test_pages_are_multiplied_along_their_nesting_and_added_beside_each_other(te
 
 @pytest.mark.parametrize(
     ("variables", "nodes"),
-    [({}, 7 + 7 * 100), ({"n": 2, "m": 3}, 2 + 2 * 3), ({"n": None, "m": 1}, 7 + 7), ({"n": "x", "m": [1]}, 7 + 7)],
+    [
+        ({}, 707),
+        ({"n": 2, "m": 3}, 2 + 2 * 3),
+        ({"n": 9.0, "m": 1e300}, 909),
+        ({"n": None, "m": 1}, 7 + 7),
+        ({"n": "x", "m": [1]}, 7 + 7),
+    ],
 )
 def test_variables_say_how_large_a_page_is(variables, nodes):
     assert cost(BY_VARIABLES, variables) == nodes

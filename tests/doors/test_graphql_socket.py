@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from server.graphql_socket import SocketAdapter
 from tests.doors.graphql_world import A, Socket, a_socket
 from tests.world import World, a_world
 
@@ -225,6 +228,42 @@ async def test_only_known_pages_may_open_a_socket(world, origin, is_allowed):
         async with a_socket(world, origin=origin) as socket:
             await socket.say({"type": "ping"})
             assert await socket.heard() == {"type": "pong"}
+
+
+async def test_between_messages_that_come_all_at_once_others_have_their_turns():
+    ping = {"type": "websocket.receive", "text": '{"type": "ping"}'}
+    messages = iter([{"type": "websocket.connect"}, *[ping] * 50, {"type": "websocket.disconnect", "code": 1001}])
+    turns = 0
+
+    async def received() -> Any:
+        return next(messages)
+
+    async def sent(_: Any) -> None:
+        pass
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    socket = WebSocket({"type": "websocket"}, received, sent)
+    await socket.accept()
+    others = asyncio.create_task(other())
+    read = [message async for message in SocketAdapter(cast("Any", None), socket, socket).iter_json()]
+    others.cancel()
+
+    assert len(read) == 50
+    assert turns >= 50
+
+
+async def test_a_text_that_is_no_text_ends_the_socket_without_noise(world, caplog):
+    async with a_socket(world) as socket:
+        await socket.connection.send(b"\xff\xfe", text=True)
+        code, _ = await socket.closed()
+
+    assert code == 1007
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_caller_who_vanishes_leaves_no_noise(world, token, caplog):
