@@ -6,8 +6,10 @@ a query string, never a token, and no name of an artifact.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +74,10 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a character, or a number beyond 64 bits
+            return json.dumps(line, default=str)
 
 
 class PlainLines(logging.Formatter):
@@ -130,9 +135,19 @@ class Unhurried(logging.Handler):
     def _write(self, line: bytes) -> None:
         try:
             while line:
-                line = line[os.write(self._descriptor, line) :]
+                line = line[self._taken(line) :]
         except OSError:
             self._drop()
+
+    def _taken(self, line: bytes) -> int:
+        """How much of a line was taken; whoever shares the descriptor may have made it one that is not waited for."""
+        try:
+            return os.write(self._descriptor, line)
+        except BlockingIOError:
+            room = select.poll()
+            room.register(self._descriptor, select.POLLOUT)
+            room.poll()
+            return 0
 
     def _drop(self) -> None:
         DROPPED.inc()

@@ -43,6 +43,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._is_reading_head = False
+        self._head_bytes = 0
         #: bytes that came since the last that told something
         self._idle_bytes = 0
         #: whether this caller was told that its HTTP is none; what else it sends is dropped
@@ -70,13 +71,18 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_reading_head = True
+        self._head_bytes = 0
         if not self._is_answering():
             self._set_deadline(self.pace.head)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # what comes after a body is no header of its request (RFC 9110, section 6.5)
-        if self._is_reading_head:
-            super().on_header(name, value)
+        if not self._is_reading_head:
+            return
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEADER_BYTES:  # all of it may have come at once
+            raise ValueError("this head is too long")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._idle_bytes = 0

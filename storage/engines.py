@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -83,7 +84,7 @@ class Engines:
     def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
         self.writer = writer
         self.reader = reader
-        self._pulse = Pulse()
+        self._pulse = Pulse(partial(_is_there, writer))
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
@@ -111,6 +112,19 @@ class Engines:
         """Close every connection that is not in use."""
         await self.reader.dispose()
         await self.writer.dispose()
+
+
+async def _is_there(engine: AsyncEngine) -> bool:
+    """Whether PostgreSQL answers anything at all; that it has no room for one more is an answer too."""
+    _, how = engine.dialect.create_connect_args(engine.url)
+    try:
+        connection = await asyncpg.connect(**how, timeout=_CONNECT_SECONDS)
+        await connection.close(timeout=_CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        return False
+    except asyncpg.PostgresError:
+        return True
+    return True
 
 
 # Nothing is reset when a connection returns to its pool: whoever began a transaction has ended it.

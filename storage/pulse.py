@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import PoolProxiedConnection
 
@@ -12,13 +12,17 @@ from domain.ports import UnavailableError
 #: looks without a single answer to anybody, and the seconds between them. Looks are counted and not seconds: a process
 #: that was stopped for long, or busy, looks once more before it believes that the database is gone.
 _LOOKS, _BETWEEN = 6, 0.25
+#: after so many it is asked whether it is there: it may be busy with long statements of all who have a connection
+_ASKED_AFTER = 2
 
 
 class Pulse:
-    """The answers of one database to one process."""
+    """The answers of one database to one process. ``is_there`` asks it outside of all pools, and may take forever."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_there: Callable[[], Awaitable[bool]]) -> None:
         self._count = 0
+        self._is_there = is_there
+        self._asking: asyncio.Task[None] | None = None
 
     def beat(self) -> None:
         """Somebody was answered."""
@@ -28,7 +32,7 @@ class Pulse:
         """A connection of a pool, as soon as there is one.
 
         Raises :class:`UnavailableError` when nobody is answered for a second and a half: neither who waits for the
-        connection nor those who have the others.
+        connection, nor those who have the others, nor who asks whether it is there.
         """
         waiting = asyncio.ensure_future(opening)
         try:
@@ -50,6 +54,18 @@ class Pulse:
             if waiting.done():
                 return
             silent = silent + 1 if self._count == before else 0
+            if silent == _ASKED_AFTER and self._asking is None:
+                self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout((_LOOKS - _ASKED_AFTER) * _BETWEEN):
+                if await self._is_there():
+                    self.beat()
+        except TimeoutError:
+            pass
+        finally:
+            self._asking = None
 
 
 def _let_go(opening: asyncio.Future[PoolProxiedConnection]) -> None:

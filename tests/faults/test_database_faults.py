@@ -74,6 +74,19 @@ async def test_without_its_database_a_server_says_503_soon_and_comes_back_by_its
     assert again.status_code == 200
 
 
+async def test_a_database_that_is_busy_for_long_is_waited_for(postgres_url):
+    engines = Engines.open(postgres_url, pool=1)
+    taken, driver = await engines.connection(engines.writer)
+    long = asyncio.ensure_future(driver.together([Step("SELECT pg_sleep(2.5)", gives_rows=True)]))
+    long.add_done_callback(lambda _done: taken.close())
+
+    waited, _ = await engines.connection(engines.writer)
+
+    waited.close()
+    assert long.done()
+    await engines.close()
+
+
 async def test_a_connection_that_breaks_in_the_middle_of_a_unit_leaves_nothing_of_it(postgres_url, bell, clock):
     async with a_database(postgres_url) as (proxy, url):
         store = SqlStore(Engines.open(url), bell, clock)

@@ -106,6 +106,12 @@ async def test_what_comes_beside_a_body_is_bounded(world, flood):
     assert statuses(answers) == [400]
 
 
+async def test_a_head_is_bounded_although_it_comes_at_once(world):
+    answers = await said(world, head("GET /healthz HTTP/1.1", *["A: bcdefghijklmnopqrstuvwxyz"] * (HEADER_BYTES // 24)))
+
+    assert statuses(answers) == [400]
+
+
 async def test_a_trailer_is_no_header(world):
     request = head("POST /graphql HTTP/1.1", "Content-Type: application/json", CHUNKED, "Connection: close")
     token = f"Authorization: {bearer(world, 'acme')['Authorization']}\r\n"

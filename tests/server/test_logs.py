@@ -57,6 +57,35 @@ def test_lines_that_nobody_reads_are_dropped_and_counted_and_a_line_says_so_late
     assert read.count(b"x" * 3000) >= 1
 
 
+def test_a_line_is_written_to_its_end_where_the_descriptor_does_not_wait():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = _dropped()
+    handler = Unhurried(writing)
+    handler.setFormatter(JsonLines())
+    record = logging.LogRecord("server.access", logging.INFO, __file__, 1, "x" * 30_000, (), None)
+
+    for _ in range(8):
+        handler.emit(record)
+    read = b""
+    while read.count(b"\n") < 8:
+        read += os.read(reading, 100_000)
+    handler.close()
+    os.close(reading)
+    os.close(writing)
+
+    assert [json.loads(line)["message"] for line in read.splitlines()] == ["x" * 30_000] * 8
+    assert _dropped() == before
+
+
+@pytest.mark.parametrize("unusual", ["half \ud800", 1 << 80])
+def test_no_value_keeps_a_line_out_of_the_log(unusual):
+    record = logging.LogRecord("server.access", logging.INFO, __file__, 1, "GET", (), None)
+    record.fields = {"unusual": unusual}
+
+    assert json.loads(JsonLines().format(record))["unusual"] == unusual
+
+
 def test_a_log_that_cannot_be_written_ends_nothing():
     reading, writing = os.pipe()
     os.close(reading)
