@@ -16,6 +16,7 @@ from typing import Protocol
 
 from domain.batch_rows import BatchRows
 from domain.binding_rows import BindingRows
+from domain.exception_rows import ExceptionRows
 from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
 from domain.market.curation_rows import CurationRows
@@ -101,6 +102,7 @@ class TenantUnit(Protocol):
     repeats: RepeatRows
     undos: UndoRows
     bindings: BindingRows
+    exceptions: ExceptionRows
 
     def ring(self, topic: str) -> None:
         """Ring this bell after the commit."""

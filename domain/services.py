@@ -10,6 +10,7 @@ from domain.batches import Batches
 from domain.bindings import Bindings
 from domain.conflicts import Conflicts
 from domain.deleting import Deleting
+from domain.excepting import ImportExceptions
 from domain.exporting import Exporter
 from domain.following import Follower
 from domain.freezing import Freezing
@@ -70,6 +71,7 @@ class Services:
     line: Line
     undos: Undos
     freezing: Freezing
+    import_exceptions: ImportExceptions
     installs: Installs
     plans: Plans
     plan_views: PlanViews
@@ -126,6 +128,7 @@ def services(ports: Ports, installation: Installation, observer: Observer = NOBO
         line=line,
         undos=Undos(ports, installation, line, records),
         freezing=Freezing(ports),
+        import_exceptions=ImportExceptions(ports, installation, records, line),
         installs=Installs(ports, line, records),
         plans=Plans(ports, line, records),
         plan_views=PlanViews(ports),

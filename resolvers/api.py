@@ -22,6 +22,7 @@ from resolvers.bindings import BindingMutation, BindingQuery
 from resolvers.context import Asker, FreshOperation
 from resolvers.curation import CurationMutation, CurationQuery
 from resolvers.documents import Asked
+from resolvers.executing import executed
 from resolvers.housekeeping import HousekeepingMutation
 from resolvers.installs import InstallMutation, InstallQuery, InstallSubscription
 from resolvers.introspecting import asks_schema, introspected
@@ -74,25 +75,23 @@ class Api(strawberry.Schema):
         """Answer a query or a mutation; a subscription has no single answer.
 
         An operation whose caller has gone away ends by itself, when its time is over.
+
+        Raises ``CannotGetOperationTypeError`` when the document has no such operation, ``InvalidOperationTypeError``
+        when it is of another kind.
         """
         kinds = _SINGLE.intersection(allowed)
         try:
             async with asyncio.timeout(self.terms.seconds_max):
                 read = await self._read(query, operation_name, variables or {}, kinds)
-                if read.errors:
+                if read.errors or read.document is None:
                     return ExecutionResult(data=None, errors=shown(read.errors))
-                if read.document is not None and asks_schema(read.document, operation_name):
+                if asks_schema(read.document, operation_name):
                     return await introspected(self._schema, read.text, operation_name, variables or {})
-                result = await self.execute(
-                    read.text,
-                    variable_values=dict(variables or {}),
-                    context_value=asker,
-                    operation_name=operation_name,
-                    allowed_operation_types=kinds,
+                return await executed(
+                    self._schema, read.document, asker=asker, variables=variables or {}, operation_name=operation_name
                 )
         except TimeoutError as trouble:
             return ExecutionResult(data=None, errors=[late(self.terms.seconds_max, trouble)])
-        return _with_shown_errors(result)
 
     async def stream(self, query: Asked | None, **asked: Any) -> AsyncGenerator[Any, None]:  # type: ignore[override]
         """Answer an operation of any kind as it goes on. The names are those with which Strawberry's doors ask."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from rest_compat import curation_shapes as shapes
-from rest_compat import judging, managing, vulnerabilities
+from rest_compat import judging, managing, scan_exception_shapes, scan_exceptions, vulnerabilities
 
 #: the description of each form that the door reads
 CURATION_DESCRIBED: Mapping[type[BaseModel], type[BaseModel]] = {
@@ -20,6 +20,8 @@ CURATION_DESCRIBED: Mapping[type[BaseModel], type[BaseModel]] = {
     judging.DecisionBody: shapes.DecisionRequest,
     judging.SubmissionDecisionBody: shapes.SubmissionDecisionRequest,
     judging.ScanExceptionBody: shapes.ScanExceptionRequest,
+    scan_exceptions.AskBody: scan_exception_shapes.ImportExceptionRequest,
+    scan_exceptions.DecideBody: scan_exception_shapes.ImportExceptionDecision,
     vulnerabilities.VulnerabilityBody: shapes.VulnerabilityRequest,
     vulnerabilities.VulnerabilityDecisionBody: shapes.VulnerabilityDecisionRequest,
 }

@@ -13,6 +13,7 @@ from rest_compat.neighbours import NEIGHBOUR_OPERATIONS
 from rest_compat.operations import routes_of
 from rest_compat.packages import PACKAGE_OPERATIONS
 from rest_compat.plans import PLAN_OPERATIONS
+from rest_compat.scan_exceptions import SCAN_EXCEPTION_OPERATIONS
 from rest_compat.uploads import UPLOAD_OPERATIONS
 
 #: everything that callers can ask, in the order in which paths are matched
@@ -23,6 +24,7 @@ OPERATIONS = (
     *APPLY_OPERATIONS,
     *BINDING_OPERATIONS,
     *IMPORT_OPERATIONS,
+    *SCAN_EXCEPTION_OPERATIONS,
     *undos.OPERATIONS,
     *EVENT_OPERATIONS,
     *conflicts.OPERATIONS,

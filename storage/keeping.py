@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Select, bindparam, delete, or_, select
 
+from domain.market.curation_rows import Judgement
 from domain.model import BlobKey
 from storage.market_tables import listing_version, submission
+from storage.plan_tables import import_exception
 from storage.session import Session
 from storage.sql import chunks, on_both
 from storage.tables import idempotency, import_job, import_package, package, secret, upload
@@ -57,12 +59,17 @@ def _naming(keys: Collection[BlobKey], now: datetime, used_since: datetime) -> t
     """Rows that need these blobs, by table."""
     in_use = or_(import_job.c.ended_at.is_(None), import_job.c.ended_at > used_since)
     is_open = or_(submission.c.reviewed_at.is_(None), submission.c.reviewed_at > used_since)
+    is_asked = import_exception.c.status == Judgement.UNDER_REVIEW.wire
+    is_excepted = or_(is_asked, import_exception.c.valid_until > used_since)
     return (
         select(upload.c.blob_key).where(upload.c.blob_key.in_(keys), upload.c.expires_at > now),
         select(package.c.blob_key).where(package.c.blob_key.in_(keys), package.c.expires_at > now),
         select(import_package.c.blob_key)
         .join(import_job, import_job.c.import_id == import_package.c.import_id)
         .where(import_package.c.blob_key.in_(keys), in_use),
+        select(import_package.c.blob_key)
+        .join(import_exception, import_exception.c.import_id == import_package.c.import_id)
+        .where(import_package.c.blob_key.in_(keys), is_excepted),
         select(listing_version.c.blob_key).where(listing_version.c.blob_key.in_(keys)),
         select(submission.c.blob_key).where(submission.c.blob_key.in_(keys), is_open),
     )

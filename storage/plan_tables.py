@@ -18,6 +18,30 @@ scan_report = Table(
     Column("report", Json(), nullable=False),
 )
 
+#: exceptions from scans of imports (installhub.md section 9.6); those of submissions are the market's
+import_exception = Table(
+    "import_exception",
+    METADATA,
+    words("exception_id", key=True),
+    words("tenant_id"),
+    Column("import_id", Words(), ForeignKey("import_job.import_id"), nullable=False),
+    Column("finding_index", Integer(), nullable=False),
+    words("rule"),
+    words("pointer"),
+    words("artifact_hash"),
+    words("explanation"),
+    words("justification"),
+    words("status"),
+    Column("asked_at", Moment(), nullable=False),
+    Column("asked_by", Who(), nullable=False),
+    words("details"),
+    Column("valid_until", Moment()),
+    Column("decided_at", Moment()),
+    Column("decided_by", Who()),
+    Index("ix_import_exception_import", "import_id"),
+    Index("ix_import_exception_tenant", "tenant_id", "status", "exception_id"),
+)
+
 plan = Table(
     "plan",
     METADATA,

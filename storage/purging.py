@@ -21,6 +21,7 @@ from storage.sql import POSTGRESQL, SQLITE, Both
 #: what goes, in this order: what names other rows before those
 PURGED: tuple[Table, ...] = (
     *(plan_tables.plan_action, plan_tables.plan_approval, plan_tables.plan, plan_tables.scan_report),
+    plan_tables.import_exception,
     *(plan_tables.activation, plan_tables.merge_base, undo_tables.arrival, undo_tables.undone),
     *(tables.import_event, tables.import_package, tables.import_job, tables.installed_package),
     *(tables.reference, tables.export_form, tables.revision_body, tables.revision, tables.artifact),

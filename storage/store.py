@@ -12,6 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from domain.batch_rows import BatchRows
 from domain.binding_rows import BindingRows
+from domain.exception_rows import ExceptionRows
 from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
 from domain.market.curation_rows import CurationRows
@@ -44,6 +45,7 @@ from storage.catalogue import SqlCatalogue
 from storage.checkpoints import Checkpoints
 from storage.curation import SqlCuration
 from storage.engines import Engines
+from storage.exceptions import SqlExceptions
 from storage.hub import SqlHub
 from storage.imports import SqlImports
 from storage.jobs import SqlJobs
@@ -80,6 +82,7 @@ class SqlTenantUnit:
         self.repeats: RepeatRows = SqlRepeats(session, tenant_id)
         self.undos: UndoRows = SqlUndos(session, tenant_id)
         self.bindings: BindingRows = SqlBindings(session, tenant_id)
+        self.exceptions: ExceptionRows = SqlExceptions(session, tenant_id)
 
     def ring(self, topic: str) -> None:
         self._session.ring(topic)

@@ -46,6 +46,9 @@ async def _moved(world: World, owner: dict[str, str]) -> dict[str, str]:
     wish = {"tenantId": OWNER, "packageName": "Rules", "packageType": "config-package", "artifactIds": ["rule-305"]}
     package = (await _made(world, f"{HUB}/packages/export", owner, json=wish | {"version": "1.0.0"}))["packageId"]
     stored = await _made(world, f"{HUB}/uploads", owner | {"content-type": "application/zip"}, content=BUNDLE)
+    forbidden = (await upload(world, a_package("Bad", artifacts=[FORBIDDEN]), headers=owner)).json()["importId"]
+    asked = {"findingIndex": 0, "explanation": "It is meant"}
+    exception = await _made(world, f"{HUB}/imports/{forbidden}/scan-exception", owner, json=asked)
     await with_other_rules(world)
     waiting = (await upload(world, headers=owner)).json()
     planned = await upload(world, headers=owner, path="plans")
@@ -55,6 +58,8 @@ async def _moved(world: World, owner: dict[str, str]) -> dict[str, str]:
         "package": package,
         "upload": stored["uploadId"],
         "import": waiting["importId"],
+        "forbidden import": forbidden,
+        "import exception": exception["exceptionId"],
         "conflict": "conf-001",
         "plan": planned.json()["planId"],
         "tenant node": tenant["id"],

@@ -87,6 +87,8 @@ BODIES: Mapping[str, Any] = {
     f"{MARKET}/reported/installs": {"packageId": "<hidden listing>"},
     f"{MARKET}/reported/reviews": {"packageId": "<hidden listing>"},
     f"{MARKET}/submissions/{{submissionId}}/scan-exception": {"findingIndex": 0, "explanation": "x"},
+    f"{HUB}/imports/{{importId}}/scan-exception": {"findingIndex": 0, "explanation": "x"},
+    f"{HUB}/imports/{{importId}}/scan-exception/{{exceptionId}}/decide": {"decision": "Reject", "details": "x"},
 }
 #: ids that name something inside what the request means already
 INSIDE = {"conflictId", "artifactId", "artifactIds"}
@@ -131,6 +133,8 @@ def kind_of(path: str, name: str) -> str:
     """What an id in this address names."""
     if name == "packageId" and path.startswith(MARKET):
         return "hidden listing"
+    if name in ("importId", "exceptionId") and path.startswith(f"{HUB}/imports/{{importId}}/scan-exception"):
+        return "forbidden import" if name == "importId" else "import exception"
     if name == "submissionId" and "scan-exception" in path:
         return "rejected submission"
     return IN_PATHS[name]

@@ -81,6 +81,9 @@ BY_PLACE = {
     "revokePublisherKey.input.key": "publisher key",
     "requestScanException.input.submissionId": "rejected submission",
     "decideScanException.input.submissionId": "rejected submission",
+    "requestImportScanException.input.importId": "forbidden import",
+    "decideImportScanException.input.importId": "forbidden import",
+    "decideImportScanException.input.exceptionId": "import exception",
 }
 #: fields of objects that take one, and how they are reached
 NESTED = {
@@ -263,7 +266,7 @@ async def theirs(world):
 
 
 #: refusals of the form of what was said, which is looked at first
-OF_FORM = ("BAD_USER_INPUT", "INVALID_TENANT_ID", "INVALID_OPTIONS", "VALIDATION_FAILED")
+OF_FORM = ("BAD_USER_INPUT", "MISSING_REQUIRED_FIELD", "INVALID_TENANT_ID", "INVALID_OPTIONS", "VALIDATION_FAILED")
 
 
 async def test_a_foreign_id_is_answered_like_one_that_nobody_has(world, theirs):

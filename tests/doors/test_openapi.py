@@ -23,9 +23,11 @@ from tests.bundles.good import GOOD, README
 from tests.bundles.writing import zipped
 from tests.doors.onboarding import SUITE
 from tests.doors.oracle import Oracle, events_of
-from tests.doors.rest import EXAMPLES, HUB, bearer
+from tests.doors.rest import EXAMPLES, HUB, bearer, upload
+from tests.journeys.test_curation import FORBIDDEN
 from tests.makers import an_agent
-from tests.world import a_world
+from tests.market import a_package
+from tests.world import EVERYTHING, a_world
 
 pytestmark = pytest.mark.rules
 
@@ -217,6 +219,7 @@ async def test_what_a_working_server_answers_is_what_the_document_says(world):
     await _plans(world, package_id)
     await _undos(world, package_id)
     await _bindings(world)
+    await _exceptions(world)
     await _failures(world)
     await _lists(world)
     await world.http.delete(f"{HUB}/packages/{package_id}")
@@ -397,6 +400,17 @@ async def _bindings(world) -> None:
     await world.http.put(f"{HUB}/bindings", params=pair, json={"agent-1/llmConfig/credentialId": "cred-prod"})
     await world.http.get(f"{HUB}/bindings", params=pair)
     await world.http.get(f"{HUB}/plans/{plan['planId']}/bindings")
+
+
+async def _exceptions(world) -> None:
+    """A false alarm of an import's scan, and what is said of it."""
+    boss = world.headers("acme-prod", scopes=EVERYTHING)
+    forbidden = (await upload(world, a_package(artifacts=[FORBIDDEN]), targetTenantId="acme-prod")).json()
+    address, wish = f"{HUB}/imports/{forbidden['importId']}/scan-exception", {"findingIndex": 0, "explanation": "Shown"}
+    asked = (await world.http.post(address, json=wish, headers=boss)).json()
+    decision = {"decision": "Reject", "details": "It is run"}
+    await world.http.post(f"{address}/{asked['exceptionId']}/decide", json=decision, headers=boss)
+    await world.http.get(f"{HUB}/scan-exceptions", headers=boss)
 
 
 async def _undos(world, package_id: str) -> None:

@@ -9,10 +9,11 @@ import asyncio
 import io
 import json
 import zipfile
+from typing import Any
 
 import pytest
 
-from tests.doors.graphql_world import IMPORT, Asking
+from tests.doors.graphql_world import IMPORT, SAVE, Asking
 from tests.doors.rest import HUB, bearer, blob_files, exported_rules, upload
 from tests.makers import a_bundle, a_rule_set
 from tests.thorough import often
@@ -92,19 +93,14 @@ async def names(world: World) -> list[str]:
 
 async def test_what_is_exported_while_it_is_replaced_is_of_one_moment(world):
     """Two artifacts change together; no export ever holds one of before and one of after."""
-
-    def pair(state: str) -> bytes:
-        said = [{"ruleId": "r", "condition": f"state = '{state}'"}]
-        return a_bundle(*(a_rule_set(f"rule-{n}", name=f"Twin {n}", rules=said) for n in "ab"), name="Twins")
-
-    await upload(world, pair("first"))
+    await upload(world, twins("0", "first"))
     wish = {"tenantId": "target", "packageName": "Out", "packageType": "config-package"}
-    ids = await twin_ids(world)
+    ids = [twin["artifactId"] for twin in await twins_there(world, "0")]
 
     for number in range(often(3, 100)):
         order = wish | {"version": f"1.0.{number}", "artifactIds": ids}
         _, out = await asyncio.gather(
-            upload(world, pair(f"state {number}"), defaultConflictStrategy="Replace"),
+            upload(world, twins("0", f"state {number}"), defaultConflictStrategy="Replace"),
             world.http.post(f"{HUB}/packages/export", json=order, headers=bearer(world, "target")),
         )
         assert out.status_code == 200, out.text
@@ -114,8 +110,34 @@ async def test_what_is_exported_while_it_is_replaced_is_of_one_moment(world):
         assert len({one["rules"][0]["condition"] for one in held}) == 1, held
 
 
-async def twin_ids(world: World) -> list[str]:
-    caller = Asking(world, dict(world.http.headers))
-    tenants = await caller.data("{ viewer { tenants { nodes { tenantId artifacts { nodes { artifactId name } } } } } }")
-    nodes = next(one for one in tenants["viewer"]["tenants"]["nodes"] if one["tenantId"] == "target")
-    return [node["artifactId"] for node in nodes["artifacts"]["nodes"] if node["name"].startswith("Twin")]
+async def test_what_is_removed_while_it_is_replaced_is_gone_or_new_and_never_old(world):
+    caller = Asking(world, world.headers("target"))
+    for number in map(str, range(often(3, 100))):
+        await upload(world, twins(number, "first"))
+        removed, _ = await twins_there(world, number)
+        removal = {"tenantId": "target", "remove": [removed["artifactId"]]}
+
+        answer, done = await asyncio.gather(
+            upload(world, twins(number, "second"), defaultConflictStrategy="Replace"),
+            caller.data(SAVE, input=removal),
+        )
+
+        assert (answer.status_code, done["changeArtifacts"]["refusal"]) == (200, None), (answer.text, done)
+        left = await twins_there(world, number)
+        assert len(left) in {1, 2}
+        assert {twin["content"]["rules"][0]["condition"] for twin in left} == {"state = 'second'"}
+
+
+def twins(pair: str, state: str) -> bytes:
+    """A package of two rule sets that say the same."""
+    said = [{"ruleId": "r", "condition": f"state = '{state}'"}]
+    both = [a_rule_set(f"rule-{pair}{side}", name=f"Twin {pair} {side}", rules=said) for side in "ab"]
+    return a_bundle(*both, name=f"Twins {pair}")
+
+
+async def twins_there(world: World, pair: str) -> list[dict[str, Any]]:
+    query = """query($search: String) { tenant(id: "target") {
+      artifacts(filter: {search: $search}) { nodes { artifactId content } } } }"""
+    found = await Asking(world, dict(world.http.headers)).data(query, search=f"Twin {pair} ")
+    nodes: list[dict[str, Any]] = found["tenant"]["artifacts"]["nodes"]
+    return nodes

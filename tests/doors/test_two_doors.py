@@ -68,6 +68,8 @@ TWINS = {
     "decideManualReview": [("POST", f"{MARKET}/submissions/{{submissionId}}/manual-review")],
     "requestScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception")],
     "decideScanException": [("POST", f"{MARKET}/submissions/{{submissionId}}/scan-exception/{{exceptionId}}/decide")],
+    "requestImportScanException": [("POST", f"{HUB}/imports/{{importId}}/scan-exception")],
+    "decideImportScanException": [("POST", f"{HUB}/imports/{{importId}}/scan-exception/{{exceptionId}}/decide")],
     "reportVulnerability": [("POST", f"{MARKET}/packages/{{packageId}}/report-vulnerability")],
     "reportInstall": [("POST", f"{MARKET}/reported/installs")],
     "reportReview": [("POST", f"{MARKET}/reported/reviews")],
@@ -98,7 +100,7 @@ CREATES = {
     *("exportPackage", "planImport", "applyFix", "importPackage", "retryImport", "installPackage"),
     *("rollbackImport", "uninstallPackage", "reportReview"),
     *("createPublisher", "submitPackage", "reviewListing"),
-    *("requestManualReview", "requestScanException", "reportVulnerability"),
+    *("requestManualReview", "requestScanException", "requestImportScanException", "reportVulnerability"),
 }
 
 #: what is asked, and where
@@ -110,6 +112,7 @@ ASKED = {
     "installedPackages": ("GET", f"{HUB}/installed"),
     "plan": ("GET", f"{HUB}/plans/{{planId}}"),
     "bindings": ("GET", f"{HUB}/bindings"),
+    "importScanExceptions": ("GET", f"{HUB}/scan-exceptions"),
     "install": ("GET", f"{MARKET}/installs/{{installId}}/status"),
     "listings": ("GET", f"{MARKET}/packages"),
     "featuredListings": ("GET", f"{MARKET}/packages/featured"),
@@ -153,6 +156,7 @@ READ = {
     f"{HUB}/plans/{{planId}}/actions": "Plan.actions",
     f"{HUB}/plans/{{planId}}/bindings": "Plan.bindings",
     f"{HUB}/bindings": "Query.bindings",
+    f"{HUB}/scan-exceptions": "Query.importScanExceptions",
     f"{HUB}/imports": "Query.importJobs",
     f"{HUB}/imports/{{importId}}": "Query.importJob",
     f"{HUB}/imports/{{importId}}/scan-report": "ImportJob.scanReport",

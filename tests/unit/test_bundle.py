@@ -78,6 +78,26 @@ def test_a_file_of_another_writer_becomes_the_same_content(check, spell):
     assert [theirs.template(a) for a in theirs.artifacts] == [ours.template(a) for a in ours.artifacts]
 
 
+def test_blanks_of_another_writer_hide_nothing_from_the_scan(check):
+    bad = {
+        "query": "'+ name +'",
+        "pattern": "(a+)+",
+        "label": "A" * 128,
+        "password": "tr0ub4dor&3",
+        "expression": "eval(1)",
+    }
+    process = a_process("proc-1", nodes=[{"config": bad}])
+    foreign = json.dumps(process, indent=2, separators=(" ,", "\t : ")).encode()
+
+    def state_hashes(manifest):
+        manifest["artifacts"][0]["hash"] = manifest["checksum"] = sha256(foreign)
+
+    ours, theirs = check(a_bundle(process)), check(a_bundle(process, files={"proc-1": foreign}, edit=state_hashes))
+
+    assert {*theirs.findings} == {*ours.findings}
+    assert len(ours.findings) >= len(bad)
+
+
 def test_a_changed_artifact_fails_both_checksums_under_one_code(check):
     entity = an_entity("ent-44")
     raw = a_bundle(entity, files={"ent-44": file_of(entity | {"description": "evil"})})
