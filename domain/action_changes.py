@@ -1,4 +1,4 @@
-"""What a plan changes in each artifact, place by place: the field-level diff of its actions (issue: plans; R9).
+"""What a plan changes in each artifact, place by place: the field-level diff of its actions (R9).
 
 What is created, copied or removed as a whole has no places of its own; what is left as it is changes nowhere.
 """

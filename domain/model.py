@@ -94,7 +94,7 @@ class PackageType(WireEnum):
 
 
 class ReferenceKind(WireEnum):
-    """How sure we are that a string names an artifact (R23, issue step 1)."""
+    """How sure we are that a string names an artifact (R23)."""
 
     LITERAL = "literal"
     DYNAMIC = "dynamic"

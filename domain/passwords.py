@@ -1,4 +1,4 @@
-"""Passwords: hashed with Argon2id, checked in a thread, never kept and never told (issue step 4)."""
+"""Passwords: hashed with Argon2id, checked in a thread, never kept and never told (akana.md section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users of a tenant at the session door, as the host's own command line makes and changes them (issue step 4).
+"""Users of a tenant at the session door, as the host's own command line makes and changes them (akana.md section 4).
 
 A user is nobody at the other doors: there tokens of an identity provider say who asks.
 """

@@ -1,7 +1,7 @@
 """An import whose revisions are held and verified: all that its activation still has to write, and that can wait.
 
-An import with ``activation: Manual`` keeps it with the job until somebody switches the import on (decisions, issue
-"hold now, switch on later"): the run that does so reads no bundle and makes no plan.
+An import with ``activation: Manual`` keeps it with the job until somebody switches the import on: the run
+that does so reads no bundle and makes no plan.
 """
 
 from __future__ import annotations

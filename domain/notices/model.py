@@ -1,4 +1,4 @@
-"""The nouns of notices, frozen: who is told what, and in which ways (issue of the marketplace; installhub.md 10.1).
+"""The nouns of notices, frozen: who is told what, and in which ways (installhub.md section 10.1).
 
 A *message* waits in the outbox, written together with what it tells. Relaying it makes *notifications*, one a person,
 *mails* for those who have an address, and *deliveries* to the tenant's *webhooks*.
