@@ -21,7 +21,8 @@ SCOPES = "installhub:platform installhub:admin marketplace:install marketplace:i
 TARGET, SOURCE = "target", "source"
 #: more than one import writes in one transaction, in three batches; and more than is written between two renewals
 ARTIFACTS, MANY = 210, 900
-_BYTES = 1_500
+#: bytes of an artifact; what is long on a machine that does nothing else is so by its bytes
+SMALL, LARGE = 1_500, 40_000
 _PACKAGES = "/api/installhub/packages"
 _EXPORT = """mutation($input: ExportPackageInput!) { exportPackage(input: $input) {
   exportedPackage { id manifest } refusal { code message } } }"""
@@ -59,7 +60,8 @@ class Clients:
         """The same artifacts for every task, with a content of its own: something is always written."""
         if task.key not in self.sent:
             count = MANY if task.deed in _LONG else ARTIFACTS
-            made = [{**tree, "description": f"as of task {task.number}"} for tree in _artifacts(count)]
+            size = LARGE if task.deed in _LONG else SMALL
+            made = [{**tree, "description": f"as of task {task.number}"} for tree in _artifacts(count, size)]
             version = f"1.{task.number}.0"
             self.sent[task.key] = corpus.bundle("elsewhere", "Suite", made, version=version, level=1)
         return self.sent[task.key]
@@ -138,8 +140,8 @@ class Clients:
 
 
 @cache
-def _artifacts(count: int) -> list[dict[str, Any]]:
-    return corpus.artifacts(count, size=_BYTES)
+def _artifacts(count: int, size: int) -> list[dict[str, Any]]:
+    return corpus.artifacts(count, size=size)
 
 
 def _answered(answer: httpx.Response) -> httpx.Response:
