@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -67,6 +68,22 @@ def span_of(package: Stored, headers: Headers) -> Span:
         text = f"The package has {package.size_bytes} bytes; the range is outside of them."
         raise refuse(ErrorCode.RANGE_NOT_SATISFIABLE, text, size=package.size_bytes)
     return Span(start, end - start + 1, is_part=True)
+
+
+async def begun(chunks: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the first of them being there: who cannot be given any is told so by a status.
+
+    Raises ``UnavailableError``, and ``FileNotFoundError`` when they are gone.
+    """
+    first = await anext(chunks, b"")
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        async with aclosing(chunks):
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    return all_of_them()
 
 
 def download_headers(package: Package, span: Span) -> Mapping[str, str]:

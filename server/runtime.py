@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import make_url
 
 from domain.access import Authenticator, Caller
 from domain.errors import ErrorCode, refuse
 from domain.measures import Measures
-from domain.ports import Bell, Clock, Ports
+from domain.ports import Bell, Clock, Ports, UnavailableError
 from domain.scanning import put_in_force
 from domain.services import Services, services
 from server.auth import TokenAuthenticator, Trust
@@ -33,12 +34,17 @@ from server.scanner import scanner_of
 from server.settings import Settings, SettingsError
 from storage.bells import LocalBell, PostgresBell
 from storage.blobs import FileBlobs
+from storage.changes import Changes
 from storage.clock import SystemClock
 from storage.engines import Engines
 from storage.limiter import MemoryLimiter
 from storage.lock import single_process_lock
 from storage.migrate import migrate
+from storage.s3_blobs import S3Blobs
+from storage.s3_place import s3_place
 from storage.store import SqlStore
+from storage.valkey import SharedLimiter
+from storage.valkey_place import valkey_place
 
 #: threads for files, besides one for each running import's CPU work
 _FILE_THREADS = 4
@@ -56,14 +62,27 @@ class Runtime:
     is_alone: bool
     metrics: Metrics
     onlooker: Onlooker
+    #: every change of the database, where no other process can make one
+    changes: Changes | None = None
     #: the hub that this installation is to others, unless it is a client of another's
     hub: HubIndex | None = None
+    #: where processes count together; without it each counts for itself
+    shared_limits: SharedLimiter | None = None
     #: set when the process begins to stop: what would stay open for long lets go
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def demand_answer(self) -> None:
-        """Raise ``UnavailableError`` or ``TimeoutError`` unless the database answers at once."""
-        async with asyncio.timeout(_ANSWER_SECONDS), self.ports.store.platform_view() as unit:
+    async def missing(self) -> list[str]:
+        """What does not answer at once, of all that nothing can be done without."""
+        asked = {"database": self._demand_database(), "blobs": self.ports.blobs.demand_answer()}
+        answers = await asyncio.gather(*(_in_time(demand) for demand in asked.values()))
+        return [name for name, is_there in zip(asked, answers, strict=True) if not is_there]
+
+    async def degraded(self) -> list[str]:
+        """What does not answer, of all that has a substitute."""
+        return ["limits"] if self.shared_limits is not None and not await self.shared_limits.is_shared() else []
+
+    async def _demand_database(self) -> None:
+        async with self.ports.store.platform_view() as unit:
             await unit.tenants.find("")
 
     async def measured(self) -> Measures:
@@ -94,15 +113,16 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         bell = await _bell(settings, opened)
         store = SqlStore(Engines.open(settings.database), bell, clock)
         opened.push_async_callback(store.aclose)
-        blobs = FileBlobs(settings.data / "blobs", settings.data / "scratch")
+        blobs = _blobs(settings)
         await blobs.sweep_temporary()
+        shared = _shared_limits(settings, opened)
         outward = Outward(settings.allow_private_addresses)
         opened.push_async_callback(outward.aclose)
         hub = RemoteHub(place, outward, store, clock) if place else None
         if hub is not None:
             opened.push_async_callback(hub.aclose)
         ports = Ports(
-            *(store, blobs, bell, MemoryLimiter(), clock),
+            *(store, blobs, bell, shared or MemoryLimiter(), clock),
             mailer=mailer_of(settings),
             outward=outward,
             hub=hub,
@@ -111,6 +131,8 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             proof=DomainShows(outward),
         )
         metrics = Metrics()
+        if shared is not None:
+            metrics.watch_limits(shared)
         onlooker = Onlooker(metrics, clock)
         yield Runtime(
             settings=settings,
@@ -120,7 +142,9 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             is_alone=settings.sqlite_file is not None,
             metrics=metrics,
             onlooker=onlooker,
+            changes=store.changes if settings.sqlite_file is not None else None,
             hub=None if place else HubIndex(store, clock, lifetimes_of(settings)),
+            shared_limits=shared,
         )
 
 
@@ -149,6 +173,28 @@ def authenticator(settings: Settings, clock: Clock) -> Authenticator:
 async def _nobody(authorization: str | None) -> Caller:  # noqa: ARG001 - whatever is sent
     """A worker and the command line have no callers, so they need no keys."""
     raise refuse(ErrorCode.SERVICE_UNAVAILABLE, "This process has no keys to check tokens with.")
+
+
+async def _in_time(demand: Coroutine[Any, Any, None]) -> bool:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await demand
+    except (UnavailableError, TimeoutError):
+        return False
+    return True
+
+
+def _blobs(settings: Settings) -> FileBlobs | S3Blobs:
+    scratch, folder = settings.data / "scratch", settings.blobs_folder
+    return S3Blobs(s3_place(settings.blobs_url), scratch) if folder is None else FileBlobs(folder, scratch)
+
+
+def _shared_limits(settings: Settings, opened: AsyncExitStack) -> SharedLimiter | None:
+    if not settings.limiter_url or settings.limiter_url == "memory:":
+        return None
+    limiter = SharedLimiter(valkey_place(settings.limiter_url))
+    opened.push_async_callback(limiter.aclose)
+    return limiter
 
 
 async def _bell(settings: Settings, opened: AsyncExitStack) -> Bell:

@@ -20,6 +20,8 @@ from sqlalchemy.exc import ArgumentError
 from domain import versions
 from domain.limits import Installation, Limits
 from domain.notices.letters import is_address
+from storage.s3_place import s3_place
+from storage.valkey_place import valkey_place
 
 Model = TypeVar("Model", bound=BaseSettings)
 
@@ -74,6 +76,8 @@ _ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5})
 _OF_THIS_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
 _MAIL_SERVER = re.compile(r"smtps?://([^\s/@:?#]+(:[^\s/@:?#]*)?@)?[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
+#: a folder by its whole path, or none: the usual one
+_FILES = re.compile(r"file:(//(/[^/?#%]+)+/?)?")
 _USUAL_PORTS = {"http": "80", "https": "443"}
 #: the longest span is bundle_days; a thousand years of it is still a date
 _LIMIT_MAX = 365_000
@@ -109,6 +113,18 @@ class Settings(BaseSettings):
         description="`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`;"
         " empty: the file `installhub.db` in the data folder",
     )
+    blobs_url: str = Field(
+        "",
+        description="where bundles are kept: `file:///folder`, or `s3://bucket/folder?endpoint=https://…&region=…` with"
+        " the credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or what AWS gives its machines;"
+        " empty: the folder `blobs` in the data folder",
+    )
+    limiter_url: str = Field(
+        "",
+        repr=False,
+        description="where rates are counted: `valkey://user:password@host:port/number`, or `valkeys://…` for TLS"
+        " (`?ca=file` to trust one authority alone); empty or `memory:`: by each process for itself",
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="port to listen on; 0 takes a free one")
     role: Role = Field(Role.ALL, description="`all`, `web` (serves, runs no imports) or `worker` (runs imports only)")
@@ -122,6 +138,9 @@ class Settings(BaseSettings):
     )
     socket_message_kb: Annotated[int, Field(ge=64, le=1024)] = Field(
         64, description="KB that one message of a socket may hold"
+    )
+    answers_mb: Annotated[int, Field(ge=0, le=1024)] = Field(
+        16, description="MB of answers to GraphQL queries kept until something is written, with SQLite; 0 keeps none"
     )
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = Field(
         30, description="seconds without a sign of life after which another worker begins an import again"
@@ -226,6 +245,20 @@ class Settings(BaseSettings):
             raise ValueError(f"give {SQLITE}:///path or {POSTGRESQL}://user:password@host/name")
         return parsed.set(drivername=_DRIVERS[parsed.drivername]).render_as_string(hide_password=False)
 
+    @field_validator("blobs_url")
+    @classmethod
+    def _known_blobs(cls, url: str) -> str:
+        if url and not _FILES.fullmatch(url):
+            s3_place(url)
+        return url
+
+    @field_validator("limiter_url")
+    @classmethod
+    def _known_limiter(cls, url: str) -> str:
+        if url not in ("", "memory:"):
+            valkey_place(url)
+        return url
+
     @field_validator("platform_version")
     @classmethod
     def _semantic_version(cls, version: str) -> str:
@@ -289,6 +322,13 @@ class Settings(BaseSettings):
         """The database's file, where it is one."""
         url = make_url(self.database)
         return Path(url.database or "") if url.drivername == SQLITE else None
+
+    @property
+    def blobs_folder(self) -> Path | None:
+        """Where bundles are files; ``None`` where they are in an object store."""
+        if self.blobs_url and not _FILES.fullmatch(self.blobs_url):
+            return None
+        return Path(self.blobs_url.removeprefix("file://").removeprefix("file:") or self.data / "blobs")
 
     @property
     def keys_folder(self) -> Path:

@@ -20,8 +20,10 @@ from sqlalchemy.engine import make_url
 from websockets.exceptions import WebSocketException
 
 from bench import corpus
+from storage.s3_blobs import PIECE_BYTES
 from tests.faults.database import a_database
 from tests.faults.hub import IMPORT, TENANT, a_hub
+from tests.faults.objects import OPTIONS, PREFIX, an_installation
 from tests.journeys.processes import a_process, artifact_count, follow, submitted
 from tests.world import a_world
 
@@ -98,7 +100,7 @@ async def test_two_hundred_watchers_of_a_server_that_is_started_again_miss_nothi
         await asyncio.sleep(2)
         (process,) = server.running
         process.terminate()
-        await process.wait()
+        await asyncio.to_thread(process.wait)
         server.running.clear()
         await server.start()
         seen = await asyncio.gather(*watching)
@@ -197,3 +199,57 @@ def _fill(place: Path) -> None:
                     pass
             except OSError:
                 continue
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("fault", ["is_silent", "bandwidth"])
+async def test_an_object_store_that_says_nothing_or_a_byte_a_second_holds_up_nobody_for_long(
+    tmp_path, object_store, fault
+):
+    async with an_installation(tmp_path, object_store, "all") as there:
+        there.proxy.slice_bytes = 1
+        setattr(there.proxy, fault, 1)
+
+        began = time.perf_counter()
+        refused = await there.everything()
+        seconds = time.perf_counter() - began
+        alive = await there.world.http.get("/healthz")
+        there.proxy.bandwidth, there.proxy.slice_bytes = 0, 1 << 16
+        there.proxy.speak()
+        there.proxy.reset()
+        again = await there.everything()
+
+    assert {answer.status_code for answer in refused} == {503}
+    assert alive.status_code == 200
+    assert [answer.status_code for answer in again] == [200, 206, 201, 200, 200]
+    assert seconds < 120
+
+
+@pytest.mark.s3
+async def test_a_download_whose_bytes_go_wrong_in_the_middle_ends_before_them(tmp_path, object_store, caplog):
+    async with an_installation(tmp_path, object_store, "all") as there:
+        large = corpus.large_bundle("elsewhere", "Large", mib=3)
+        headers = there.headers | {"Content-Type": "application/zip", "X-Tenant-Id": "target"}
+        sent = await there.world.http.post(f"{PREFIX}/uploads", content=large, headers=headers)
+        wish = {"uploadId": sent.json()["uploadId"], "options": OPTIONS}
+        (await there.world.http.post(f"{PREFIX}/packages/import", json=wish, headers=there.headers)).raise_for_status()
+        query = """{ tenant(id: "target") {
+          artifacts(first: 1, filter: { search: "Large 1" }) { nodes { artifactId } } } }"""
+        found = await there.world.http.post("/graphql", json={"query": query}, headers=there.headers)
+        ids = [node["artifactId"] for node in found.json()["data"]["tenant"]["artifacts"]["nodes"]]
+        order = {"packageName": "Large", "packageType": "config-package", "version": "3.0.0", "artifactIds": ids}
+        made = await there.world.http.post(f"{PREFIX}/packages/export", json=order, headers=there.headers)
+        address = f"{PREFIX}/packages/{made.json()['packageId']}/download"
+        whole = (await there.world.http.get(address, headers=there.headers)).content
+
+        there.proxy.swaps = (whole[-60:-50], bytes(10))
+        there.proxy.reset()
+        came = bytearray()
+        with pytest.raises(httpx.RemoteProtocolError):  # noqa: PT012 - the stream is the statement
+            async with there.world.http.stream("GET", address, headers=there.headers) as answer:
+                async for chunk in answer.aiter_raw():
+                    came += chunk
+
+    assert len(whole) > 2 * PIECE_BYTES
+    assert (0 < len(came) < len(whole), whole.startswith(came)) == (True, True)
+    assert "was cut short" in caplog.text

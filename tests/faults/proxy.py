@@ -1,6 +1,7 @@
 """A line between two programs on this machine, which fails in the manner that a test says: ``async with a_proxy(…)``.
 
-It stands before PostgreSQL, a mail server or a hub alike, because it knows nothing of what it carries but bytes.
+It stands before PostgreSQL, an object store, a Valkey, a mail server or a hub alike, because it knows nothing of what
+it carries but bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Proxy:
     slice_bytes: int = _CHUNK
     #: towards the client, in all; then the connection is reset
     cut_after: int | None = None
+    #: what is put into other bytes of the same length, towards the client
+    swaps: tuple[bytes, bytes] = (b"", b"")
     #: nothing goes through any more, but connections stay open and new ones are taken
     is_silent: bool = False
     #: connections are reset as soon as they come
@@ -113,6 +116,7 @@ class Proxy:
                     self.dropped += 1
                     return
                 await asyncio.sleep(self.latency + (len(chunk) / self.bandwidth if self.bandwidth else 0.0))
+                chunk = chunk.replace(*self.swaps) if self.swaps[0] else chunk
                 if self.cut_after is not None:
                     chunk, self.cut_after = chunk[: self.cut_after], self.cut_after - len(chunk)
                 writer.write(chunk)

@@ -1,7 +1,6 @@
 """Which test tries which fault of the list (design: security, section 4.2), and that each of them is there.
 
-``long.py`` holds what takes minutes; ``make faults`` runs it. Blobs are local files here, so what is listed of object
-stores (F06) is tried on those; there is no store across a network.
+``long.py`` holds what takes minutes; ``make faults`` runs it. F06 is tried on local files and on an object store.
 """
 
 from __future__ import annotations
@@ -35,7 +34,16 @@ FAULTS: Mapping[str, Sequence[str]] = {
         "faults/test_database_faults.py::test_a_commit_whose_answer_was_lost_is_found_by_its_key_and_not_done_again",
         "faults/test_database_faults.py::test_an_import_whose_commits_lose_their_answers_is_applied_once",
     ),
-    "F06": ("faults/test_stored_bytes.py::test_damaged_bundles_are_given_to_nobody_and_told_in_the_log",),
+    "F06": (
+        "faults/test_stored_bytes.py::test_damaged_bundles_are_given_to_nobody_and_told_in_the_log",
+        "faults/test_object_faults.py::test_without_its_object_store_a_server_says_503_and_comes_back_by_itself",
+        "faults/test_object_faults.py::test_an_import_that_finds_no_object_store_is_tried_again_and_brings_all",
+        "faults/test_object_faults.py::test_objects_that_are_not_what_was_stored_are_given_to_nobody",
+        "faults/test_object_faults.py::test_bytes_that_went_wrong_on_the_way_are_not_passed_on",
+        "faults/long.py::test_a_download_whose_bytes_go_wrong_in_the_middle_ends_before_them",
+        "faults/test_object_faults.py::test_an_answer_that_breaks_off_is_never_taken_for_the_whole",
+        "faults/long.py::test_an_object_store_that_says_nothing_or_a_byte_a_second_holds_up_nobody_for_long",
+    ),
     "F07": (
         "ports/test_bells.py::test_after_a_lost_connection_it_hears_and_tells_again",
         "ports/test_bells.py::test_without_a_database_local_listeners_are_woken_all_the_same",

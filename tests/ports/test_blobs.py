@@ -15,8 +15,9 @@ from typing import cast
 import pytest
 
 from domain.model import BlobKey
-from domain.ports import UnavailableError
+from domain.ports import Blobs, UnavailableError
 from storage.blobs import CHUNK_BYTES, FileBlobs
+from tests.engines import ObjectStore
 
 ROOT = Path(__file__).parents[2]
 IMPORTS = """
@@ -40,20 +41,40 @@ asyncio.run(main())
 """
 
 
+STORES = ["files", pytest.param("objects", marks=pytest.mark.s3)]
+#: a time after which nothing was made yet
+LATER = timedelta(days=1)
+
+
+@pytest.fixture(params=STORES)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """A store of the test's own, once in files and once in an object store."""
+    if request.param == "files":
+        return FileBlobs(tmp_path / "blobs", tmp_path / "scratch")
+    store: ObjectStore = request.getfixturevalue("object_store")
+    return store.blobs(tmp_path / "scratch")
+
+
 @pytest.fixture
-def blobs(tmp_path):
+def files(tmp_path: Path) -> FileBlobs:
     return FileBlobs(tmp_path / "blobs", tmp_path / "scratch")
 
 
-async def put(blobs: FileBlobs, *chunks: bytes) -> BlobKey:
+async def put(blobs: Blobs, *chunks: bytes) -> BlobKey:
     async with blobs.create() as writer:
         for chunk in chunks:
             await writer.write(chunk)
         return await writer.finish()
 
 
-async def everything(blobs: FileBlobs, key: BlobKey, *, start: int = 0, length: int | None = None) -> bytes:
+async def everything(blobs: Blobs, key: BlobKey, *, start: int = 0, length: int | None = None) -> bytes:
     return b"".join([chunk async for chunk in blobs.read(key, start=start, length=length)])
+
+
+async def left(blobs: Blobs, folder: Path) -> list[str]:
+    """The names of what is kept, whether finished or not."""
+    objects = [key async for keys in blobs.keys(older_than=datetime.now(UTC) + LATER) for key in keys]
+    return sorted({*objects, *(path.name for path in files_below(folder))})
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -103,14 +124,14 @@ async def test_an_unfinished_blob_leaves_nothing(blobs, tmp_path):
     async with blobs.create() as writer:
         await writer.write(bytes(CHUNK_BYTES + 1))
 
-    assert files_below(tmp_path) == []
+    assert await left(blobs, tmp_path) == []
 
 
 async def test_a_blob_whose_writing_failed_leaves_nothing(blobs, tmp_path):
     with pytest.raises(TypeError):
         await put(blobs, bytes(CHUNK_BYTES + 1), cast("bytes", "no bytes"))
 
-    assert files_below(tmp_path) == []
+    assert await left(blobs, tmp_path) == []
 
 
 @pytest.mark.parametrize("moments", range(12))
@@ -123,7 +144,7 @@ async def test_a_cancelled_writer_leaves_nothing_or_a_finished_blob(blobs, tmp_p
     writing.cancel()
     await asyncio.wait([writing])
 
-    assert [path.name for path in files_below(tmp_path)] == finished
+    assert await left(blobs, tmp_path) == finished
 
 
 async def _write_and_tell(blobs, finished):
@@ -172,32 +193,32 @@ async def test_what_is_no_key_is_never_made_a_path(blobs, key):
             pass
 
 
-async def test_a_reader_that_leaves_early_closes_the_file(blobs):
-    key = await put(blobs, bytes(3 * CHUNK_BYTES))
+async def test_a_reader_that_leaves_early_closes_the_file(files):
+    key = await put(files, bytes(3 * CHUNK_BYTES))
     before = open_files()
 
-    reading = blobs.read(key)
+    reading = files.read(key)
     await anext(reading)
     await reading.aclose()
 
     assert open_files() == before
 
 
-async def test_a_disk_without_room_is_told_and_leaves_nothing(blobs, tmp_path):
+async def test_a_disk_without_room_is_told_and_leaves_nothing(files, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_BYTES // 2, hard))
 
     try:
         with pytest.raises(UnavailableError) as told:
-            await put(blobs, bytes(CHUNK_BYTES))
+            await put(files, bytes(CHUNK_BYTES))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, was)
 
     assert isinstance(told.value.__cause__, OSError)
     assert files_below(tmp_path) == []
-    assert await everything(blobs, await put(blobs, b"room again")) == b"room again"
+    assert await everything(files, await put(files, b"room again")) == b"room again"
 
 
 async def test_a_scratch_folder_is_private_and_gone_afterwards(blobs):

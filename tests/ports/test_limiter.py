@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
 from storage.limiter import MemoryLimiter
+from storage.valkey import SharedLimiter
+from storage.valkey_place import valkey_place
 
 
-@pytest.fixture
-def limiter():
-    return MemoryLimiter()
+@pytest.fixture(params=["memory", pytest.param("valkey", marks=pytest.mark.valkey)])
+async def limiter(request):
+    """What counts, once in this process and once in a Valkey."""
+    if request.param == "memory":
+        yield MemoryLimiter()
+        return
+    place = valkey_place(f"valkey://127.0.0.1:{request.getfixturevalue('valkey')}")
+    async with aclosing(SharedLimiter(place, patience=10)) as made:
+        await made._valkey.flushdb()
+        yield made
+        assert not made.is_away
 
 
 async def test_a_window_lets_through_its_limit_and_no_more(limiter):
