@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 from domain.import_model import ImportJob, ImportState, ProgressEvent
 from domain.model import ImportId, TenantId
 from domain.notices.model import DeliveryState, Mail, Message, NoticeKind, Outgoing
 from domain.rows import NewEvent
+from domain.scanning import ScanResult
+
+
+class Scanned(Enum):
+    """What a security scan was made of."""
+
+    IMPORT = "import"
+    SUBMISSION = "submission"
+    LISTING = "listing"
+    RESCAN = "rescan"
 
 
 class Observer(Protocol):
@@ -37,6 +48,9 @@ class Observer(Protocol):
     def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
         """An attempt to tell a webhook is over; WAITING: there will be another."""
 
+    def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
+        """A package was scanned; ``seconds`` of the scan alone."""
+
 
 class Nobody:
     """Looks on where nobody does."""
@@ -63,6 +77,9 @@ class Nobody:
         """Nothing is done about it."""
 
     def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
+        """Nothing is done about it."""
+
+    def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
         """Nothing is done about it."""
 
 

@@ -132,11 +132,12 @@ class Worker:
         return [asyncio.create_task(loop) for loop in loops]
 
     def _caring(self) -> list[asyncio.Task[None]]:
-        """Scan again what is offered, at once where the rules changed, and let the rules of the market act."""
+        """Scan again what is offered or kept, at once where the rules changed, and let the rules of the market act."""
         care = self._services.curation
         scans = _again_and_again(care.rescanning.scan_due, self._rhythm.sweep)
+        kept = _again_and_again(self._services.rescans.scan_due, self._rhythm.tidy)
         rules = _again_and_again(care.safeguarding.tend, self._rhythm.tidy)
-        return [asyncio.create_task(scans), asyncio.create_task(rules)]
+        return [asyncio.create_task(loop) for loop in (scans, kept, rules)]
 
     async def _claim_on(self) -> None:
         async with self._bell.listen(JOBS) as rung:

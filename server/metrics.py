@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -27,9 +28,12 @@ from domain.errors import ErrorCode, refuse
 from domain.import_model import ImportState, Stage
 from domain.measures import Measures
 from domain.notices.model import DeliveryState, NoticeKind
+from domain.observing import Scanned
 from domain.ports import UnavailableError
+from domain.scanning import ScanResult
 from server.logs import DROPPED
 from server.settings import Settings, is_loopback
+from storage.valkey import SharedLimiter
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "WS"})
 _OTHER, _NO_ROUTE, _NO_STAGE = "other", "none", "none"
@@ -60,6 +64,9 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=own,
         )
+        # the same few again and again: the library takes longer to look for one than to count
+        self._counter_of = cache(self._requests.labels)
+        self._seconds_of = cache(self._request_seconds.labels)
         self._sockets = Gauge("installhub_open_sockets", "WebSocket connections open now.", registry=own)
         self._streams = Gauge("installhub_open_streams", "Event streams open now.", registry=own)
         self._imports = Counter(
@@ -90,12 +97,25 @@ class Metrics:
             registry=own,
         )
 
+        self._scans = Counter(
+            "installhub_scans", "Security scans by what was scanned and how they ended.", ("of", "result"), registry=own
+        )
+        self._scan_seconds = Histogram(
+            "installhub_scan_seconds", "Seconds of a scan.", ("of",), buckets=_STAGE_SECONDS, registry=own
+        )
+
+    def watch_limits(self, limits: SharedLimiter) -> None:
+        """Tell whether processes count together, where they are meant to."""
+        text = "1 while all processes count together, 0 while this one counts for itself."
+        gauge = Gauge("installhub_limits_shared", text, registry=self.registry)
+        gauge.set_function(lambda: float(not limits.is_away))
+
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """A request is over; ``seconds`` is ``None`` where it was open for as long as its caller liked."""
         shown = method if method in _METHODS else _OTHER
-        self._requests.labels(shown, route or _NO_ROUTE, str(status)).inc()
+        self._counter_of(shown, route or _NO_ROUTE, str(status)).inc()
         if seconds is not None:
-            self._request_seconds.labels(route or _NO_ROUTE).observe(seconds)
+            self._seconds_of(route or _NO_ROUTE).observe(seconds)
 
     def opened(self, *, is_socket: bool) -> None:
         (self._sockets if is_socket else self._streams).inc()
@@ -120,6 +140,11 @@ class Metrics:
 
     def delivered(self, state: DeliveryState) -> None:
         self._deliveries.labels(state.name).inc()
+
+    def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
+        """A package was scanned; ``seconds`` of the scan alone."""
+        self._scans.labels(what.value, result.value.lower()).inc()
+        self._scan_seconds.labels(what.value).observe(seconds)
 
     def passed_on(self, lag: float) -> None:
         self._lag.observe(max(lag, 0.0))

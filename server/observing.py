@@ -10,8 +10,10 @@ from typing import Any
 from domain.import_model import EventKind, ImportJob, ImportState, ProgressEvent, Stage
 from domain.model import ImportId, TenantId
 from domain.notices.model import DeliveryState, Mail, Message, NoticeKind, Outgoing
+from domain.observing import Scanned
 from domain.ports import Clock
 from domain.rows import NewEvent
+from domain.scanning import ScanResult
 from server.logs import note
 from server.metrics import Metrics
 
@@ -79,6 +81,9 @@ class Onlooker:
         line = {"deliveryId": sent.delivery_id, "webhookId": sent.webhook_id, "tenant": sent.tenant_id, "seq": sent.seq}
         line |= {"attempt": sent.attempts, "outcome": state.wire}
         _deliveries.info("%s %s", sent.delivery_id, state.wire.lower(), extra={"fields": line})
+
+    def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
+        self._metrics.scanned(what, result, seconds)
 
     def begun(self, job: ImportJob) -> None:
         """A worker of this process claimed the import."""

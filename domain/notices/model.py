@@ -32,10 +32,12 @@ class NoticeKind(WireEnum):
     MARKET_UPDATE = "market.update"
     MARKET_DEPRECATED = "market.deprecated"
     ADVISORY = "market.advisory"
+    #: what was let pass is forbidden by newer rules of the scan
+    PACKAGE_FORBIDDEN = "package.forbidden"
     WEBHOOK_TEST = "webhook.test"
 
 
-#: what people and tenants may switch off; installs, deprecations and advisories are always told
+#: what people and tenants may switch off; installs, deprecations, advisories and new scans are always told
 CHOOSABLE = (
     *(NoticeKind.IMPORT_SUCCEEDED, NoticeKind.IMPORT_FAILED, NoticeKind.IMPORT_EXPIRES),
     NoticeKind.MARKET_UPDATE,

@@ -30,9 +30,17 @@ from domain.notices.model import (
     ways_of,
 )
 from domain.notices.rows import NoticeRows, Shelf
-from domain.notices.wording import MARKET, OF_IMPORTS, OF_INSTALLERS, news_of_market
+from domain.notices.wording import (
+    MARKET,
+    OF_IMPORTS,
+    OF_INSTALLERS,
+    PACKAGE_FORBIDDEN,
+    news_of_market,
+    news_of_rescan,
+)
 from domain.observing import NOBODY, Observer
 from domain.ports import Ports, UnavailableError
+from domain.rescan_rows import RescanRows
 
 #: how many messages one transaction relays
 RELAYED_AT_ONCE = 50
@@ -105,7 +113,8 @@ class Relay:
             messages = await unit.notices.waiting(limit=limit + len(self._set_aside))
             taken += [message for message in messages if message.number not in self._set_aside][:limit]
             jobs = await unit.batches.import_jobs(_imports_in(taken), None)
-            told = [*_of_imports(taken, jobs), *await _of_market(unit.notices, taken)]
+            told = [*_of_imports(taken, jobs), *await _of_rescans(unit.rescans, taken)]
+            told += await _of_market(unit.notices, taken)
             told.sort(key=lambda one: one.message.number)
             written = _Written()
             await _notify(unit.notices, told, written)
@@ -133,6 +142,23 @@ def _of_imports(messages: Iterable[Message], jobs: Mapping[ImportId, ImportJob])
             # who submitted an import before its identity was kept is not known
             people = (Person.of(job.identity, job.submitted_by),) if job.identity else ()
             told.append(Told(message, news, people))
+    return told
+
+
+async def _of_rescans(rows: RescanRows, messages: Iterable[Message]) -> list[Told]:
+    """Of the tenant's own packages alone."""
+    named = {
+        message.number: str(message.payload.get("rescanId"))
+        for message in messages
+        if message.kind == PACKAGE_FORBIDDEN
+    }
+    made = await rows.concerned(set(named.values())) if named else {}
+    told = []
+    for message in messages:
+        found = made.get(named.get(message.number, ""))
+        if found is not None and found[0].tenant_id == message.tenant_id:
+            people = {person.identity: person for person in found[1]}
+            told.append(Told(message, news_of_rescan(found[0]), tuple(people.values())))
     return told
 
 

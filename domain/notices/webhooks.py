@@ -19,8 +19,8 @@ from domain.notices.model import Delivery, Message, News, NoticeKind, OldSecret,
 from domain.notices.relaying import delivery_of
 from domain.notices.rows import NoticeRows
 from domain.notices.signing import new_secret
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Slice
 from domain.tenancy import active_tenant, entry_of
 
@@ -72,10 +72,7 @@ class Webhooks:
             created_at=self._clock.now(),
             created_by=caller.actor,
         )
-        try:
-            return await self._created(caller, webhook, request)
-        except KeyTakenError:
-            return await self._created(caller, webhook, request)
+        return await written_once(lambda: self._created(caller, webhook, request))
 
     async def _created(self, caller: Caller, webhook: Webhook, request: Once | None) -> Webhook:
         async with self._store.platform_unit() as platform:
@@ -103,10 +100,7 @@ class Webhooks:
         request = once(caller, key, "updateWebhook", webhook_id, change)
         if change.url is not None:
             await self._refuse_address(change.url)
-        try:
-            return await self._updated(caller, webhook_id, reach, change, request)
-        except KeyTakenError:
-            return await self._updated(caller, webhook_id, reach, change, request)
+        return await written_once(lambda: self._updated(caller, webhook_id, reach, change, request))
 
     async def _updated(
         self, caller: Caller, webhook_id: str, reach: Reach, change: WebhookChange, request: Once | None

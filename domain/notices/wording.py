@@ -10,6 +10,8 @@ from domain.import_model import ImportJob, ImportKind, ImportMode, ImportState
 from domain.market.model import ListingState
 from domain.model import rfc3339
 from domain.notices.model import Message, News, NoticeKind
+from domain.rescan_rows import Keeping, Rescan
+from domain.scanning import ScanResult
 from domain.strict_json import shown
 
 #: the outbox's word for an import or install that has ended
@@ -22,6 +24,8 @@ MARKET = {
     "market.deprecated": NoticeKind.MARKET_DEPRECATED,
     "market.advisory": NoticeKind.ADVISORY,
 }
+#: its word for a package that newer rules of the scan forbid
+PACKAGE_FORBIDDEN = "package.forbidden"
 #: tells those too who have the package, whether they subscribed or not
 OF_INSTALLERS = frozenset({NoticeKind.MARKET_DEPRECATED, NoticeKind.ADVISORY})
 
@@ -102,6 +106,36 @@ def news_of_wait(job: ImportJob) -> News | None:
 
 #: what the outbox tells of imports, in words
 OF_IMPORTS = {IMPORT_ENDED: news_of_import, IMPORT_EXPIRES: news_of_wait}
+
+
+def news_of_rescan(made: Rescan) -> News:
+    """That a package which was let pass is forbidden by newer rules, or could not be scanned by them to the end."""
+    labelled = f"{_cut(made.package_name)} {made.package_version}"
+    is_scanned = made.result == ScanResult.FAIL.value
+    title = f"{labelled} is forbidden by newer rules" if is_scanned else f"{labelled} could not be scanned anew"
+    stays = "It stays installed." if made.keeping is Keeping.INSTALLED else "It can still be fetched."
+    return News(
+        kind=NoticeKind.PACKAGE_FORBIDDEN,
+        title=title,
+        body=f"The rules of the security scan changed. {stays} The report says what was found.",
+        link=rescan_path(made.rescan_id),
+        facts={
+            "rescanId": made.rescan_id,
+            "keptAs": made.keeping.wire,
+            "packageId": made.package_id,
+            **({"importId": made.import_id} if made.import_id else {}),
+            "packageName": made.package_name,
+            "packageVersion": made.package_version,
+            "scanResult": made.result,
+            "rulesVersion": made.rules_version,
+            "scannedAt": rfc3339(made.scanned_at),
+        },
+    )
+
+
+def rescan_path(rescan_id: str) -> str:
+    """Where the report of a scan that was made again can be read."""
+    return f"/api/installhub/rescans/{rescan_id}"
 
 
 def news_of_market(message: Message, name: str) -> News:
