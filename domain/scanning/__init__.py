@@ -31,10 +31,11 @@ from domain.scanning.report import (
 from domain.scanning.rule import Rule, Where
 from domain.scanning.rules import OWN_VERSION as RULES_VERSION
 from domain.scanning.rules import RULES
-from domain.scanning.running import ScanRun
+from domain.scanning.running import ATTEMPTS_MAX, ScanRun
 from domain.scanning.scanner import Scanner, in_force, put_in_force, rules_version
 
 __all__ = [
+    "ATTEMPTS_MAX",
     "FINDINGS_MAX",
     "RULES",
     "RULES_VERSION",

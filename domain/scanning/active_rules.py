@@ -10,6 +10,7 @@ import re
 from domain.scanning import addresses, patterns
 from domain.scanning.report import Check, Severity
 from domain.scanning.rule import Rule, Where, any_case, exact
+from domain.scanning.windows import first_in
 
 PATTERN_KEYS = ("pattern", "regex", "regexp", "regularExpression", "validationPattern")
 
@@ -39,12 +40,12 @@ _JAVA_CLASSES = r"T\(\s{0,8}java\.|freemarker\.template\.utility\.|java\.lang\.(
 
 def may_handle(raw: bytes) -> bool:
     """False if no element in a file has an attribute that could be a handler."""
-    return _MAY_HANDLE.search(raw) is not None
+    return first_in(_MAY_HANDLE.search, raw) is not None
 
 
 def may_be_script(raw: bytes) -> bool:
     """False if no text in a file spells an address that runs a script."""
-    return _MAY_BE_SCRIPT.search(raw) is not None
+    return first_in(_MAY_BE_SCRIPT.search, raw) is not None
 
 
 def may_repeat_a_group(raw: bytes) -> bool:
@@ -63,7 +64,21 @@ _REPEATED_GROUP = re.compile(rb"\)(?:[*+]|\{)")
 _PATTERN_ENDS = (b'attern":', b'regex":', b'regexp":', b'regularExpression":')
 
 #: how an address goes on behind its scheme, with breaks in it or without
-_SLASHES = ('"://"', r'":\\"', r'":/\\"')
+_SLASHES = (
+    '"://"', r'":\\"', r'":/\\"',
+    # without a scheme, that of the page around it: a number, or a name of the inside
+    r"/[^:\/]\/\/[0-9\[%\x80-\xFF]/", '"//metadata" nocase', '"//instance-data" nocase',
+)  # fmt: skip
+_INSIDE = (
+    (
+        *("DisguisedAddress", Severity.HIGH, addresses.leads_inside_hidden),
+        "An address leads inside, to a machine's own secrets or in a spelling that hides it.",
+    ),
+    (
+        *("PrivateAddress", Severity.MEDIUM, addresses.leads_to_a_private_network),
+        "An address leads into a private network, which is another one where this is installed.",
+    ),
+)
 
 ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
@@ -81,6 +96,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         ("/<[a-z]/i",),
         any_case(_HANDLER),
         "The text holds an element that runs a script when something happens to it.",
+        needs="<",
         gate=may_handle,
     ),
     Rule(
@@ -90,6 +106,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
         "The address runs a script instead of leading somewhere.",
         gate=may_be_script,
+        needs=":",
     ),
     Rule(
         "JndiLookup", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
@@ -107,26 +124,20 @@ ACTIVE_RULES: tuple[Rule, ...] = (
             '"java.lang.ProcessBuilder"', '"getRuntime"', '"__subclasses__"', '"__mro__"', '"__globals__"',
             '"__builtins__"',
         ),
-        exact(rf"{_JAVA_CLASSES}|\bgetRuntime\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
+        exact(rf"{_JAVA_CLASSES}|getRuntime(?<!\wgetRuntime)\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
         "The text reaches for the classes of the engine that would fill it in.",
     ),
-    Rule(
-        "DisguisedAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        _SLASHES,
-        any_case(r":[\t\r\n]{0,8}[/\\]"),
-        "An address leads inside, to a machine's own secrets or in a spelling that hides it.",
-        judge=addresses.leads_inside_hidden,
-        gate=addresses.may_lead_inside,
-        reads_texts=False,
-    ),
-    Rule(
-        "PrivateAddress", Check.ACTIVE, Severity.MEDIUM, Where.TEXT,
-        _SLASHES,
-        any_case(r":[\t\r\n]{0,8}[/\\]"),
-        "An address leads into a private network, which is another one where this is installed.",
-        judge=addresses.leads_to_a_private_network,
-        gate=addresses.may_lead_inside,
-        reads_texts=False,
+    *(
+        Rule(
+            name, Check.ACTIVE, severity, Where.TEXT,
+            _SLASHES,
+            any_case(r":[\t\r\n]{0,8}[/\\]|//"),
+            message,
+            judge=judge,
+            gate=addresses.may_lead_inside,
+            reads_texts=False,
+        )
+        for name, severity, judge, message in _INSIDE
     ),
     Rule(
         "CatastrophicPattern", Check.ACTIVE, Severity.MEDIUM, Where.PATTERN,

@@ -13,13 +13,26 @@ from enum import Enum
 from functools import lru_cache
 from urllib.parse import unquote
 
-_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}:[/\\]{2,8}([^\s/\\?#\"'`<>{}]{1,300})", re.IGNORECASE)
+from domain.scanning.windows import all_in, first_in
+
+#: what cannot be the beginning of a comment: the whole number of a machine, or a known name before a path
+_NUMBER = r"[0-9a-fx%]{1,12}"
+_UNMISTAKABLE = (
+    rf"(?:\[[^\s/\]]{{2,60}}\]|(?:{_NUMBER}\.){{3}}{_NUMBER}|0x[0-9a-f]{{8}}|[0-9]{{9,10}}|metadata\.(?:google|azure)\.internal"
+    r"|(?:metadata|instance-data)(?=[:/]))(?::[0-9]{1,5})?(?=[\s/\\?#\"'`<>{})]|$)"
+)
+_ADDRESS = re.compile(
+    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,8}}([^\s/\\?#\"'`<>{{}}]{{1,300}})|(?<![\w:/\\.])//({_UNMISTAKABLE})",
+    re.IGNORECASE,
+)
 #: hosts that a file must name before anyone looks closer: numbers, brackets, escapes, foreign letters, known names
 _LOOKS_INSIDE = re.compile(
     rb":(?:[/\\ntr]|\s){2,40}(?:[^\s/\\?#\"<>{}]{1,300}@)?(?:[0-9\[%\x80-\xff]|[^\s/\\?#\"<>{}]{0,253}[%\\\x80-\xff]"
     rb"|metadata|instance-data|localhost)",
     re.IGNORECASE,
 )
+#: the same without a scheme, in a row of its own: each of the two begins with what is sought fast
+_LOOKS_INSIDE_BARE = re.compile(rb"//(?<![:/]//)(?:[0-9\[%\x80-\xff]|metadata|instance-data)", re.IGNORECASE)
 #: a browser takes these out of an address before it reads it
 _TAKEN_OUT = str.maketrans("", "", "\t\r\n")
 #: where clouds tell a machine its own secrets
@@ -40,7 +53,7 @@ class Inside(Enum):
 
 def may_lead_inside(raw: bytes) -> bool:
     """False if no address in a file has a host that could be a number or a known name of the inside."""
-    return _LOOKS_INSIDE.search(raw) is not None
+    return any(first_in(looks.search, raw) is not None for looks in (_LOOKS_INSIDE, _LOOKS_INSIDE_BARE))
 
 
 def leads_to_a_private_network(text: str) -> bool:
@@ -53,13 +66,15 @@ def leads_inside_hidden(text: str) -> bool:
     return Inside.HIDDEN in _found(text)
 
 
-def _found(text: str) -> set[Inside]:
-    return {found for authority in _authorities(text) if (found := _judged(authority)) is not None}
+@lru_cache(maxsize=1)
+def _found(text: str) -> frozenset[Inside]:
+    """What both rules ask of the same text, one after the other."""
+    return frozenset(found for authority in _authorities(text) if (found := _judged(authority)) is not None)
 
 
 def _authorities(text: str) -> Iterator[str]:
-    for match in _ADDRESS.finditer(text.translate(_TAKEN_OUT)):
-        yield match[1]
+    for match in all_in(_ADDRESS.finditer, text.translate(_TAKEN_OUT)):
+        yield match[1] or match[2]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ import re
 
 from domain.scanning.report import Check, Severity
 from domain.scanning.rule import Rule, Where, any_case, exact
+from domain.scanning.windows import first_in
 
 SHOWN_KEYS = ("name", "label", "displayName", "title")
 
@@ -26,6 +27,7 @@ _PERSONAL = re.compile(
     re.ASCII,
 )
 _MAIL = re.compile(rb"@[A-Za-z0-9-]{1,200}\.[A-Za-z]")
+_DATA = re.compile(rb'"[A-Za-z0-9+/=_-]{128}')
 _LOGIN = re.compile(rb"://[^\s/\"]{1,800}@")
 
 #: Cyrillic letters that look like Latin ones
@@ -49,17 +51,22 @@ _UNSEEN_OR_MIXED = re.compile(
 
 def may_hold_a_mail_address(raw: bytes) -> bool:
     """False if a file holds no e-mail address."""
-    return _MAIL.search(raw) is not None
+    return first_in(_MAIL.search, raw) is not None
 
 
 def may_hide_a_host(raw: bytes) -> bool:
     """False if no address in a file has a login."""
-    return _LOGIN.search(raw) is not None
+    return first_in(_LOGIN.search, raw) is not None
+
+
+def may_hold_data(raw: bytes) -> bool:
+    """False if no text in a file begins with encoded data."""
+    return first_in(_DATA.search, raw) is not None
 
 
 def may_look_like_others(raw: bytes) -> bool:
     """False if a file holds nothing that is not seen, and no Cyrillic letter beside a Latin one."""
-    return _UNSEEN_OR_MIXED.search(raw) is not None
+    return first_in(_UNSEEN_OR_MIXED.search, raw) is not None
 
 
 CONTENT_RULES: tuple[Rule, ...] = (
@@ -76,6 +83,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         _NAMED,
         "The text names a person together with an e-mail address.",
         gate=may_hold_a_mail_address,
+        needs="@",
         is_masked=True,
     ),
     Rule(
@@ -85,6 +93,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         any_case(r"\bhttps?://(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}@[a-z0-9\[]"),
         "The address seems to lead to one host and leads to another.",
         gate=may_hide_a_host,
+        needs="://",
     ),
     Rule(
         "ProhibitedKeyword", Check.CONTENT, Severity.MEDIUM, Where.SHOWN,
@@ -120,9 +129,11 @@ CONTENT_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "SuspiciousEncoding", Check.CONTENT, Severity.MEDIUM, Where.SHOWN,
-        tuple(f'/"{key}": "[A-Za-z0-9+\\/=_-]{{128}}/' for key in SHOWN_KEYS),
+        # how long a line is costs little to see; what it is made of, the gate looks at
+        (*(f'/"{key}": ".{{128}}/' for key in SHOWN_KEYS), *(f'"\\"{key}\\": ["' for key in SHOWN_KEYS)),
         exact(r"^[A-Za-z0-9+/=_-]{128}"),
         "The text holds encoded data instead of words.",
+        gate=may_hold_data,
     ),
     Rule(
         "SuspiciousEncoding", Check.CONTENT, Severity.MEDIUM, Where.PACKAGE_TEXT,

@@ -9,6 +9,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from domain.scanning.windows import first_in
+
 #: hosts that an expression may call besides the machine itself; section 9.2 gives no list, so nobody is on it
 HTTP_WHITELIST: frozenset[str] = frozenset()
 #: deepest nesting of an expression that passes (section 9.2)
@@ -22,7 +24,7 @@ _NO_OPENERS = bytes(byte for byte in range(256) if byte not in _OPENERS_AND_LINE
 _ALIKE = bytes.maketrans(b"[{", b"((")
 _ENOUGH_OPENERS = b"(" * (DEEPEST + 1)
 
-_LOADING = re.compile(rb"(?:require|import)[ (?\\]")
+_LOADING = re.compile(rb"(?:require|import)[ (?\\`]")
 
 #: what stands before a query in a canonical file: every query key ends in one of the two words
 _QUERY_KEYS = (b'uery":', b'filterExpression":')
@@ -73,7 +75,7 @@ def is_nested_deeply(text: str) -> bool:
 
 def may_load_a_module(raw: bytes) -> bool:
     """False if no word that loads a module is called in a file, but only one that ends alike (``hire (``)."""
-    return _LOADING.search(raw) is not None
+    return first_in(_LOADING.search, raw) is not None
 
 
 def may_be_nested_deeply(raw: bytes) -> bool:
@@ -83,7 +85,7 @@ def may_be_nested_deeply(raw: bytes) -> bool:
 
 def splices_a_variable(text: str) -> bool:
     """True if a query is text plus a variable: a broken-off literal, a quoted statement, or a template in it."""
-    if "{{" in text or "${" in text or _COMPARED_WITH_A_JOIN.search(text):
+    if "{{" in text or "${" in text or first_in(_COMPARED_WITH_A_JOIN.search, text):
         return True
     return any(_is_joined(match) for literals in _LITERALS for match in literals.finditer(text))
 
@@ -121,7 +123,7 @@ def looks_like_a_secret(text: str) -> bool:
 
 def may_hold_a_login(raw: bytes) -> bool:
     """False if no address in a file names a user before its host."""
-    return _LOGIN.search(raw) is not None
+    return first_in(_LOGIN.search, raw) is not None
 
 
 def _may_splice_behind(rest: bytes) -> bool:

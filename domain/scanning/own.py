@@ -53,7 +53,7 @@ def scan_artifact(
     findings: list[Finding] = []
     secrets = Repeats()
     room, worst = (0 if above else FINDINGS_MAX), above
-    for text, place, area in strings(orjson.loads(raw) if tree is None else tree, reader.asks_for_a_secret):
+    for text, place, area in strings(orjson.loads(raw) if tree is None else tree, reader.area_of):
         found = reader.found(text, area)
         if not found:
             continue

@@ -19,7 +19,7 @@ from domain.scanning.report import Check, Severity
 from domain.scanning.rule import Rule, Where, any_case, exact
 
 #: raised by hand when a judge changes its mind while its row stays the same
-JUDGES_EDITION = 2
+JUDGES_EDITION = 3
 
 EXPRESSION_KEYS = (
     "expression", "condition", "conditionExpression", "valueMapping", "validationExpression", "visibilityExpression",
@@ -43,10 +43,13 @@ _SECRET_MEMBERS = (
     # a class of nearly all bytes at the end, or every "string" would be tried that is named as a type
     r"/ection[_ -]?string[^ !#-\[\]-~]/i",
 )
-#: what stands behind a called word: at most blanks (plain or escaped), then an optional call or a parenthesis
-_CALL = r"( ?[(?\\]|  )"
-#: the same, one plain text for each
-_CALLED = ("(", "?", r"\\", " (", " ?", r" \\", "  ")
+#: what stands behind a called word: at most blanks (plain or escaped), then an optional call, a parenthesis, a
+#: template, or the end of the parentheses around the word
+_CALL = r"( ?[(?\\`)]|  )"
+#: the same for words that nobody puts into parentheses, one plain text for each
+_CALLED = ("(", "?", r"\\", "`", " (", " ?", r" \\", " `", "  ")
+#: a parenthesis or a template behind a word, in a text without comments
+_THEN_CALLED = r"\s*(?:\?\.\s*)?[(`]"
 _BLANK = r"[ \\]"
 
 RULES: tuple[Rule, ...] = (
@@ -66,8 +69,8 @@ RULES: tuple[Rule, ...] = (
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         ('"__proto__"', r"/constructor[ .?\[\\]/"),
         exact(
-            r"__proto__|\bconstructor\s*(?:\?\.|\.)\s*(?:prototype\b|constructor\s*(?:\?\.\s*)?\()"
-            r"|\bconstructor\s*(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`]"
+            r"__proto__|constructor(?<!\wconstructor)\s*(?:(?:\?\.|\.)\s*(?:prototype\b"
+            r"|constructor\s*(?:\?\.\s*)?\()|(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`])"
         ),
         "The expression reaches for an object's prototype.",
     ),
@@ -80,14 +83,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "EvalCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         (rf"/eval{_CALL}/", rf"/Function{_CALL}/"),
-        exact(r"\b(?:eval|Function)\s*(?:\?\.\s*)?\("),
+        # or the last of a row in parentheses: (0, eval)(text)
+        exact(rf"(?:eval(?<!\weval)|Function(?<!\wFunction))(?:{_THEN_CALLED}|\s*\)\s*\()"),
         "The expression runs text as code.",
     ),
     Rule(
         "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
         # only the last letters, for "required" and "important" are common; the gate asks for the whole word
         tuple(f'"{ending}{behind}"' for ending in ("ire", "ort") for behind in _CALLED),
-        exact(r"\b(?:require|import)\s*(?:\?\.\s*)?\("),
+        exact(rf"(?:require(?<!\wrequire)|import(?<!\wimport)){_THEN_CALLED}"),
         "The expression loads a module.",
         gate=judges.may_load_a_module,
     ),
@@ -97,6 +101,7 @@ RULES: tuple[Rule, ...] = (
         any_case(r"https?://[^\s\"'`]"),
         "The expression names an address outside the platform.",
         judge=judges.names_an_external_address,
+        needs="://",
     ),
     Rule(
         "InfiniteLoop", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
@@ -106,18 +111,21 @@ RULES: tuple[Rule, ...] = (
             '")=>"', r"/[^A-Za-z0-9_][^A-Za-z0-9_]=>/", r"/\\[nrtf] ?=>/",
         ),
         exact(
-            r"\bwhile\s*\(\s*(?:true|1|!0)\s*\)|\bfor ?\( ?; ?; ?[^;]{0,200}\)"
+            r"\bwhile\s*\(\s*(?:!\s*!\s*){0,4}"
+            r"(?:true|[1-9][0-9]{0,17}|!\s*(?:0|false|null|undefined|''|\"\"))\s*\)"
+            r"|\bfor ?\( ?; ?; ?[^;]{0,200}\)"
             # a function that calls itself before anything could end it
             r"|\bfunction\s+([A-Za-z_]\w{0,63})\s*\([^()]{0,200}\)\s*\{\s*(?:return\s+)?\1\s*\("
             r"|\b([A-Za-z_]\w{0,63})\s*=\s*\([^()]{0,200}\)\s*=>\s*\2\s*\("
         ),
         "The expression never ends.",
+        needs="(",
     ),
     Rule(
         "GlobalScopeAccess", Check.EXPRESSION, Severity.MEDIUM, Where.EXPRESSION,
         (r"/global[^a-z]/", r"/window[^a-z]/"),
         # not a field (record.window), not a whole word in quotes (scope == "global")
-        exact(r"(?<![\w.])(?:globalThis|global|window)\b(?![\"'`])"),
+        exact(r"(?:global(?<![\w.]global)(?:This)?|window(?<![\w.]window))\b(?![\"'`])"),
         "The expression reaches for the global scope.",
     ),
     Rule(
@@ -149,8 +157,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
-        (r"""/or( |\\[nrtf])[ "'0-9\\]/i""",),
-        any_case(r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9]))"),
+        (
+            r"""/or( |\\[nrtf])[ "'0-9\\]/i""",
+            r"/or( |\\[nrtf])\(? ?(true[^a-z0-9_]|not( false|[ \\][ \\]|\\[nrtf]))/i",
+        ),
+        any_case(
+            r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9])"
+            r"|\(? ?(?:TRUE|NOT\s+FALSE)\b(?!\s*(?:[=<>!]|IS\b)))"
+        ),
         "The query holds a condition that is always true.",
     ),
     Rule(
@@ -186,12 +200,13 @@ RULES: tuple[Rule, ...] = (
         any_case(r"\bSELECT\s+\*\s+FROM\b"),
         "The query reads all columns without a parameterised WHERE.",
         judge=judges.selects_all_unbound,
+        needs="*",
     ),
     # credentials: section 9.5, and the tokens as widely known
     Rule(
         "CredentialExposure.AwsAccessKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"AKIA"', '"ASIA"'),
-        exact(r"(?<![A-Za-z0-9])(?P<public>AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
+        exact(r"(?P<public>A[KS]IA)(?<![A-Za-z0-9]A[KS]IA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
         "The text holds an AWS access key.",
     ),
     Rule(
@@ -239,6 +254,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:[^;]{0,200};){0,8}\s?(?:Password|Pwd)\s?=[^;]{1,4000}"
         ),
         "The text holds a connection string with its password.",
+        needs="=",
     ),
     Rule(
         "CredentialExposure.UrlPassword", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
@@ -246,6 +262,7 @@ RULES: tuple[Rule, ...] = (
         any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
         "The text holds an address with its password.",
         gate=judges.may_hold_a_login,
+        needs="://",
     ),
     Rule(
         "CredentialExposure.LiteralSecret", Check.CREDENTIAL, Severity.HIGH, Where.SECRET_VALUE,

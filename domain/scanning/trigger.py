@@ -1,8 +1,8 @@
 r"""The fast path: which rules have any reason to look closer at a file (decisions R9, R28).
 
 All triggers are compiled into one set of YARA rules, one for each row of the table, and tried on the canonical bytes
-in one pass. A file with a ``\u`` or ``\x`` escape, an invisible character or a foreign blank may hide its
-words, so it is tried a second time with these shown.
+in one pass. A file with a ``\u`` or ``\x`` escape, an invisible character, a foreign blank or a comment may
+hide its words, so it is tried a second time with these shown or gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOREIGN_BLANKS = "\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _HIDDEN = (
     r"/\xC2[\x85\xA0\xAD]/", r"/\xD8\x9C/", r"/\xE1\x9A\x80/", r"/\xE1\xA0\x8E/", r"/\xE2\x80[\x80-\x8F\xA8-\xAF]/",
     r"/\xE2\x81[\x9F-\xAF]/", r"/\xE3\x80\x80/", r"/\xEF\xBB\xBF/", r"/\xEF\xBF[\xB9-\xBB]/", r"/\xF3\xA0[\x80\x81]/",
-    r'"\\u"', r'"\\x"',
+    r'"\\u"', r'"\\x"', '"/*"', r"/[^:\/]\/\//",
 )  # fmt: skip
 
 #: what a file must hold besides, for a rule that reads only some members: asked once for all such rules
@@ -44,8 +44,8 @@ def suspected(raw: bytes) -> list[Rule]:
         return []
     fired = _fired(raw, named)
     if _HIDING in named:
-        shown = _shown(raw)
-        fired |= _fired(shown, _named(shown))
+        for shown in _shown(raw):
+            fired |= _fired(shown, _named(shown))
     return [rule for name, rule in _RULE_OF.items() if name in fired]
 
 
@@ -56,10 +56,15 @@ def plain(text: str) -> str:
     return _FOREIGN_BLANK.sub(" ", _INVISIBLE.sub("", text))
 
 
-def _shown(raw: bytes) -> bytes:
-    """The file with its escapes as characters and its invisible characters gone, good for triggers alone."""
+def _shown(raw: bytes) -> list[bytes]:
+    """The file with its escapes as characters and without invisible ones, good for triggers alone.
+
+    Once more without its comments, if it has some: what begins like a comment may be none.
+    """
     text = _ESCAPE.sub(_character, raw.decode("utf-8", "replace"))
-    return plain(text).encode("utf-8", "replace")
+    shown = plain(text)
+    bare = _COMMENT.sub(" ", shown)
+    return [one.encode("utf-8", "replace") for one in ((shown,) if bare == shown else (shown, bare))]
 
 
 def _character(match: re.Match[str]) -> str:
@@ -93,6 +98,11 @@ def _any_of(name: str, expressions: Sequence[str], besides: str = "true") -> str
 
 #: an escape of JSON, or of the script inside its string
 _ESCAPE = re.compile(r"\\{1,2}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
+#: a comment of a script inside of a string of JSON, to its end or that of its string: nothing is read twice
+_COMMENT = re.compile(
+    r"/\*[^*\"\\]*+(?:(?:\\.|\*(?!/))[^*\"\\]*+)*+(?:\*/)?"
+    r"|(?<!:)//[^\"\\\n]*+(?:\\[^nr][^\"\\\n]*+)*+(?:\\[nr])?"
+)
 _QUOTE_AND_BACKSLASH = frozenset(b'"\\')
 _FIRST_VISIBLE, _LAST_CHARACTER = 0x20, 0x10FFFF
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from domain.scanning.active_rules import PATTERN_KEYS
@@ -15,13 +16,31 @@ from domain.scanning.report import Check
 from domain.scanning.rule import Rule, Where, mask
 from domain.scanning.rules import EXPRESSION_KEYS, NAMES_OF_SECRETS, QUERY_KEYS, RULES
 from domain.scanning.trigger import plain
+from domain.scanning.windows import WINDOW, first_in
 
 #: a place in a tree: the place around it and the last step; None is the root
 Place = tuple["Place", str | int] | None
 #: a rule and what it found, already masked where it is a secret
 Hit = tuple[Rule, str]
-#: a rule ready to be asked: its pattern's search and which reading of a string it is asked of
-_Row = tuple[Callable[[str], re.Match[str] | None], int, Rule]
+#: a rule ready to be asked: its pattern's search and what a text must have for it
+_Search = Callable[..., re.Match[str] | None]
+_Row = tuple[_Search, str, Rule]
+
+
+class _Rows(NamedTuple):
+    """Rows by which reading of a string they are asked of: as it is shown, the expressions in it, as it is written."""
+
+    plain: list[_Row]
+    expressions: list[_Row]
+    written: list[_Row]
+
+
+class _Asked(NamedTuple):
+    """A rule's row, in which areas it is asked, and of which reading."""
+
+    reads: int
+    reading: int
+    row: _Row
 
 
 class Spot(NamedTuple):
@@ -34,7 +53,7 @@ class Spot(NamedTuple):
 def hits(tree: Any, rules: Sequence[Rule]) -> Iterator[tuple[Spot, list[Hit]]]:
     """The spots of a parsed JSON value where any of the rules finds something, in document order."""
     reader = Reader(rules)
-    for text, place, area in strings(tree, reader.asks_for_a_secret):
+    for text, place, area in strings(tree, reader.area_of):
         found = reader.found(text, area)
         if found:
             yield Spot(text, place), found
@@ -50,7 +69,7 @@ class Reader:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._groups: dict[int, list[_Row]] = {}
+        self._groups: dict[int, _Rows] = {}
         self._known: dict[tuple[str, int], list[Hit]] = {}
         self._keys: dict[str, int] = {}
 
@@ -60,11 +79,13 @@ class Reader:
             self._rules = rules
             self._groups, self._known = {}, {}
 
-    def asks_for_a_secret(self, key: str) -> int:
-        """The area that a member of this name adds to its value."""
+    def area_of(self, key: str) -> int:
+        """The areas that a member of this name adds to its value."""
         known = self._keys.get(key)
         if known is None:
-            known = self._keys[key] = _SECRET if _ENDS_IN_A_SECRET.search(key) else 0
+            name = plain(key)
+            known = _SECRET if _ENDS_IN_A_SECRET.search(name) else 0
+            known = self._keys[key] = known | _AREA_OF_KEY.get(name, 0)
         return known
 
     def found(self, text: str, area: int) -> list[Hit]:
@@ -75,40 +96,63 @@ class Reader:
         found = self._known.get(reading)
         if found is None:
             rows = self._rows_for(area)
-            found = self._known[reading] = _look(text, area, rows) if rows else []
+            found = self._known[reading] = _look(text, area, rows) if any(rows) else []
         return found
 
-    def _rows_for(self, area: int) -> list[_Row]:
+    def _rows_for(self, area: int) -> _Rows:
         rows = self._groups.get(area)
         if rows is None:
-            rows = self._groups[area] = [
-                (rule.pattern.search, _READING_OF.get(rule.where, _PLAIN), rule)
-                for rule in self._rules
-                if _READS[rule.where] & area
-            ]
+            asked = [_ROW_OF[id(rule)] for rule in self._rules]
+            asked = [one for one in asked if one.reads & area]
+            rows = self._groups[area] = _Rows(
+                *([one.row for one in asked if one.reading == reading] for reading in (_PLAIN, _EXPRESSIONS, _WRITTEN))
+            )
         return rows
 
 
-def _look(text: str, area: int, rows: list[_Row]) -> list[Hit]:
+def _look(text: str, area: int, rows: _Rows) -> list[Hit]:
     """What each of the rules finds first. Nearly all of a scan's time is spent here."""
-    found: list[Hit] = []
     shown = plain(text)
-    parts = [shown] if area & _EXPRESSION else _templates(shown) if area & _TEMPLATE else ()
-    readings = ((shown,), [_unescaped(part) for part in parts], (text,))
-    for search, reading, rule in rows:
-        for one in readings[reading]:
-            match = search(one)
-            if match is not None and (excerpt := rule.excerpt(match)) is not None:
-                found.append((rule, excerpt))
-                break
+    if len(text) > WINDOW:
+        rows = _Rows(*map(_windowed, rows))
+    found: list[Hit] = []
+    _ask(rows.plain, shown, found)
+    if rows.expressions:
+        parts = [shown] if area & _EXPRESSION else _templates(shown) if area & _TEMPLATE else ()
+        _ask_of_any(rows.expressions, _as_read(parts), found)
+    if rows.written and not text.isascii():
+        _ask(rows.written, text, found)
     return found
 
 
-def _asks_for_nothing(_key: str) -> int:
+def _ask(rows: list[_Row], text: str, found: list[Hit]) -> None:
+    for search, needs, rule in rows:
+        if needs in text and (match := search(text)) is not None and (excerpt := rule.excerpt(match)) is not None:
+            found.append((rule, excerpt))
+
+
+def _ask_of_any(rows: list[_Row], texts: list[str], found: list[Hit]) -> None:
+    """The same of expressions that stand in one text: a rule finds something in the first of them that has it."""
+    if len(texts) == 1:
+        _ask(rows, texts[0], found)
+        return
+    for row in rows:
+        for text in texts:
+            before = len(found)
+            _ask([row], text, found)
+            if len(found) > before:
+                break
+
+
+def _windowed(rows: list[_Row]) -> list[_Row]:
+    return [(partial(first_in, search), needs, rule) for search, needs, rule in rows]
+
+
+def _no_area(_key: str) -> int:
     return 0
 
 
-def strings(tree: Any, asks_for_a_secret: Callable[[str], int] = _asks_for_nothing) -> Iterator[tuple[str, Place, int]]:
+def strings(tree: Any, area_of: Callable[[str], int] = _no_area) -> Iterator[tuple[str, Place, int]]:
     """All strings and member names of a value, their places and areas; items of a list share the list's area."""
     waiting: list[tuple[Any, Place, int]] = [(tree, None, 0)]
     while waiting:
@@ -121,14 +165,11 @@ def strings(tree: Any, asks_for_a_secret: Callable[[str], int] = _asks_for_nothi
             lasting = area & _LASTING
             for name in value:
                 yield name, (place, name), lasting | _NAME
-            waiting.extend(
-                (
-                    value[name],
-                    (place, name),
-                    lasting | _AREA_OF_KEY.get(name, 0) | asks_for_a_secret(_asked_for(value, name)),
-                )
-                for name in reversed(value)
-            )
+            for name in reversed(value):
+                own = lasting | area_of(name)
+                if name in _VALUE_KEYS:
+                    own |= area_of(_asked_for(value, name)) & _SECRET
+                waiting.append((value[name], (place, name), own))
 
 
 def path_of(place: Place) -> str:
@@ -165,6 +206,12 @@ def _templates(text: str) -> list[str]:
     return [part[:closed] if (closed := part.rfind("}}")) >= 0 else part for part in parts]
 
 
+def _as_read(parts: Sequence[str]) -> list[str]:
+    """Expressions as an interpreter reads them: their escapes read, and once more without their comments."""
+    read = [_unescaped(part) for part in parts]
+    return [*read, *(bare for one in read if "/" in one and (bare := _COMMENT.sub(" ", one)) != one)]
+
+
 def _unescaped(text: str) -> str:
     r"""An expression with its own escapes (``\u0065val``, ``\x65val``) read as the characters they stand for."""
     return _ESCAPE.sub(_escaped_character, text) if "\\" in text else text
@@ -177,8 +224,6 @@ def _escaped_character(match: re.Match[str]) -> str:
 
 def _asked_for(members: dict[str, Any], name: str) -> str:
     """What a value is called: its member name, or its sibling's word in ``{"name": "apiKey", "value": "…"}``."""
-    if name not in _VALUE_KEYS:
-        return name
     label = members.get("name", members.get("key"))
     return label if isinstance(label, str) else name
 
@@ -228,6 +273,11 @@ _READS = {
 #: readings of a string: as an interpreter reads it, the expressions in it, as it is written
 _PLAIN, _EXPRESSIONS, _WRITTEN = range(3)
 _READING_OF = {Where.EXPRESSION: _EXPRESSIONS, Where.AS_WRITTEN: _WRITTEN}
+#: by the rule's identity: there is one of each
+_ROW_OF = {
+    id(rule): _Asked(_READS[rule.where], _READING_OF.get(rule.where, _PLAIN), (rule.pattern.search, rule.needs, rule))
+    for rule in RULES
+}
 _VALUE_KEYS = frozenset({"value", "defaultValue"})
 _ENDS_IN_A_SECRET = re.compile(f"{NAMES_OF_SECRETS}$", re.ASCII | re.IGNORECASE)
 _TOKENS = tuple(rule for rule in RULES if rule.check is Check.CREDENTIAL and rule.where is Where.TEXT)
@@ -235,5 +285,7 @@ _TOKENS = tuple(rule for rule in RULES if rule.check is Check.CREDENTIAL and rul
 _SHORTEST_TOKEN = 12
 _PLAIN_NAME = re.compile(r"[\w$-]{1,80}")
 _LONGEST_NAME = 80
+#: it always ends, so no text is read twice
+_COMMENT = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|(?<!:)//[^\n]*+\n?")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
 _LAST_CHARACTER = 0x10FFFF
