@@ -31,6 +31,7 @@ from domain.errors import ErrorCode
 from resolvers.costs import Lists, lists, possible
 from resolvers.introspecting import is_mixed
 from resolvers.limits import TOKENS_MAX, TooComplexError, measure, measure_text, measure_variables
+from resolvers.steadiness import is_steady
 from resolvers.terms import Terms
 
 ERRORS_MAX = 20
@@ -50,6 +51,8 @@ class Checked:
     errors: tuple[GraphQLError, ...] = ()
     lists: Lists = field(default_factory=dict)
     is_introspective: bool = False
+    #: whether it gives the same until something is written
+    is_steady: bool = False
 
 
 _seen: OrderedDict[tuple[GraphQLSchema, str], Checked] = OrderedDict()
@@ -87,7 +90,7 @@ def checked(schema: GraphQLSchema, text: str) -> Checked:
     errors = validate(schema, document, _RULES, max_errors=ERRORS_MAX, hide_suggestions=True)
     if errors:
         return Checked(document, tuple(errors))
-    return Checked(document, (), lists(schema, document), _is_introspective(document))
+    return Checked(document, (), lists(schema, document), _is_introspective(document), is_steady(schema, document))
 
 
 def flaws(

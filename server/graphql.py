@@ -16,6 +16,7 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from domain.errors import ErrorCode, Refusal
 from resolvers.live import LIVE
+from server.answers import Answers
 from server.graphql_http import answer
 from server.graphql_page import page_of
 from server.graphql_socket import SocketAdapter, SocketAsker, SocketHandler, WithoutDisconnects, WithoutGarbage
@@ -30,11 +31,11 @@ _WITHOUT_DISCONNECTS, _WITHOUT_GARBAGE = WithoutDisconnects(), WithoutGarbage()
 _log = logging.getLogger(__name__)
 
 
-def graphql_endpoint(settings: Settings) -> ASGIApp:
+def graphql_endpoint(settings: Settings, answers: Answers) -> ASGIApp:
     """The ASGI application for ``/graphql``. Mount it as a route and as a WebSocket route."""
     logging.getLogger("strawberry.ws.task").addFilter(_WITHOUT_DISCONNECTS)
     logging.getLogger("uvicorn.error").addFilter(_WITHOUT_GARBAGE)
-    return Endpoint(settings)
+    return Endpoint(settings, answers)
 
 
 class Endpoint(GraphQL[SocketAsker, None]):
@@ -43,8 +44,9 @@ class Endpoint(GraphQL[SocketAsker, None]):
     websocket_adapter_class = SocketAdapter
     graphql_transport_ws_handler_class = SocketHandler
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, answers: Answers) -> None:
         self._api = api_of(settings)
+        self._answers = answers
         super().__init__(
             self._api,
             graphql_ide=None,
@@ -61,7 +63,8 @@ class Endpoint(GraphQL[SocketAsker, None]):
             with LIVE.socket():
                 await self.run(WebSocket(scope, receive=receive, send=send))
             return
-        response = await answer(Request(scope, receive), self._api, self._streams, self._page)
+        asked = Request(scope, receive)
+        response = await answer(asked, self._api, self._streams, page=self._page, answers=self._answers)
         await response(scope, receive, send)
 
     async def get_context(

@@ -14,7 +14,7 @@ from domain import strict_json
 from domain.access import Caller, tenant_of
 from domain.errors import ErrorCode, refuse
 from resolvers.documents import Asked, asked
-from rest_compat.dialect import body_chunks
+from rest_compat.dialect import whole_body
 from server.media import JSON
 
 BODY_MAX = 1 << 20
@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, type] = {
     "extensions": dict,
 }
 _TENANT = "X-Tenant-Id"
+_BY_GET, _BY_POST = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION}), frozenset(OperationType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,22 @@ def tenant_header(headers: Headers, caller: Caller) -> str | None:
     return tenant_of(caller, header=named[0], where=_TENANT)
 
 
-async def question_of(request: Request) -> Question:
+async def body_of(request: Request) -> bytes:
+    """The bytes in which an HTTP request asks; nothing for one that asks in its address.
+
+    Raises ``UnsupportedMediaType`` and ``PayloadTooLarge``.
+    """
+    if request.method == "GET":
+        return b""
+    _demand_json(request)
+    return await _body(request)
+
+
+def question_of(request: Request, body: bytes) -> Question:
     """What an HTTP request asks. Raises a refusal for what cannot be read as a question."""
     if request.method == "GET":
-        given = _in_query_string(request)
-        return question_in(given, frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION}), "the query string")
-    _demand_json(request)
-    return question_in(_read(await _body(request), "body"), frozenset(OperationType), "the body")
+        return question_in(_in_query_string(request), _BY_GET, "the query string")
+    return question_in(_read(body, "body"), _BY_POST, "the body")
 
 
 def question_in(given: Any, allowed: frozenset[OperationType], where: str) -> Question:
@@ -99,14 +109,10 @@ def _demand_json(request: Request) -> None:
 async def _body(request: Request) -> bytes:
     """The body, refused as soon as it is known to be too large."""
     declared = request.headers.get("content-length", "0")
-    body = bytearray()
     if declared.isdecimal() and int(declared) <= BODY_MAX:
-        async for chunk in body_chunks(request):
-            body += chunk
-            if len(body) > BODY_MAX:
-                break
-        else:
-            return bytes(body)
+        body = await whole_body(request, most=BODY_MAX)
+        if body is not None:
+            return body
     raise refuse(
         ErrorCode.PAYLOAD_TOO_LARGE, f"The body is larger than {BODY_MAX} bytes. Send files over REST.", limit=BODY_MAX
     )

@@ -23,7 +23,8 @@ from domain.errors import ErrorCode, Refusal, refuse
 from resolvers.api import Api
 from resolvers.context import Asker
 from resolvers.refusals import formatted
-from server.graphql_asking import Question, question_of, tenant_header
+from server.answers import Answers, Asking
+from server.graphql_asking import Question, body_of, question_of, tenant_header
 from server.graphql_page import Page
 from server.graphql_streams import WIRES, ResultStream, shape_of, was_never_executed, written
 from server.media import EVENTS, GRAPHQL, HTML, JSON, PARTS, chosen, names
@@ -34,7 +35,7 @@ _ASKING = frozenset({"query", "documentId", "extensions"})
 _KEPT_PRIVATE = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
 
-async def answer(request: Request, api: Api, streams: OpenStreams, page: Page) -> Response:
+async def answer(request: Request, api: Api, streams: OpenStreams, *, page: Page, answers: Answers) -> Response:
     """Answer one HTTP request; refusals become answers too."""
     is_bare = request.method == "GET" and _ASKING.isdisjoint(request.query_params)
     accept = ", ".join(request.headers.getlist("accept"))
@@ -47,13 +48,23 @@ async def answer(request: Request, api: Api, streams: OpenStreams, page: Page) -
         asker = await _asker(request)
         if media is None:
             raise refuse(ErrorCode.NOT_ACCEPTABLE, f"Answers are {GRAPHQL}, {JSON}, {EVENTS} or {PARTS}.")
-        question = await question_of(request)
+        body = await body_of(request)
+        asking = Asking(asker.caller, asker.tenant_header, request.method, request.scope["query_string"], body)
+        if media not in WIRES and (known := answers.find(asking)) is not None:
+            return _sent(known, media)
+        question = question_of(request, body)
         if media not in WIRES and names(accept, PARTS) and await api.watches(question.query, question.operation_name):
             # such a caller takes plain JSON for what is no subscription, so the order and the weights say nothing here
             media = PARTS
         if media in WIRES:
             return await _streamed(api, question, asker, media, request, streams)
-        return _answered(await _executed(api, question, asker), media)
+        moment = answers.moment()
+        result = await _executed(api, question, asker)
+        if not result.errors and await api.is_steady(question.query):
+            encoded = orjson.dumps(shape_of(result))
+            answers.keep(asking, encoded, moment)
+            return _sent(encoded, media)
+        return _answered(result, media)
     except Refusal as refusal:
         return _refused(request, refusal, GRAPHQL if media == GRAPHQL else JSON)
 
@@ -106,8 +117,12 @@ def _refused(request: Request, refusal: Refusal, media: str) -> Response:
 
 
 def _json(shape: Mapping[str, Any], media: str, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return _sent(orjson.dumps(shape), media, status=status, headers=headers)
+
+
+def _sent(body: bytes, media: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     content_type = f"{media}; charset=utf-8"
-    return Response(orjson.dumps(shape), status, {**_KEPT_PRIVATE, **(headers or {}), "Content-Type": content_type})
+    return Response(body, status, {**_KEPT_PRIVATE, **(headers or {}), "Content-Type": content_type})
 
 
 async def _streamed(

@@ -11,7 +11,8 @@ import logging
 import os
 import select
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ _PLAIN = "%(asctime)s %(levelname)-7s %(name)s  %(message)s"
 _LOUD = ("uvicorn.access", "websockets", "alembic", "asyncio")
 #: lines that wait for who reads the log, and the seconds that the process's end waits for them
 _WAITING_MAX, _FAREWELL_SECONDS = 10_000, 1.0
+#: lines that are written together, and for how long others are waited for then
+_AT_ONCE, _PAUSE_SECONDS = 100, 0.005
 _STDERR = 2
 #: what formatting raises where a message and its arguments do not fit: a line that cannot be written ends nothing
 _UNSAYABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError)
@@ -121,10 +124,18 @@ class Unhurried(logging.Handler):
         super().close()
 
     def _write_on(self) -> None:
-        while (line := self._waiting.get()) is not None:
+        is_open = True
+        while is_open:
+            lines = [self._waiting.get()]
+            while lines[-1] is not None and len(lines) < _AT_ONCE and not self._waiting.empty():
+                lines.append(self._waiting.get())
+            is_open = lines[-1] is not None
             if self._untold:
-                self._write(self._what_was_dropped())
-            self._write(line)
+                self._write([self._what_was_dropped()])
+            self._write([line for line in lines if line is not None])
+            if is_open:
+                # woken for each line by itself, this thread would cost those who are answered more than the line does
+                time.sleep(_PAUSE_SECONDS)
 
     def _what_was_dropped(self) -> bytes:
         untold, self._untold = self._untold, 0
@@ -132,30 +143,34 @@ class Unhurried(logging.Handler):
         record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
         return self.format(record).encode() + b"\n"
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: Sequence[bytes]) -> None:
+        text = b"".join(lines)
         try:
-            while line:
-                line = line[self._taken(line) :]
+            while text:
+                text = text[self._taken(text) :]
         except OSError:
-            self._drop()
+            self._drop(len(lines))
 
-    def _taken(self, line: bytes) -> int:
-        """How much of a line was taken; whoever shares the descriptor may have made it one that is not waited for."""
+    def _taken(self, text: bytes) -> int:
+        """How much of a text was taken; whoever shares the descriptor may have made it one that is not waited for."""
         try:
-            return os.write(self._descriptor, line)
+            return os.write(self._descriptor, text)
         except BlockingIOError:
             room = select.poll()
             room.register(self._descriptor, select.POLLOUT)
             room.poll()
             return 0
 
-    def _drop(self) -> None:
-        DROPPED.inc()
-        self._untold += 1
+    def _drop(self, count: int = 1) -> None:
+        DROPPED.inc(count)
+        self._untold += count
 
 
 def log_to_stderr(*, in_json: bool, level: int = logging.INFO) -> None:
     """Let the whole process log to stderr; libraries that tell every step only warn."""
+    # no line says from where in the code, from which thread or from which process it is: looking costs more than it
+    logging._srcfile = None  # noqa: SLF001 - as logging's own how-to has it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stderr = Unhurried(_STDERR)
     stderr.setFormatter(JsonLines() if in_json else PlainLines(_PLAIN, "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[stderr], force=True)

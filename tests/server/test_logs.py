@@ -47,14 +47,13 @@ def test_lines_that_nobody_reads_are_dropped_and_counted_and_a_line_says_so_late
         handler.emit(record)
     dropped = int(_dropped() - before)
     read = b""
-    while f"{dropped} lines of the log were dropped".encode() not in read:
+    while f"{dropped} lines of the log were dropped".encode() not in read or b"x" * 3000 not in read:
         read += os.read(reading, 4096)
     handler.close()
     os.close(reading)
     os.close(writing)
 
-    assert 15 <= dropped <= 17
-    assert read.count(b"x" * 3000) >= 1
+    assert 13 <= dropped <= 17
 
 
 def test_a_line_is_written_to_its_end_where_the_descriptor_does_not_wait():
