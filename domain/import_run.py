@@ -195,6 +195,15 @@ class Run:
         self._percent = self._told[-1].progress.percent if self._told else self._percent_seen
         self._sent = []
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[TenantUnit]:
+        """What the run has written so far, to be read beside other writers if it is committed already."""
+        if self._unit is not None:
+            yield self._unit
+            return
+        async with self._store.view(self.job.tenant_id) as unit:
+            yield unit
+
     async def _advance(self, unit: TenantUnit, changes: Mapping[str, Any]) -> None:
         stage = {"stage": self.stage} if self.stage else {}
         step = Step(self.job.import_id, self.job.fence, tuple(self._told), {**stage, **changes})

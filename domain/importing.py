@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain import import_outcome, policy, undo_outcome
+from domain import carrying, import_outcome, policy, undo_outcome
 from domain.activating import Activator, Draft, PlanMovedError, entry
+from domain.aside import aside
 from domain.backup import Backups
 from domain.bringing import package_batches, shown, verified
 from domain.bundle import CheckedBundle, Told, read_bundle
@@ -37,7 +38,7 @@ from domain.market.excepted import HUB, excepted
 from domain.market.own_hub import hub_of
 from domain.market.trust import acknowledgment_problems
 from domain.model import PlanId
-from domain.observing import NOBODY, Observer
+from domain.observing import NOBODY, Observer, Scanned
 from domain.options import Activation, UndoWish
 from domain.plan import NotJustSoError, Planned
 from domain.plan_model import ActionKind, Drift, Plan
@@ -45,7 +46,7 @@ from domain.planning import Checked, Planner, checked, powers_told, scan_result,
 from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
 from domain.spool import Spool
 from domain.tenancy import active_tenant
-from domain.undo_planning import UndoPlanner, broken_anew
+from domain.undo_planning import UndoPlanner
 from domain.verified import Verified, kept_with
 
 #: an import this small is planned, held, verified and activated in one transaction (R28)
@@ -55,8 +56,6 @@ REPLANS_MAX = 3
 ATTEMPTS_MAX = 5
 #: how many artifacts are checked between two lines of progress
 _TOLD_EVERY = 250
-#: the word BrokenReference is 400 in a bundle and 422 once an import has begun to write (section 9.2)
-_FOUND_LATE = 422
 
 
 class Importer:
@@ -137,11 +136,14 @@ class Importer:
         if made.open_conflicts:
             return await self._paused(run, made)
         backup = await self._backups.keep(run, made)
-        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, self._held(run, draft))
-        await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, self._verified(run))
+        author = Author(run.job.import_id, run.job.submitted_by, self._clock.now())
+        held = carrying.hold(run, made, draft.batches(author))
+        await _within(self._limits.install_seconds, ErrorCode.TRANSACTION_TIMEOUT, held)
+        await _within(self._limits.verify_seconds, ErrorCode.VERIFICATION_TIMEOUT, carrying.verify(run))
+        to_write = await aside(len(made.actions), partial(draft.verified, backup))
         if run.job.options.activation is Activation.MANUAL:
-            return await self._activator.wait(run, draft.verified(backup))
-        return await self._activator.switch_on(run, draft.verified(backup), made.bindings)
+            return await self._activator.wait(run, to_write)
+        return await self._activator.switch_on(run, to_write, made.bindings)
 
     async def _switched_on(self, run: Run, held: Verified) -> None:
         """Activate what was held and verified by an earlier run, if the tenant is as it was planned (R11)."""
@@ -243,6 +245,10 @@ class Importer:
         run.begin(Stage.SECURITY_SCAN)
         now = self._clock.now()
         packages = [checked(bundle, now) for bundle in await let_pass(self._store, run.job, bundles, now)]
+        for package in packages:
+            if package.bundle.known is None:
+                seconds = package.report.duration_ms / 1000
+                self._observer.scanned(Scanned.IMPORT, package.report.overall_result, seconds)
         if run.job.install is not None:
             packages = [await asyncio.to_thread(with_powers, package) for package in packages]
         if run.job.options.is_migration:
@@ -279,8 +285,7 @@ class Importer:
         run.end(_plan_sentence(made))
         asked = manifests[-1]
         changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}
-        async with run.writing(changes) as unit:
-            await unit.imports.save_plan(made)
+        await carrying.save_plan(run, made, changes)
         return drafts, made
 
     async def _taken_back(self, run: Run, wish: UndoWish) -> Draft:
@@ -289,43 +294,13 @@ class Importer:
         run.moved = await moved_since_shown(self._store, run.job, found.made)
         run.total = sum(action.kind is not ActionKind.REMOVE for action in found.made.actions)
         run.end(_plan_sentence(found.made))
-        async with run.writing() as unit:
-            await unit.imports.save_plan(found.made)
+        await carrying.save_plan(run, found.made)
         return Draft(
             found.made,
             partial(self._undos.batches, found, run.job),
             partial(undo_outcome.shown, run.job, found),
             lambda _backup: undo_outcome.verified(run.job, found),
         )
-
-    async def _held(self, run: Run, draft: Draft) -> None:
-        run.begin(Stage.INSTALLATION)
-        done = sum(not action.writes for action in draft.made.actions)
-        author = Author(run.job.import_id, run.job.submitted_by, self._clock.now())
-        async for batch in draft.batches(author):
-            done += batch.installed
-            run.held += len(batch.revisions)
-            run.progress(done, f"{done} of {run.total} artifacts installed", batch.last_name)
-            async with run.writing() as unit:
-                await unit.imports.hold(batch.revisions, batch.bases)
-        run.end("All revisions are held; nobody sees them yet.")
-
-    async def _verified(self, run: Run) -> None:
-        """What is held can be read, and refers only to what is there (installhub.md section 8.9)."""
-        run.begin(Stage.VERIFICATION)
-        async with run.writing() as unit:
-            unreadable = await unit.imports.unreadable(run.job.import_id)
-            broken = await unit.imports.broken_references(run.job.import_id)
-            if run.job.undo is not None:
-                broken = await broken_anew(unit, broken)
-        if unreadable:
-            problems = [Problem(ErrorCode.VERIFICATION_FAILED, f"{i} cannot be read back.", i) for i in unreadable]
-            raise Refusal(problems)
-        if broken:
-            texts = [(f"{r.artifact_id}{r.pointer} refers to {r.target_id}, which is not there.", r) for r in broken]
-            problems = [Problem(ErrorCode.BROKEN_REFERENCE, text, r.pointer, r.artifact_id) for text, r in texts]
-            raise Refusal(problems, status=_FOUND_LATE)
-        run.end("Every held artifact can be read and every reference resolves.")
 
     async def _paused(self, run: Run, made: Plan) -> None:
         """Wait for decisions, up to the first deadline; the tenant's place is free meanwhile (R18)."""

@@ -12,7 +12,7 @@ from domain.model import ArtifactStatus, ImportId, TenantId, name_key
 from domain.plan_model import ActionKind, MergeBase
 from domain.verified import installed_row
 from storage.holding import HELD
-from storage.plan_tables import activation, merge_base, plan_action
+from storage.plan_tables import merge_base, plan_action
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, listed, on_both, word
@@ -37,22 +37,18 @@ _PLANNED = and_(
         )
     ),
 )
-_REMEMBER_UNDO = insert(activation).from_select(
-    ["import_id", "artifact_id", "tenant_id", "before_revision_id", "after_revision_id"],
-    select(_R.import_id, _R.artifact_id, _R.tenant_id, artifact.c.revision_id, _R.revision_id.label("after"))
-    .select_from(revision)
-    .outerjoin(artifact, and_(artifact.c.tenant_id == _TENANT, artifact.c.artifact_id == _R.artifact_id))
-    .where(_PLANNED),
-)
-_before = artifact.alias("before")
 _GIVE_UP_NAMES = (
     update(artifact)
     .where(
         artifact.c.tenant_id == _TENANT,
         artifact.c.artifact_id.in_(
-            select(_R.artifact_id)
-            .join(_before, and_(_before.c.tenant_id == _TENANT, _before.c.artifact_id == _R.artifact_id))
-            .where(_PLANNED, or_(_before.c.name_key != _R.name_key, _R.status == word(ArtifactStatus.DELETED)))
+            select(_P.target_id).where(
+                _P.import_id == _ID,
+                _P.tenant_id == _TENANT,
+                _P.target_id == _P.existing_id,
+                _P.revision_id.is_not(None),
+                or_(_P.name_key != _P.existing_name_key, _P.status == word(ArtifactStatus.DELETED)),
+            )
         ),
     )
     .values(name_key=literal(_PARKED, String()) + artifact.c.artifact_id)
@@ -136,7 +132,7 @@ class Activation:
     async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage]) -> None:
         named = {"tenant": self._tenant, "id": import_id}
         # names that are given up go first, or two artifacts could not swap theirs
-        for statement in (_REMEMBER_UNDO, _GIVE_UP_NAMES, _POINT, _SHOW):
+        for statement in (_GIVE_UP_NAMES, _POINT, _SHOW):
             self._session.later(statement, named)
         for ordinal, package in enumerate(installed):
             identity = {"package_key": name_key(package.name), "source": package.source}

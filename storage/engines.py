@@ -1,14 +1,15 @@
 """Connections to SQLite and PostgreSQL, and the edge where their errors become the port's (design: stack, section 3).
 
-SQLite has one writing connection a process behind a first-come pool, because its own busy handler is unfair; readers
+SQLite has one writing connection a process, whose users take turns, because its own busy handler is unfair; readers
 are apart and cannot write. Views run each statement by itself on both databases.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,8 @@ _WRITER_PRAGMAS = (
     # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    # a commit moves the log into the file itself, while all wait, only where writers never paused before (32 MiB)
-    "PRAGMA wal_autocheckpoint=8192",
+    # where writers never pause, commits move the log into the file themselves, while all wait: little at a time (2 MiB)
+    "PRAGMA wal_autocheckpoint=512",
 )
 _READER_PRAGMAS = ("PRAGMA busy_timeout=10000", "PRAGMA query_only=ON")
 #: to connect to PostgreSQL; what its longest statement may take; how long one may wait for a row of another's (as
@@ -85,6 +86,7 @@ class Engines:
         self.writer = writer
         self.reader = reader
         self._pulse = Pulse(partial(_is_there, writer))
+        self._turns = asyncio.Lock() if writer.dialect.name == SQLITE else None
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
@@ -96,6 +98,26 @@ class Engines:
             return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
         # apart here too: with one pool, units that all wait for a view would wait for each other
         return cls(postgresql(url, pool), postgresql(url, pool))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Around a unit: on SQLite they come one after the other, in the order in which they were asked for.
+
+        A pool gives its connection to whoever asks first when it is back, which is whoever has just had it: an import
+        that writes in many parts would keep all others waiting to its end. Raises :class:`UnavailableError`.
+        """
+        if self._turns is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_POOL_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise UnavailableError(f"others have been writing for {_POOL_SECONDS} seconds") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def connection(self, engine: AsyncEngine) -> tuple[PoolProxiedConnection, Driver]:
         """A connection of one of them. Raises as :func:`translated`, where nobody answers within two seconds too."""

@@ -16,7 +16,7 @@ from domain.model import (
     TenantId,
 )
 from storage.artifacts import write_contents
-from storage.heads import REFERENCE, reference_of, revision_row
+from storage.heads import REFERENCE, reference_of, revision_columns
 from storage.plan_tables import merge_base, plan_action
 from storage.session import Session
 from storage.sql import chunks, listed, word
@@ -99,7 +99,8 @@ class Holding:
         self._tenant = tenant_id
 
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
-        await self._session.add(revision, [revision_row(self._tenant, new, held=True) for new in revisions])
+        if revisions:
+            self._session.add_columns(revision, revision_columns(self._tenant, revisions, held=True))
         await write_contents(self._session, self._tenant, revisions, bases)
 
     async def broken_references(self, import_id: ImportId) -> list[Reference]:

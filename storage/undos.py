@@ -17,7 +17,7 @@ from storage.activation import BASE_HASH, BASED, Activation
 from storage.heads import EXISTING_HEAD, REFERENCE, head_of, reference_of
 from storage.holding import HELD
 from storage.job_rows import LISTED, jobs_of, with_packages
-from storage.plan_tables import activation, merge_base, plan_action
+from storage.plan_tables import merge_base, plan_action
 from storage.session import Session
 from storage.sql import checked, chunks, listed, on_both, word
 from storage.tables import (
@@ -32,7 +32,7 @@ from storage.tables import (
 )
 from storage.undo_tables import arrival, undone
 
-_R, _P, _A = revision.c, plan_action.c, activation.c
+_R, _P = revision.c, plan_action.c
 _TENANT = bindparam("tenant", type_=_R.tenant_id.type)
 _ID = bindparam("id", type_=_R.import_id.type)
 _IDS = bindparam("ids", expanding=True, type_=_R.import_id.type)
@@ -53,9 +53,9 @@ _ARRIVALS_NAMED = (
 )
 _WRITTEN = (
     select(_P.import_id, _P.ordinal, _P.target_id, _R.number, *EXISTING_HEAD)
-    .join(activation, and_(_A.import_id == _P.import_id, _A.artifact_id == _P.target_id))
-    .join(revision, _R.revision_id == _A.after_revision_id)
-    .where(_P.tenant_id == _TENANT, _P.import_id.in_(_IDS), _P.revision_id.is_not(None))
+    .select_from(plan_action)
+    .join(revision, and_(_R.revision_id == _P.revision_id, IS_ACTIVATED))
+    .where(_P.tenant_id == _TENANT, _P.import_id.in_(_IDS))
 )
 _first = revision.alias("first_of_import")
 _LAYERS = (
@@ -63,18 +63,18 @@ _LAYERS = (
         *(_R.artifact_id, _R.number, _R.revision_id, _R.type, _R.name, _R.version, _R.status, _R.content_hash),
         *(_R.written_at, _R.written_by, _R.import_id, _R.restores),
     )
-    .select_from(activation)
-    .join(_first, _first.c.revision_id == _A.after_revision_id)
+    .select_from(plan_action)
+    .join(_first, _first.c.revision_id == _P.revision_id)
     .join(
         revision,
         and_(
-            _R.tenant_id == _A.tenant_id,
-            _R.artifact_id == _A.artifact_id,
+            _R.tenant_id == _P.tenant_id,
+            _R.artifact_id == _first.c.artifact_id,
             _R.number >= _first.c.number - literal_column("1"),
             IS_ACTIVATED,
         ),
     )
-    .where(checked(_A.tenant_id == _TENANT), _A.import_id.in_(_IDS))
+    .where(checked(_P.tenant_id == _TENANT), _P.import_id.in_(_IDS), _first.c.held == IS_ACTIVATED.right)
 )
 _UNDONE = select(undone.c.import_id, undone.c.ordinal, undone.c.undo_id).where(
     undone.c.tenant_id == _TENANT, undone.c.import_id.in_(_IDS)

@@ -77,6 +77,24 @@ async def test_a_plan_is_read_back_with_every_action_in_order(store):
     assert (first, rest) == (Slice((update,), has_next=True), Slice((waiting,), has_next=False))
 
 
+async def test_a_plan_that_is_saved_in_parts_is_there_with_its_last_action(store):
+    job = await running(store)
+    made = a_plan(job, *(an_action(position) for position in range(5)))
+    async with store.unit(ACME) as unit:
+        await unit.imports.save_plan(a_plan(job, an_action(7)))
+
+    seen, actions = [], ()
+    for part in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        async with store.unit(ACME) as unit:
+            await unit.imports.save_plan(made, part=part)
+        async with store.view(ACME) as view:
+            actions = (await view.imports.actions(job.import_id, first=9)).items
+            seen.append((await view.imports.plan(made.plan_id), len(actions)))
+
+    assert seen == [(None, 2), (None, 4), (replace(made, actions=()), 5)]
+    assert actions == made.actions
+
+
 @pytest.mark.parametrize(
     ("kinds", "expected"),
     [

@@ -1,0 +1,59 @@
+"""Who writes to SQLite next: whoever has waited longest."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from domain.ports import UnavailableError
+from storage import engines
+from storage.bells import LocalBell
+from storage.clock import SystemClock
+from storage.engines import Engines
+from storage.store import SqlStore
+from tests.ports.rows import ACME, GLOBEX, with_tenants
+
+
+@pytest.fixture
+async def store(tmp_path, migrated_sqlite):
+    shutil.copy(migrated_sqlite, tmp_path / "hub.db")
+    opened = SqlStore(Engines.open(f"sqlite+aiosqlite:///{tmp_path}/hub.db"), LocalBell(), SystemClock())
+    await with_tenants(opened)
+    yield opened
+    await opened.aclose()
+
+
+async def test_a_neighbour_waits_for_no_more_than_the_unit_that_is_being_written(store):
+    written, has_begun = [], asyncio.Event()
+
+    async def write(tenant_id):
+        async with store.unit(tenant_id) as unit:
+            await unit.imports.queued_count()
+            has_begun.set()
+            written.append(tenant_id)
+
+    async def write_much():
+        for _ in range(5):
+            await write(ACME)
+
+    much = asyncio.create_task(write_much())
+    await has_begun.wait()
+    await write(GLOBEX)
+    await much
+
+    assert written.index(GLOBEX) <= 2
+    assert written.count(ACME) == 5
+
+
+async def test_who_waits_too_long_for_others_is_told_so_and_the_next_is_served(store, monkeypatch):
+    monkeypatch.setattr(engines, "_POOL_SECONDS", 0.01)
+
+    async with store.unit(ACME):
+        with pytest.raises(UnavailableError, match="others have been writing"):
+            async with store.unit(GLOBEX):
+                pass
+
+    async with store.unit(GLOBEX) as unit:
+        assert await unit.imports.queued_count() == 0
