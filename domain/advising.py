@@ -7,7 +7,7 @@ bytes, a few at a time. Where the earlier bundle is no longer kept, a changed ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,10 @@ class Advisor:
         if package is None:
             return None
         known = hashes or await self._hashes(tenant_id, list(gathered.heads.values()))
-        before = _named(package)
+        rows = package.manifest["artifacts"]
+        if known == {row["id"]: row["hash"] for row in rows}:  # the very same files: types and names stand in them
+            return advice_of(package.version, [])
+        before = _named(rows)
         after = {key: Named(head.artifact_type, head.name, known[key]) for key, head in gathered.heads.items()}
         # what another package brings from now on is still there
         reasons = [*artifact_reasons({k: one for k, one in before.items() if k not in gathered.externals}, after)]
@@ -94,8 +97,7 @@ def bump_warnings(advice: Advice | None, version: str) -> Iterator[Problem]:
     yield Problem(ErrorCode.VERSION_BUMP_TOO_SMALL, text, "version", details=details)
 
 
-def _named(package: Package) -> dict[str, Named]:
-    rows: Sequence[Mapping[str, Any]] = package.manifest["artifacts"]
+def _named(rows: Iterable[Mapping[str, Any]]) -> dict[str, Named]:
     return {row["id"]: Named(BY_WIRE_NAME[row["type"]], row["name"], row["hash"]) for row in rows}
 
 

@@ -19,12 +19,12 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from domain import graph, scanning, strict_json
-from domain.archive import Archive, ArchiveLimits, open_archive
+from domain.archive import Archive, ArchiveLimits, open_archive, sound_file
 from domain.artifact_types import FOLDERS, ArtifactType
 from domain.contents import SCHEMA_VERSION, Content, Template, content_of, is_faithful
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
-from domain.manifest import read_manifest
+from domain.manifest import known_manifest, read_manifest
 from domain.mapping import NOTHING_MAPPED, MappedEndpoints
 from domain.model import (
     HASH_PREFIX,
@@ -183,6 +183,17 @@ def read_manifest_alone(source: BinaryIO, limits: BundleLimits) -> tuple[Manifes
     return _manifest(open_archive(source, limits.archive, folders=FOLDERS), limits)
 
 
+def read_known_manifest(source: BinaryIO, limits: BundleLimits) -> tuple[Manifest, list[Problem]]:
+    """The manifest of a bundle that was read before, byte for byte, and its warnings.
+
+    Raises :class:`Refusal` for one that the limits of today do not let in, or that is not what it was.
+    """
+    manifest, found = known_manifest(sound_file(source, limits.archive, MANIFEST))
+    _refuse_too_many(len(manifest.artifacts), limits)
+    refuse_if(found)
+    return manifest, found
+
+
 def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Problem]]:
     """The checked manifest and its warnings. Raises with what the archive's names got wrong as well."""
     entry = archive.entries.get(MANIFEST)
@@ -194,7 +205,17 @@ def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Pr
         raise Refusal([missing, *others])
     files = [name for name in archive.entries if name.startswith("artifacts/")]
     manifest, found = read_manifest(archive.read(entry), files=files, barred=archive.barred)
-    declared = len(manifest.artifacts) if manifest else 0
+    _refuse_too_many(len(manifest.artifacts) if manifest else 0, limits)
+    warnings = [problem for problem in found if problem.code.is_warning]
+    is_unreadable = manifest is None or any(row.file in archive.barred for row in manifest.artifacts)
+    if is_unreadable or len(warnings) < len(found):
+        refuse_if([*archive.problems, *found])
+    if manifest is None:
+        raise refuse(ErrorCode.MANIFEST_INVALID, "The manifest cannot be read.", MANIFEST)
+    return manifest, warnings
+
+
+def _refuse_too_many(declared: int, limits: BundleLimits) -> None:
     if declared > limits.artifacts_max:
         raise refuse(
             ErrorCode.TOO_MANY_ARTIFACTS,
@@ -204,13 +225,6 @@ def _manifest(archive: Archive, limits: BundleLimits) -> tuple[Manifest, list[Pr
             actual=declared,
             plan=limits.plan,
         )
-    warnings = [problem for problem in found if problem.code.is_warning]
-    is_unreadable = manifest is None or any(row.file in archive.barred for row in manifest.artifacts)
-    if is_unreadable or len(warnings) < len(found):
-        refuse_if([*archive.problems, *found])
-    if manifest is None:
-        raise refuse(ErrorCode.MANIFEST_INVALID, "The manifest cannot be read.", MANIFEST)
-    return manifest, warnings
 
 
 def _read_readme(reading: _Reading) -> None:

@@ -105,10 +105,10 @@ def exactly(
     found = {str(head.artifact_id): head for head in heads}
     gathered = Closure(tuple(found if roots is None else roots), found, references)
     ranks, edges = {key: head.artifact_type.rank for key, head in found.items()}, gathered.edges_of
-    if cycle := graph.find_cycle(list(ranks), edges):
+    gathered.install_order, cycle = graph.order_or_cycle(list(ranks), edges, ranks)
+    if cycle:
         text = "These artifacts refer to each other in a circle, and nobody could import them: "
         raise refuse(ErrorCode.CIRCULAR_DEPENDENCY, text + " -> ".join(cycle) + ".", cycle=cycle)
-    gathered.install_order = graph.install_order(list(ranks), edges, ranks)
     return gathered
 
 
@@ -130,9 +130,7 @@ def _order(gathered: Closure, limits: Limits) -> None:
         text = f"The roots bring along more than {limits.export_artifacts} artifacts."
         details = {"limit": limits.export_artifacts}
         gathered.problems.append(Problem(ErrorCode.BUNDLE_SIZE_EXCEEDED, text, "artifactIds", details=details))
-    gathered.cycle = graph.find_cycle(list(ranks), edges)
-    if not gathered.cycle:
-        gathered.install_order = graph.install_order(list(ranks), edges, ranks)
+    gathered.install_order, gathered.cycle = graph.order_or_cycle(list(ranks), edges, ranks)
 
 
 async def _absent_problems(

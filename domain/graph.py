@@ -64,6 +64,22 @@ def install_order(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str,
         RuntimeError: there is a circle; callers look for one with :func:`find_cycle` first.
     """
     needs = _needs(ids, edges_of)
+    order = _ordered(needs, rank_of)
+    if len(order) < len(needs):
+        msg = "a graph with a circle has no install order"
+        raise RuntimeError(msg)
+    return order
+
+
+def order_or_cycle(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """:func:`install_order`, or where there is none the circle of :func:`find_cycle`; the other is empty."""
+    needs = _needs(ids, edges_of)
+    order = _ordered(needs, rank_of)
+    return (order, []) if len(order) == len(needs) else ([], find_cycle(ids, edges_of))
+
+
+def _ordered(needs: Mapping[str, AbstractSet[str]], rank_of: Mapping[str, int]) -> list[str]:
+    """In install order, as far as nothing waits for itself."""
     needed_by = defaultdict(list)
     for artifact, targets in needs.items():
         for target in targets:
@@ -79,9 +95,6 @@ def install_order(ids: Collection[str], edges_of: EdgesOf, rank_of: Mapping[str,
             waits_for[dependent] -= 1
             if not waits_for[dependent]:
                 heappush(free, (rank_of[dependent], dependent))
-    if len(order) < len(needs):
-        msg = "a graph with a circle has no install order"
-        raise RuntimeError(msg)
     return order
 
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from domain.bundle import BundleArtifact, BundleLimits, CheckedBundle, Known, read_manifest_alone
+from domain.bundle import BundleArtifact, BundleLimits, CheckedBundle, Known, read_known_manifest
 from domain.errors import Problem, Refusal
 from domain.import_model import ImportJob, ImportKind
 from domain.import_run import Run
@@ -76,7 +76,7 @@ def _by_manifest(
     source: BinaryIO, spool: Spool, earlier: _Earlier, *, limits: BundleLimits, target: TenantId
 ) -> CheckedBundle | None:
     try:
-        manifest, warnings = read_manifest_alone(source, limits)
+        manifest, warnings = read_known_manifest(source, limits)
     except Refusal:
         return None
     # what a tenant exported itself may meet its own artifacts, whatever an import put there

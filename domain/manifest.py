@@ -73,6 +73,15 @@ def read_manifest(
     return (None if is_blocked else _manifest(tree)), problems
 
 
+def known_manifest(raw: bytes) -> tuple[Manifest, list[Problem]]:
+    """The manifest of bytes that :func:`read_manifest` took before, with the problems that it found in them then.
+
+    A blocking one means that they are not what they were.
+    """
+    tree = strict_json.trusted(raw)
+    return _manifest(tree), list(_content_checksum_problems(tree))
+
+
 def content_checksum(tree: Mapping[str, Any]) -> str:
     """What identifies one bundle: the hash of the manifest's RFC 8785 form without itself (decisions section 4).
 

@@ -14,9 +14,10 @@ In install order, for each artifact of the package (decisions section 5, R2-R7, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 import uuid_utils
 
@@ -172,44 +173,52 @@ def _meet_externals(planned: Planned) -> None:
 def _action(
     planned: Planned, position: int, artifact: BundleArtifact, keys: _ConflictKeys, match: _Match
 ) -> PlanAction:
-    request, existing, is_ambiguous = planned.request, match.existing, match.is_ambiguous
+    request, existing = planned.request, match.existing
     target_id = existing.artifact_id if existing else _new_id(request, artifact)
     planned.remap[artifact.source_id] = target_id
-    # the hash of what is new is known when it is held: nothing here is compared with it
-    hashed = _hash(planned, artifact, existing) if existing else ""
-    revision_id = None if existing else _new_revision_id()
-    action = PlanAction(
+    make = partial(
+        PlanAction,
         ordinal=request.ordinal,
         position=position,
         source_id=artifact.source_id,
         artifact_type=artifact.artifact_type,
         name=artifact.name,
         to_version=artifact.version,
-        kind=ActionKind.CREATE,
         target_id=target_id,
-        decided_by=DecisionSource.NO_CONFLICT,
         existing=existing,
         matched_by=match.by,
-        revision_id=revision_id,
         written_version=artifact.version,
-        status=artifact.status,
-        content_hash=hashed,
-        base_body_id=revision_id or "",
-        base_hash=hashed,
     )
-    if existing is None:
-        return action
-    key = keys.of(artifact.source_id)
-    wished, source = _decision(key, artifact, request)
+    if existing is not None:
+        return _met(planned, artifact, existing, make, keys.of(artifact.source_id), is_ambiguous=match.is_ambiguous)
+    # the hash of what is new is known when it is held: nothing here is compared with it
+    made = _new_revision_id()
+    action = partial(make, kind=ActionKind.CREATE, decided_by=DecisionSource.NO_CONFLICT, status=artifact.status)
+    return action(revision_id=made, base_body_id=made)
+
+
+def _met(
+    planned: Planned,
+    artifact: BundleArtifact,
+    existing: ArtifactHead,
+    make: Callable[..., PlanAction],
+    key: str,
+    *,
+    is_ambiguous: bool,
+) -> PlanAction:
+    """The action for an artifact that is there already; ``key`` names the conflict, should it be one."""
+    wished, source = _decision(key, artifact, planned.request)
     is_by_hand = source in (DecisionSource.BY_ARTIFACT, DecisionSource.BY_PATH)
     strategy = wished if is_by_hand or not is_ambiguous else None
+    hashed = _hash(planned, artifact, existing)
     met: dict[str, Any] = {"conflict_key": key, "strategy": strategy, "decided_by": source}
+    met |= {"content_hash": hashed, "base_hash": hashed}
     if hashed == existing.content_hash:
-        met |= {"status": existing.status, "base_body_id": existing.revision_id, "base_hash": existing.content_hash}
-        return replace(action, **met, kind=ActionKind.UNCHANGED)
-    action = replace(action, **met)
+        as_it_is = {"status": existing.status, "base_body_id": existing.revision_id}
+        return make(kind=ActionKind.UNCHANGED, **as_it_is, **met)
+    action = make(kind=None, status=artifact.status, **met)
     if wished is ConflictStrategy.COPY and (copy := _same_copy(planned, artifact)):
-        return _kept(replace(action, strategy=wished), copy)
+        return _kept(action._replace(strategy=wished), copy)
     if is_ambiguous and strategy is None:
         text = f"{artifact.name} matches one artifact by its origin and another by its name. Decide it by hand."
         planned.problems.append(Problem(ErrorCode.AMBIGUOUS_MATCH, text, artifact_id=artifact.source_id))
@@ -231,8 +240,7 @@ def _is_just_so(planned: Planned, known: Known, source_id: str, existing: Artifa
     return (base.artifact_id, base.content_hash) == (existing.artifact_id, existing.content_hash)
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     existing: ArtifactHead | None = None
     by: MatchedBy | None = None
     is_ambiguous: bool = False
@@ -304,8 +312,7 @@ def _same_copy(planned: Planned, artifact: BundleArtifact) -> ArtifactHead | Non
 
 
 def _kept(action: PlanAction, copy: ArtifactHead) -> PlanAction:
-    return replace(
-        action,
+    return action._replace(
         kind=ActionKind.UNCHANGED,
         target_id=copy.artifact_id,
         name=copy.name,
@@ -324,25 +331,25 @@ def _decided(planned: Planned, action: PlanAction, existing: ArtifactHead) -> Pl
         strategy = planned.request.options.merge_fallback
         text = f"{action.name}: Merge is not offered for {action.artifact_type.wire}; {strategy.wire} is used."
         planned.problems.append(Problem(ErrorCode.MERGE_FALLBACK, text, artifact_id=action.source_id))
-        action = replace(action, strategy=strategy)
+        action = action._replace(strategy=strategy)
     if strategy is None:
-        return replace(action, kind=None)
+        return action._replace(kind=None)
     if strategy is ConflictStrategy.SKIP:
-        return replace(action, kind=ActionKind.SKIP, content_hash="", written_version=existing.version)
+        return action._replace(kind=ActionKind.SKIP, content_hash="", written_version=existing.version)
     if strategy is ConflictStrategy.COPY:
         return _copying(planned, action)
     planned.problems += _replacing_problems(planned, action, existing)
     if strategy is ConflictStrategy.MERGE:
         higher = versions.higher(existing.version, action.to_version)
-        return _writing(replace(action, kind=ActionKind.MERGE, written_version=higher))
-    return _writing(replace(action, kind=ActionKind.UPDATE))
+        return _writing(action._replace(kind=ActionKind.MERGE, written_version=higher))
+    return _writing(action._replace(kind=ActionKind.UPDATE))
 
 
 def _copying(planned: Planned, action: PlanAction) -> PlanAction:
     """Under an id of its own from here on; its name and content are settled once the free names are known."""
     target_id = _new_id(planned.request, planned.bundle.artifacts[action.position])
     planned.remap[action.source_id] = target_id
-    return _writing(replace(action, kind=ActionKind.COPY, target_id=target_id, content_hash=""))
+    return _writing(action._replace(kind=ActionKind.COPY, target_id=target_id, content_hash=""))
 
 
 def _replacing_problems(planned: Planned, action: PlanAction, existing: ArtifactHead) -> list[Problem]:
@@ -368,7 +375,7 @@ def _replacing_problems(planned: Planned, action: PlanAction, existing: Artifact
 
 def _writing(action: PlanAction) -> PlanAction:
     revision = _new_revision_id()
-    return replace(action, revision_id=revision, base_body_id=revision, base_hash=action.content_hash)
+    return action._replace(revision_id=revision, base_body_id=revision, base_hash=action.content_hash)
 
 
 def _new_revision_id() -> RevisionId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.artifact_types import ArtifactType
 from domain.binding_slots import BindingSlot
@@ -52,8 +53,7 @@ class MatchedBy(WireEnum):
     NAME = "NAME"
 
 
-@dataclass(frozen=True, slots=True)
-class MergeBase:
+class MergeBase(NamedTuple):
     """The package's own side at its last import (R7). ``body_id`` names the stored bytes."""
 
     source_id: str
@@ -77,8 +77,11 @@ class ExternalTarget:
 POSITIONS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAction:
+#: of an action that merges nothing; nobody writes into it
+NO_PATHS: Mapping[str, Side | None] = {}
+
+
+class PlanAction(NamedTuple):
     """What an import does with one artifact, and what that relies on (R9-R11).
 
     ``kind`` is ``None`` while its conflict waits for a decision. The precondition is the existing artifact's
@@ -108,7 +111,7 @@ class PlanAction:
     #: the stored body that a three-way merge took as its base
     merge_base_id: str | None = None
     #: where both sides changed, by JSON pointer in order; ``None`` is not decided yet
-    paths: Mapping[str, Side | None] = field(default_factory=dict)
+    paths: Mapping[str, Side | None] = NO_PATHS
     #: the earlier revision whose content comes back, for an undo
     restores: RevisionId | None = None
 

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from domain import plan, policy, scanning, strict_json
+from domain.aside import aside
 from domain.bindings import suggested
 from domain.bundle import CheckedBundle, dynamic_references
 from domain.completing import complete
@@ -189,13 +191,15 @@ class Planner:
             await complete(self._store, planned)
             await self._suggest(planned)
             drafts.append(planned)
-            beside.add(bundle.manifest, planned.actions)
+            if len(met) > 1:
+                beside.add(bundle.manifest, planned.actions)
             new = (action.conflict_key for action in planned.actions if action.conflict_key)
             following = max(following, plan.following_conflict(new))
         refuse_if(unknown_artifacts(drafts, options.decisions))
         blockers = [*blockers, *changed_meanwhile(earlier, drafts)]
-        made = plan_of(drafts, blockers, now=self._clock.now(), plan_days=self._limits.plan_days)
-        return drafts, made
+        now, days = self._clock.now(), self._limits.plan_days
+        size = sum(len(planned.actions) for planned in drafts)
+        return drafts, await aside(size, partial(plan_of, drafts, blockers, now=now, plan_days=days))
 
     async def _suggest(self, planned: Planned) -> None:
         """Say of the first places without a value what the tenant's own artifacts have there."""

@@ -25,7 +25,7 @@ from domain.model import (
 )
 from domain.ports import RevisionMovedError
 from domain.rows import ExportForm, Slice
-from storage.heads import HEAD, REFERENCE, head_of, reference_of, reference_rows, revision_row
+from storage.heads import HEAD, REFERENCE, head_of, reference_columns, reference_of, revision_columns
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, on_both, word
@@ -153,7 +153,9 @@ class SqlArtifacts:
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         session = self._session
         for some in chunks(revisions):
-            session.later(_WRITE_REVISION, [revision_row(self._tenant, new, held=False) for new in some])
+            columns = revision_columns(self._tenant, some, held=False)
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            session.later(_WRITE_REVISION, rows)
             ids = [new.revision_id for new in some]
             moved = {row[0] for row in await session.rows(_POINT, {"tenant": self._tenant, "ids": ids})}
             if late := next((new for new in some if new.artifact_id not in moved), None):
@@ -171,13 +173,17 @@ async def write_contents(
     session: Session, tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
 ) -> None:
     """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
-    bodies = {new.revision_id: new.body for new in revisions} | dict(bases or {})
-    rows = [
-        {"body_id": key, "tenant_id": tenant_id, "body": body, "sha256": hashlib.sha256(body).digest()}
-        for key, body in bodies.items()
+    bodies: list[tuple[str, bytes, bytes]] = [
+        (new.revision_id, new.body, new.sha256 or _sha256(new.body)) for new in revisions
     ]
-    await session.add(revision_body, rows)
-    await session.add(reference, reference_rows(tenant_id, revisions))
+    bodies += [(key, body, _sha256(body)) for key, body in (bases or {}).items()]
+    columns = dict(zip(("body_id", "body", "sha256"), zip(*bodies, strict=True), strict=False))
+    session.add_columns(revision_body, {**columns, "tenant_id": [tenant_id] * len(bodies)})
+    session.add_columns(reference, reference_columns(tenant_id, revisions))
+
+
+def _sha256(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
 
 
 def _intact(body_id: str, body: bytes, sha256: bytes | None) -> bytes:

@@ -18,6 +18,8 @@ from sqlalchemy.engine import Dialect
 from storage.prepared import DIALECTS, Convert, Step, writer_of
 from storage.sql import Words
 
+#: the values of many rows by column
+Columns = Mapping[str, Sequence[Any]]
 #: places of a row, and what is done with the value there
 Converts = tuple[tuple[int, Convert], ...]
 
@@ -30,14 +32,19 @@ def insert_steps(table: Table, rows: Iterable[Mapping[str, Any]], database: str)
     alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         alike.setdefault(tuple(row), []).append(row)
-    return [_step(*_prepared(table, columns, database), group) for columns, group in alike.items()]
+    return [
+        column_step(table, {name: list(map(itemgetter(name), group)) for name in columns}, database)
+        for columns, group in alike.items()
+    ]
 
 
-def _step(sql: str, order: Sequence[str], converts: Converts, rows: Sequence[Mapping[str, Any]]) -> Step:
-    columns: list[Sequence[Any]] = [list(map(itemgetter(name), rows)) for name in order]
+def column_step(table: Table, columns: Columns, database: str) -> Step:
+    """The same for rows that were never made: each column's values, in the order of the rows."""
+    sql, order, converts = _prepared(table, tuple(columns), database)
+    written = [columns[name] for name in order]
     for place, convert in converts:
-        columns[place] = _each_once(convert, columns[place])
-    return Step(sql, list(zip(*columns, strict=True)), is_many=True)
+        written[place] = _each_once(convert, written[place])
+    return Step(sql, list(zip(*written, strict=True)), is_many=True)
 
 
 def _each_once(convert: Convert, values: Sequence[Any]) -> list[Any]:

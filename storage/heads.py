@@ -12,7 +12,14 @@ from storage.tables import ORIGIN, artifact, reference, revision
 
 _ORIGIN_LENGTH = len(ORIGIN)
 _ORIGINS = [f"origin_{part}" for part in ORIGIN]
-_parts_of = attrgetter(*ORIGIN)
+_NO_ORIGIN = (None,) * _ORIGIN_LENGTH
+#: what a revision that is about to be written says of itself, and the columns of that
+_SAID = (
+    *("revision_id", "artifact_id", "number", "artifact_type", "name", "version", "status", "content_hash"),
+    *("written_at", "written_by", "import_id", "restores"),
+)
+_REVISION = ["type" if name == "artifact_type" else name for name in _SAID]
+_revision_of = attrgetter(*_SAID)
 _BEFORE_ORIGIN = 11
 
 HEAD = [
@@ -30,6 +37,7 @@ EXISTING_HEAD = [
         *("hash", "changed_at", "changed_by", *_ORIGINS, "imported_revision"),
     )
 ]
+_EXISTING = [column.name for column in EXISTING_HEAD]
 REVISION = [
     revision.c[name]
     for name in (
@@ -37,25 +45,22 @@ REVISION = [
         *("written_by", "import_id"),
     )
 ]
+_REFERENCE = ("revision_id", "artifact_id", "target_id", "pointer", "kind")
 REFERENCE = [reference.c[name] for name in ("artifact_id", "target_id", "pointer", "kind")]
 
 
 def head_of(row: Sequence[Any]) -> ArtifactHead:
-    origin = row[_BEFORE_ORIGIN : _BEFORE_ORIGIN + _ORIGIN_LENGTH]
-    fields = (*row[:_BEFORE_ORIGIN], Origin(*origin) if origin[0] is not None else None, row[-1])
-    return ArtifactHead(*fields)
+    *fields, imported_revision = row
+    origin = fields[_BEFORE_ORIGIN:]
+    fields[_BEFORE_ORIGIN:] = (None if origin[0] is None else Origin._make(origin), imported_revision)
+    return ArtifactHead._make(fields)
 
 
-def existing_row(head: ArtifactHead) -> dict[str, Any]:
-    values = (
-        *(head.tenant_id, head.artifact_id, head.artifact_type, head.name, head.version, head.status),
-        *(head.revision, head.revision_id, head.content_hash, head.changed_at, head.changed_by),
-        *_origin_values(head.origin),
-        head.imported_revision,
-    )
-    row = {column.name: value for column, value in zip(EXISTING_HEAD, values, strict=True)}
-    row["existing_name_key"] = name_key(head.name)
-    return row
+def existing_columns(heads: Sequence[ArtifactHead]) -> dict[str, Sequence[Any]]:
+    """What plans keep of the artifacts that they meet, by column."""
+    rows = [(*head[:_BEFORE_ORIGIN], *(head.origin or _NO_ORIGIN), head.imported_revision) for head in heads]
+    columns = dict(zip(_EXISTING, zip(*rows, strict=True), strict=True))
+    return {**columns, "existing_name_key": [name_key(head.name) for head in heads]}
 
 
 def revision_of(row: Sequence[Any]) -> Revision:
@@ -66,44 +71,19 @@ def reference_of(row: Sequence[Any]) -> Reference:
     return Reference(*row)
 
 
-def revision_row(tenant_id: TenantId, new: NewRevision, *, held: bool) -> dict[str, Any]:
-    return {
-        "revision_id": new.revision_id,
-        "tenant_id": tenant_id,
-        "artifact_id": new.artifact_id,
-        "number": new.number,
-        "type": new.artifact_type,
-        "name": new.name,
-        "name_key": name_key(new.name),
-        "version": new.version,
-        "status": new.status,
-        "content_hash": new.content_hash,
-        "written_at": new.written_at,
-        "written_by": new.written_by,
-        "import_id": new.import_id,
-        "restores": new.restores,
-        "held": int(held),
-        **dict(zip(_ORIGINS, _origin_values(new.origin), strict=True)),
-    }
+def revision_columns(tenant_id: TenantId, revisions: Sequence[NewRevision], *, held: bool) -> dict[str, Sequence[Any]]:
+    """Revisions that are about to be written, at least one, by column."""
+    count = len(revisions)
+    said = zip(*map(_revision_of, revisions), strict=True)
+    columns: dict[str, Sequence[Any]] = dict(zip(_REVISION, said, strict=True))
+    origins = [new.origin or _NO_ORIGIN for new in revisions]
+    columns |= dict(zip(_ORIGINS, zip(*origins, strict=True), strict=True))
+    columns["name_key"] = [name_key(new.name) for new in revisions]
+    return columns | {"tenant_id": [tenant_id] * count, "held": [int(held)] * count}
 
 
-def reference_rows(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> list[dict[str, Any]]:
-    return [
-        {
-            "tenant_id": tenant_id,
-            "revision_id": new.revision_id,
-            "artifact_id": found.artifact_id,
-            "target_id": found.target_id,
-            "pointer": found.pointer,
-            "kind": found.kind,
-        }
-        for new in revisions
-        for found in new.references
-    ]
-
-
-def _origin_values(origin: Origin | None) -> tuple[str | None, ...]:
-    if origin is None:
-        return (None,) * _ORIGIN_LENGTH
-    values: tuple[str, ...] = _parts_of(origin)
-    return values
+def reference_columns(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> dict[str, Sequence[Any]]:
+    """The references of revisions by column; there may be none."""
+    rows = [(new.revision_id, *found) for new in revisions for found in new.references]
+    columns: dict[str, Sequence[Any]] = dict(zip(_REFERENCE, zip(*rows, strict=True), strict=False))
+    return {**columns, "tenant_id": [tenant_id] * len(rows)}

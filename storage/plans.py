@@ -26,8 +26,9 @@ from domain.options import Side
 from domain.plan_model import POSITIONS, ActionKind, Drift, ExternalTarget, Plan, PlanAction
 from domain.rows import Page, Slice
 from storage.artifacts import slice_of
+from storage.bulk import Columns
 from storage.documents import problem_document, problem_of, slot_document, slot_of
-from storage.heads import EXISTING_HEAD, existing_row, head_of
+from storage.heads import EXISTING_HEAD, existing_columns, head_of
 from storage.plan_tables import plan, plan_action, plan_approval, scan_report
 from storage.session import Session
 from storage.sql import on_both, word
@@ -150,18 +151,24 @@ class Plans:
 
     async def save_scan(self, import_id: ImportId, ordinal: int, report: Mapping[str, Any]) -> None:
         row = {"import_id": import_id, "ordinal": ordinal, "tenant_id": self._tenant, "report": report}
+        row |= {"package_id": report.get("packageId", ""), "scanned_by": report.get("rulesVersion", "")}
         self._session.later(_SAVE_SCAN, row)
 
     async def scan_reports(self, import_id: ImportId) -> list[dict[str, Any]]:
         return [row[0] for row in await self._session.rows(_SCANS, {"id": import_id, "tenant": self._tenant})]
 
-    async def save_plan(self, plan: Plan) -> None:
-        named = {"id": plan.import_id, "tenant": self._tenant}
-        for statement in (_DROP_APPROVALS, _DROP_PLAN, _DROP_ACTIONS):
-            self._session.later(statement, named)
-        self._session.later(_ADD_PLAN, _plan_row(plan) | {"tenant_id": self._tenant})
-        rows = [_action_row(self._tenant, plan.import_id, action) for action in plan.actions]
-        await self._session.add(plan_action, rows)
+    async def save_plan(self, plan: Plan, *, part: slice | None = None) -> None:
+        begin, end, _ = (part or slice(None)).indices(len(plan.actions))
+        if begin == 0:
+            for statement in (_DROP_APPROVALS, _DROP_PLAN, _DROP_ACTIONS):
+                self._session.later(statement, {"id": plan.import_id, "tenant": self._tenant})
+        named = {"import_id": plan.import_id, "tenant_id": self._tenant}
+        for is_met in (True, False):
+            actions = [action for action in plan.actions[begin:end] if (action.existing is not None) is is_met]
+            if actions:
+                self._session.add_columns(plan_action, _action_columns(actions, named, is_met=is_met))
+        if end == len(plan.actions):
+            self._session.later(_ADD_PLAN, _plan_row(plan) | {"tenant_id": self._tenant})
 
     async def plan(self, plan_id: PlanId) -> Plan | None:
         row = await self._session.row(_PLAN, {"id": plan_id, "tenant": self._tenant})
@@ -240,11 +247,17 @@ def plan_of(row: Sequence[Any]) -> Plan:
     )
 
 
-def _action_row(tenant_id: TenantId, import_id: ImportId, action: PlanAction) -> dict[str, Any]:
-    row = dict(zip(_FIELDS, _values_of(action), strict=True))
-    row |= {"import_id": import_id, "tenant_id": tenant_id, "name_key": name_key(action.name)}
-    row["paths"] = {pointer: side and side.value for pointer, side in action.paths.items()} or None
-    return row | existing_row(action.existing) if action.existing else row
+def _action_columns(actions: Sequence[PlanAction], named: Mapping[str, str], *, is_met: bool) -> Columns:
+    """Of actions that all meet an artifact, or none of which does; ``named`` stands in every row."""
+    columns: dict[str, Sequence[Any]] = dict(zip(_FIELDS, zip(*map(_values_of, actions), strict=True), strict=True))
+    columns |= {name: [value] * len(actions) for name, value in named.items()}
+    columns["name_key"] = [name_key(name) for name in columns["name"]]
+    columns["paths"] = [_sides(paths) for paths in columns["paths"]]
+    return columns | existing_columns([one.existing for one in actions if one.existing]) if is_met else columns
+
+
+def _sides(paths: Mapping[str, Side | None]) -> dict[str, str | None] | None:
+    return {pointer: side and side.value for pointer, side in paths.items()} if paths else None
 
 
 def action_of(row: Sequence[Any]) -> PlanAction:

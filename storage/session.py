@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Executable, Table
 
 from domain.ports import Clock
-from storage.bulk import insert_steps
+from storage.bulk import Columns, column_step, insert_steps
 from storage.drivers import Driver, Found
 from storage.engines import translated
 from storage.prepared import AnyRow, Prepared, Step, Values, prepared
@@ -56,6 +56,12 @@ class Session:
         """Insert many rows, later."""
         with self._refusing():
             self._waiting += insert_steps(table, rows, self.database)
+
+    def add_columns(self, table: Table, columns: Columns) -> None:
+        """The same for rows that are given by their columns; there may be none."""
+        with self._refusing():
+            if all(columns.values()):
+                self._waiting.append(column_step(table, columns, self.database))
 
     def add_at_end(self, table: Table, make: Callable[[], Sequence[Values]]) -> None:
         """Insert rows right before the commit, made then: a time in them is the time at which they become true."""
