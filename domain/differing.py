@@ -21,7 +21,7 @@ from typing import Any
 from domain import scanning, strict_json
 from domain.artifact_types import ArtifactType
 from domain.contents import without_credentials
-from domain.merging import Key, KeyOf, Place, by_key, is_same, key_of, key_values, path_of, pointer_of, steps_of
+from domain.merging import Key, KeyOf, Place, Placed, by_key, is_same, key_of, key_values, steps_of
 from domain.model import WireEnum
 
 #: nobody reads more changes of one artifact
@@ -51,23 +51,13 @@ class ChangeKind(WireEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(Placed):
     """One difference. A tuple as ``before`` and ``after`` is the order of a list: the keys of its items."""
 
     place: tuple[str | int, ...]
     kind: ChangeKind
     before: Any = None
     after: Any = None
-
-    @property
-    def pointer(self) -> str:
-        """The place as a JSON pointer: ``/rules/0/condition``."""
-        return pointer_of(self.place)
-
-    @property
-    def path(self) -> str:
-        """The place as the documents write it: ``rules[0].condition`` (installhub.md section 8.6)."""
-        return path_of(self.place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,25 @@ def merge(existing: Mapping[str, Any], package: Mapping[str, Any], *, artifact_t
     return Merged(own, tuple(merging.added), tuple(merging.changed), tuple(merging.unchanged))
 
 
+class Placed:
+    """Something that is true of one place in an artifact's content."""
+
+    __slots__ = ()
+    place: tuple[str | int, ...]
+
+    @property
+    def pointer(self) -> str:
+        """The place as a JSON pointer: ``/rules/0/condition``."""
+        return pointer_of(self.place)
+
+    @property
+    def path(self) -> str:
+        """The place as the documents write it: ``rules[0].condition`` (installhub.md section 8.6)."""
+        return path_of(self.place)
+
+
 @dataclass(frozen=True, slots=True)
-class PathConflict:
+class PathConflict(Placed):
     """A place that both sides changed since the base, each its way, and the side that was decided, if any was.
 
     Steps through keyed lists are places in the tenant's content; an item that the tenant has no more is counted on
@@ -106,16 +123,6 @@ class PathConflict:
     existing: Any
     package: Any
     side: Side | None = None
-
-    @property
-    def pointer(self) -> str:
-        """The place as a JSON pointer: ``/rules/0/condition``."""
-        return pointer_of(self.place)
-
-    @property
-    def path(self) -> str:
-        """The place as the documents write it: ``rules[0].condition``."""
-        return path_of(self.place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -34,16 +35,18 @@ async def migrate(url: str) -> None:
             async with engine.begin() as connection:
                 if not is_sqlite:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-                await connection.run_sync(_demand_known)
-                await connection.run_sync(upgrade)
+                await connection.run_sync(_brought_up)
     finally:
         await engine.dispose()
 
 
-def _demand_known(connection: Connection) -> None:
+def _brought_up(connection: Connection) -> None:
     found = MigrationContext.configure(connection).get_current_revision()
     if found is not None and found not in known_revisions():
         raise UnavailableError(f"it is of a later version of the server (its tables are at {found})")
+    # most starts find nothing to do, and alembic reads every migration anew to find that out
+    if found != _scripts().get_current_head():
+        upgrade(connection)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -55,7 +58,12 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 def known_revisions() -> frozenset[str]:
     """The revisions that a database of this version, or an earlier one, can be at."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

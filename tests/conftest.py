@@ -19,6 +19,7 @@ from storage.engines import Engines
 from storage.migrate import migrate
 from storage.store import SqlStore
 from tests.clocks import ManualClock
+from tests.engines import ObjectStore, a_valkey, an_object_store
 from tests.ports.rows import RecordingBell
 
 _TEMPLATE = "migrated"
@@ -77,6 +78,20 @@ def postgres_server() -> Iterator[URL]:
         asyncio.run(_tell(address, *relax, "SELECT pg_reload_conf()"))
         yield address
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An object store of this test run, which speaks S3."""
+    with an_object_store(tmp_path_factory.mktemp("objects") / "store") as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Valkey of this test run."""
+    with a_valkey(tmp_path_factory.mktemp("valkey")) as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

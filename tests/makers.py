@@ -100,7 +100,7 @@ def a_head(artifact_id: str, name: str = "", **changes: Any) -> ArtifactHead:
         changed_at=NOON,
         changed_by=Actor("ben", "ben@acme.example"),
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def sha256(raw: bytes) -> str:

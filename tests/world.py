@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 from joserfc.jwk import RSAKey
 
 from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM
@@ -31,6 +32,8 @@ from storage.migrate import migrate
 EVERYTHING = (ADMIN, OVERRIDE_SECURITY, OVERRIDE_MAJOR)
 ANNA = "anna@acme.example"
 _TEMPLATE = TemporaryDirectory(prefix="installhub-world-")
+#: a password at its full cost takes longer than most tests; what it costs is tried at the port
+_QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ async def a_world(folder: Path, *, database_url: str = "", **given: Any) -> Asyn
         # to read whom TLS may trust takes longer than many a test, and this is plain HTTP
         httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False, verify=False) as http,
     ):
+        server.runtime.services.sessions._passwords._hasher = _QUICK
         yield World(server, http)
 
 

@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 from server.printing import say
 from tests.chaos.driving import Chaos, Tally, blind, chaos, killed_at_first_start
 from tests.chaos.points import POINTS, Deed, Point
-from tests.chaos.victim import a_database, whole_start
+from tests.chaos.victim import Database, a_database, whole_start
 
 _SEED = 7
+#: blind kills of one installation
+_BLIND_KILLS = 20
 #: most of a kill is spent waiting for files; what a killed process has written is not lost there either
 _MEMORY = Path("/dev/shm")
 _HEAD = "point  kills  fired  half applied  lost  doubled  other  serves again p50/max  at rest p50/max"
@@ -63,18 +65,32 @@ async def _at_point(made: Chaos, point: Point, repeats: int, chance: random.Rand
 
 async def _all(given: argparse.Namespace, folder: Path) -> list[Tally]:
     chance = random.Random(_SEED)
-    tallies = []
-    async with a_database(given.database, folder) as database, chaos(database, folder) as made:
-        say(f"{given.database}; a whole start, its imports included: {await whole_start(made.victim):.1f} s\n{_HEAD}")
-        for point in POINTS:
-            if not given.points or point.name in given.points:
+    tallies: list[Tally] = []
+    async with a_database(given.database, folder) as database:
+        for number, point in enumerate(POINTS):
+            if given.points and point.name not in given.points:
+                continue
+            async with chaos(database, folder / str(number)) as made:
+                if not tallies:
+                    say(
+                        f"{given.database}; a whole start, its imports included: {await whole_start(made.victim):.1f} s"
+                    )
+                    say(_HEAD)
                 tallies.append(await _at_point(made, point, given.repeats, chance))
-                say(_row(tallies[-1]))
+            say(_row(tallies[-1]))
         if given.minutes:
-            tallies.append(Tally("blind"))
-            await blind(made, tallies[-1], seconds=given.minutes * 60, chance=chance)
+            tallies.append(await _blind(database, folder, minutes=given.minutes, chance=chance))
             say(_row(tallies[-1]))
     return tallies
+
+
+async def _blind(database: Database, folder: Path, *, minutes: float, chance: random.Random) -> Tally:
+    """Installation after installation: all of one is looked at after each kill, and it grows."""
+    tally, until = Tally("blind"), time.monotonic() + minutes * 60
+    while time.monotonic() < until:
+        async with chaos(database, folder / f"blind-{tally.kills}") as made:
+            await blind(made, tally, until=until, kills=_BLIND_KILLS, chance=chance)
+    return tally
 
 
 def main(words: Sequence[str]) -> int:

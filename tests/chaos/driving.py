@@ -200,13 +200,14 @@ async def killed_at_first_start(point: Point, tally: Tally, database: Database, 
         tally.settled.append(time.monotonic() - began)
 
 
-async def blind(made: Chaos, tally: Tally, *, seconds: float, chance: random.Random) -> None:
-    """For so long: kill at random moments, while several clients want things."""
+async def blind(made: Chaos, tally: Tally, *, until: float, kills: int, chance: random.Random) -> None:
+    """So often, or until then by the monotonic clock: kill at random moments, while several clients want things."""
     deeds = (Deed.IMPORT, Deed.EXPORT, Deed.INSTALL, Deed.HELD_AND_CANCELLED, Deed.IMPORT)
-    until = time.monotonic() + seconds
     process = await made.victim.begin()
     await made.victim.is_ready(process)
-    while time.monotonic() < until:
+    for _ in range(kills):
+        if time.monotonic() > until:
+            return
         wanting = [asyncio.create_task(_wanting(made, chance.choice(deeds))) for _ in range(3)]
         await asyncio.sleep(chance.uniform(0, 3))
         tally.kills += 1

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from server.cli import main
 from server.memory import settle_memory
+from server.threads import take_short_turns
 from tests.chaos.points import BY_NAME, POINTS, Strike, arm
+from tests.forks import become
 
 REHEARSAL = "all"
 POINT, ARMED, MARKS, DATABASE = "IH_CRASHPOINT", "IH_CRASHARMED", "IH_CRASHMARKS", "IH_CRASHDATABASE"
@@ -62,11 +64,7 @@ def _end(marks: Path | None, database: int) -> Strike:
 
 def serve(environment: dict[str, str], words: Sequence[str]) -> None:
     """Be a server of this environment: the whole life of a process that was forked with all modules in it."""
-    os.environ.clear()
-    os.environ.update(environment)
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        os.dup2(silence, stream.fileno())
+    become(environment)
     prepare(environment)
     sys.exit(main(list(words)))
 
@@ -74,4 +72,5 @@ def serve(environment: dict[str, str], words: Sequence[str]) -> None:
 if __name__ == "__main__":
     prepare(dict(os.environ))
     settle_memory()
+    take_short_turns()
     sys.exit(main())

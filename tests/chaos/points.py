@@ -107,7 +107,7 @@ POINTS = (
         passage=3,
     ),
     Point("K29", "in an orderly end", "server.jobs:Worker._let_go", BEFORE, Deed.STOP),
-    Point("K30", "a worker while the web lives, and the other way round", f"{_IMPORTING}:Importer._held", AFTER),
+    Point("K30", "a worker while the web lives, and the other way round", "domain.carrying:hold", AFTER),
 )
 BY_NAME = {point.name: point for point in POINTS}
 

@@ -36,7 +36,7 @@ COUNTS = {
 }
 TENANTS_OF_IMPORTS = (
     *("revision", "import_package", "import_event", "installed_package", "audit", "scan_report", "plan"),
-    *("plan_action", "activation", "merge_base", "arrival", "undone", "notification"),
+    *("plan_action", "merge_base", "arrival", "undone", "notification"),
 )
 
 _FINAL = "('SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED')"
@@ -50,7 +50,6 @@ _ENDED_EVENTS = "SELECT count(*) FROM import_event e WHERE e.import_id = j.impor
 #: where an import that nobody may see must not be named, and by which column
 _SHOWING = (
     ("revision", "import_id", "t.held = 0 AND"),
-    ("activation", "import_id", ""),
     ("arrival", "import_id", ""),
     ("installed_package", "import_id", ""),
     ("merge_base", "import_id", ""),
@@ -80,19 +79,6 @@ RULES = (
         """SELECT r.import_id, r.revision_id FROM revision r WHERE r.held = 0 AND r.import_id IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM plan_action p WHERE p.import_id = r.import_id
         AND p.revision_id = r.revision_id)""",
-    ),
-    Rule(
-        "I1",
-        "a shown revision was not activated",
-        """SELECT r.import_id, r.revision_id FROM revision r WHERE r.held = 0 AND r.import_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM activation a WHERE a.import_id = r.import_id
-        AND a.after_revision_id = r.revision_id)""",
-    ),
-    Rule(
-        "I1",
-        "what was activated is not a shown revision",
-        """SELECT a.import_id, a.after_revision_id FROM activation a WHERE NOT EXISTS (SELECT 1 FROM revision r
-        WHERE r.revision_id = a.after_revision_id AND r.held = 0)""",
     ),
     Rule(
         "I1",
@@ -176,8 +162,8 @@ RULES = (
     Rule(
         "I6",
         "a revision was put over another tenant's",
-        """SELECT a.tenant_id, a.import_id FROM activation a JOIN revision r ON r.revision_id = a.before_revision_id
-        WHERE r.tenant_id <> a.tenant_id""",
+        """SELECT p.tenant_id, p.import_id FROM plan_action p JOIN revision r ON r.revision_id = p.existing_revision_id
+        WHERE r.tenant_id <> p.tenant_id""",
     ),
     Rule(
         "I7",

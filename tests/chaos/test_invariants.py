@@ -25,7 +25,7 @@ _ENTRY = "tenant_id, at, actor, action, import_id, details"
 _MESSAGE = "tenant_id, at, kind, payload"
 DAMAGES = {
     "I1 a revision is hidden": f"UPDATE revision SET held = 1 WHERE {_FIRST} revision WHERE import_id = {_IMPORT})",
-    "I1 a failed import is shown": f"UPDATE activation SET import_id = {_FAILED} WHERE {_FIRST} activation)",
+    "I1 a failed import is shown": f"UPDATE merge_base SET import_id = {_FAILED} WHERE {_FIRST} merge_base)",
     "I1 a package did not arrive": "DELETE FROM arrival",
     "I1 no outcome": "UPDATE import_job SET outcome = NULL WHERE state = 'SUCCEEDED'",
     "I2 another content": """UPDATE revision_body

@@ -35,7 +35,7 @@ from tests.journeys.trouble import KilledError, Troubled, killed
 from tests.makers import a_bundle, a_form, an_entity
 
 #: ``make chaos`` asks for more
-EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "5"))
 NAMES = ("A", "B", "C")
 TENANTS = (ACME, GLOBEX)
 PEOPLE = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import shutil
 import signal
@@ -31,6 +30,7 @@ from server import settings
 from server.runtime import running
 from tests.chaos import launcher
 from tests.chaos.clients import SOURCE, TARGET
+from tests.forks import FORKS
 from tests.journeys.inside import a_caller
 from tests.journeys.processes import ROOT, ServerProcess
 from tests.makers import a_suite
@@ -41,9 +41,6 @@ LEASE_SECONDS = 3
 #: a server that does not answer by then will not (the goal is ten seconds)
 _READY_SECONDS = 60.0
 _LOOK = 0.02
-#: processes are forked from one that has imported the server: else a kill would cost seconds of imports, twice
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["__main__", "tests.chaos.launcher", "tests.chaos.driving"])
 #: so many milliseconds ago came what nobody needs any more
 _LONG_AGO = 72 * 3600 * 1000
 

@@ -45,6 +45,8 @@ async def _moved(world: World, owner: dict[str, str]) -> dict[str, str]:
     await world.load(OWNER, EXAMPLES / "acme-source" / "artifacts" / "rules")
     wish = {"tenantId": OWNER, "packageName": "Rules", "packageType": "config-package", "artifactIds": ["rule-305"]}
     package = (await _made(world, f"{HUB}/packages/export", owner, json=wish | {"version": "1.0.0"}))["packageId"]
+    await world.services.rescans.scan_due()
+    scans = (await world.http.get(f"{HUB}/rescans", headers=owner)).json()["items"]
     stored = await _made(world, f"{HUB}/uploads", owner | {"content-type": "application/zip"}, content=BUNDLE)
     forbidden = (await upload(world, a_package("Bad", artifacts=[FORBIDDEN]), headers=owner)).json()["importId"]
     asked = {"findingIndex": 0, "explanation": "It is meant"}
@@ -56,6 +58,7 @@ async def _moved(world: World, owner: dict[str, str]) -> dict[str, str]:
     (tenant,) = (await Asking(world, owner).data(artifact))["viewer"]["tenants"]["nodes"]
     return {
         "package": package,
+        "rescan": scans[0]["rescanId"],
         "upload": stored["uploadId"],
         "import": waiting["importId"],
         "forbidden import": forbidden,

@@ -42,11 +42,16 @@ IN_PATHS = {
     "exceptionId": "exception",
     "reviewId": "review",
     "reportId": "report",
+    "rescanId": "rescan",
 }
 #: what an address holds that is no id, and what stands there meanwhile
 NO_IDS = {"version": "1.0.0", "packageName": "Shown"}
 #: what an id in a query names
-IN_QUERIES = {"tenantId": "tenant", "sourceTenantId": "tenant", "targetTenantId": "tenant", "packageId": "package"}
+IN_QUERIES = {
+    **dict.fromkeys(("tenantId", "sourceTenantId", "targetTenantId"), "tenant"),
+    "packageId": "package",
+    "importId": "import",
+}
 #: bodies that are right in everything but one id; what stands in angle brackets is the kind of an id
 BODIES: Mapping[str, Any] = {
     f"{HUB}/packages/export": {
@@ -103,6 +108,8 @@ ANSWERED_OTHERWISE: Mapping[str, int] = {
     f"PUT {HUB}/bindings query sourceTenantId": 200,
     # a list without rows
     f"GET {HUB}/imports query packageId": 200,
+    f"GET {HUB}/rescans query packageId": 200,
+    f"GET {HUB}/rescans query importId": 200,
     # nobody is subscribed afterwards, whatever there was
     f"POST {MARKET}/packages/{{packageId}}/unsubscribe path packageId": 200,
 }

@@ -56,6 +56,7 @@ BY_NAME = {
     "reviewId": "review",
     "reportId": "report",
     "webhookId": "webhook",
+    "rescanId": "rescan",
     "fixKey": "conflict",
 }
 #: the same where only the field that takes it says so
@@ -146,6 +147,8 @@ ANSWERED_OTHERWISE = {
     "saveBindings.input.sourceTenantId",
     # a list without rows
     "importJobs.filter.packageId",
+    "rescans.packageId",
+    "rescans.importId",
     # what is so afterwards, whatever there was
     "markNotificationsRead.input.ids",
     "unsubscribeFromListing.input.listingId",

@@ -19,6 +19,8 @@ from tests.doors.graphql_world import (
 )
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 READ = "installhub:read"
 
 

@@ -45,7 +45,7 @@ async def world(tmp_path, database_url):
 @pytest.fixture
 async def quiet(tmp_path, database_url):
     """A world in which imports stay in line: nobody runs them."""
-    async with a_world(tmp_path, database_url=database_url, role="web") as world:
+    async with a_world(tmp_path, database_url=database_url, role="web", answers_mb=0) as world:
         yield world
 
 

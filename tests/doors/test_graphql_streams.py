@@ -178,6 +178,7 @@ async def test_a_reader_of_events_who_goes_away_leaves_nothing_behind(quiet):
     assert await nobody_watches(quiet)
 
 
+@pytest.mark.rules
 async def test_the_end_of_the_token_is_the_end_of_what_it_watches(quiet):
     _, import_id = await in_line(quiet)
     short = quiet.token(tenants=[B], ttl=timedelta(seconds=2))
@@ -190,6 +191,7 @@ async def test_the_end_of_the_token_is_the_end_of_what_it_watches(quiet):
     assert await nobody_watches(quiet)
 
 
+@pytest.mark.rules
 async def test_the_end_of_the_token_is_told_on_an_event_stream(quiet):
     _, import_id = await in_line(quiet)
     caller = asking(quiet, B, ttl=timedelta(seconds=2))

@@ -325,6 +325,9 @@ async def _exports(world) -> str:
     await world.http.get(address, headers={"range": "bytes=0-9"})
     await world.http.get(address, headers={"range": "bytes=999999999-"})
     await world.http.get(address, headers={"if-none-match": whole.headers["etag"]})
+    await world.services.rescans.scan_due()
+    (scan, *_) = (await world.http.get(f"{HUB}/rescans")).json()["items"]
+    await world.http.get(f"{HUB}/rescans/{scan['rescanId']}")
     return package_id
 
 

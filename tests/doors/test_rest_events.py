@@ -212,6 +212,7 @@ async def test_many_watchers_who_go_away_leave_nothing_behind(quiet, headers):
     assert await nobody_watches(quiet)
 
 
+@pytest.mark.rules
 @pytest.mark.parametrize("headers", [{}, SSE])
 async def test_the_end_of_the_token_is_told_and_is_the_end(quiet, headers):
     url = await in_line(quiet)

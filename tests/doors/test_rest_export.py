@@ -13,6 +13,8 @@ from storage.clock import SystemClock
 from tests.doors.rest import EXAMPLES, HUB, bearer, blob_files, problems_of
 from tests.world import a_world
 
+pytestmark = pytest.mark.rules
+
 WISH = {
     "tenantId": "acme-dev",
     "packageName": "Approval Rules",

@@ -75,6 +75,8 @@ async def test_the_plan_of_an_undo_is_looked_at_and_applied_once(world):
     )
     assert (applied.status_code, applied.json()["undoes"], await names(world)) == (200, [import_id], [])
     assert again.json() == applied.json()
+    # an undo is never scanned, and says nothing of a scan
+    assert not {"securityScanResult", "scanReportUrl"} & {*shown.json(), *looked_at.json(), *applied.json()}
 
 
 async def test_what_is_in_the_way_is_409_with_everything_that_is(world):

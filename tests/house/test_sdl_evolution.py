@@ -20,6 +20,8 @@ REASON = re.compile(r"Use \S.*\. Goes after (\d{4}-\d{2}-\d{2})\.")
 
 
 def test_nothing_that_was_promised_is_taken_away():
+    if not told("rev-parse", "HEAD"):
+        pytest.skip("what was promised earlier stands in git, and there is none here")
     today = datetime.now(UTC).date()
 
     broken = {commit: found for commit, text in earlier().items() if (found := breaks(text, API.as_str(), today=today))}

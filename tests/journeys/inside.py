@@ -30,7 +30,7 @@ from storage.bells import LocalBell
 from storage.blobs import FileBlobs
 from storage.engines import Engines
 from storage.limiter import MemoryLimiter
-from storage.plan_tables import activation, merge_base
+from storage.plan_tables import merge_base
 from storage.store import SqlStore
 from storage.tables import METADATA, artifact, installed_package, reference, revision, revision_body
 from tests.clocks import NOON, ManualClock
@@ -53,7 +53,7 @@ BOOKS = {
 LEASE = 60.0
 #: the root of :func:`tests.makers.a_suite`
 ROOT = "proc-1001"
-_ARTIFACT_TABLES = (activation, artifact, installed_package, merge_base, reference, revision, revision_body)
+_ARTIFACT_TABLES = (artifact, installed_package, merge_base, reference, revision, revision_body)
 
 
 def a_caller(subject: str = "anna", **changes: Any) -> Caller:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from websockets.asyncio.client import connect
 from server import settings
 from server.keys import private_key
 from server.tokens import Grant, minted
+from tests.forks import Forked, forked
 
 ROOT = Path(__file__).parents[2]
 SCOPES = "installhub:platform installhub:admin"
@@ -41,21 +40,15 @@ class ServerProcess:
     folder: Path
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
-    running: list[asyncio.subprocess.Process] = field(default_factory=list)
+    running: list[Forked] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start(self, *words: str) -> Forked:
         """Start ``serve --dev`` (or another command that stays) and wait until it answers."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", *(words or ("serve", "--dev", "--port", str(self.port)))),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        process = forked(words or ("serve", "--dev", "--port", str(self.port)), self.environment)
         self.running.append(process)
         if not words:
             await self._ready(process)
@@ -64,9 +57,7 @@ class ServerProcess:
     async def kill(self) -> None:
         """Kill -9, all of them."""
         for process in self.running:
-            if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
-            await process.wait()
+            process.kill()
         self.running.clear()
 
     def token(self, *tenants: str, scopes: str = SCOPES) -> str:
@@ -85,16 +76,16 @@ class ServerProcess:
             answer = await client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         assert answer.json()["data"]["createTenant"]["refusal"] is None, answer.text
 
-    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _ready(self, process: Forked) -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
-            for _ in range(300):
-                assert process.returncode is None, "the server ended by itself"
+            for _ in range(1_500):
+                assert process.poll() is None, "the server ended by itself"
                 try:
                     if (await client.get(f"{self.url}/readyz")).status_code == 200:
                         return
                 except httpx.TransportError:
                     pass
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.02)
         raise AssertionError("the server did not become ready")
 
 

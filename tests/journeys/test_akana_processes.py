@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from tests.forks import Said, hub
 from tests.journeys.processes import ROOT, ServerProcess, a_process
 
 ANNA, PASSWORD = "anna@acme.example", "correct horse battery"
 LOGIN = ("-H", "Content-Type: application/json", "-d", json.dumps({"email": ANNA, "password": PASSWORD}))
 
 
-async def ran(*command: str, environment: dict[str, str], typed: str = "") -> str:
+async def ran(*command: str, environment: dict[str, str]) -> str:
     """What a command prints; it must end well."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
         env=environment,
-        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate(typed.encode())
+    out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode()
 
@@ -54,8 +53,8 @@ async def test_a_session_is_known_to_every_process_until_one_of_them_ends_it(tmp
     shell = Shell(tmp_path / "jar")
     async with a_process(tmp_path, **shared) as one, a_process(tmp_path, **shared) as other:
         await one.tenant("acme")
-        command = (sys.executable, "-m", "server", "user", "add", "--tenant", "acme", "--power", "modify", ANNA)
-        made = await ran(*command, environment=one.environment, typed=f"{PASSWORD}\n")
+        words = ("user", "add", "--tenant", "acme", "--power", "modify", ANNA)
+        made = await asyncio.to_thread(hub, one.environment, *words, typed=f"{PASSWORD}\n")
 
         signed_in = await shell.curl(one, "/api/login", *LOGIN)
         known = await shell.curl(other, "/api/login/status")
@@ -68,7 +67,7 @@ async def test_a_session_is_known_to_every_process_until_one_of_them_ends_it(tmp
         signed_out = await shell.curl(other, "/api/login/endsession")
         with_the_old_cookie = await shell.curl(one, "/api/login/status", "-H", f"Cookie: AtmoAuthToken_acme={kept}")
 
-    assert made == f"{ANNA} may sign in to acme, power modify.\n"
+    assert made == Said(0, f"{ANNA} may sign in to acme, power modify.\n", "")
     assert [signed_in, known, renewed, after_a_restart, signed_out] == [200] * 5
     assert unquote(kept).startswith("TokenID=")
     assert with_the_old_cookie == 401

@@ -17,6 +17,8 @@ from tests.clocks import NOON
 from tests.journeys.inside import ACME, GLOBEX, MERGE, REPLACE, ROOT, SKIP, a_caller
 from tests.makers import a_bundle, a_form, a_rule_set, a_suite, an_agent, an_entity
 
+pytestmark = pytest.mark.rules
+
 BEN = a_caller("ben")
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from domain import carrying
 from domain.errors import ErrorCode
 from domain.holding import BATCH_REVISIONS
 from domain.import_model import ImportState
@@ -21,6 +22,12 @@ SMALL = a_bundle(*a_suite())
 COUNT = BATCH_REVISIONS + 10
 BIG = a_bundle(*[an_entity(f"ent-{n}", name=f"E{n}") for n in range(COUNT)], a_form(name="F", entity="ent-7"))
 BUNDLES = pytest.mark.parametrize("raw", [SMALL, BIG], ids=["small", "big"])
+
+
+@pytest.fixture(autouse=True)
+def _plan_in_parts(monkeypatch):
+    """The plan of the big one is saved in two steps."""
+    monkeypatch.setattr(carrying, "ACTIONS_AT_ONCE", BATCH_REVISIONS)
 
 
 async def a_tenant(inside, number):

@@ -16,6 +16,8 @@ from domain.options import UnresolvedBindings
 from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, codes, members
 from tests.makers import a_form, a_process, a_rule_set, an_agent, an_artifact, an_entity
 
+pytestmark = pytest.mark.rules
+
 
 def _group(artifact_id):
     return {

@@ -93,6 +93,7 @@ async def test_a_tenant_in_which_something_runs_is_not_purged(lived_in):
     assert await rows_of(lived_in, GLOBEX) == before
 
 
+@pytest.mark.rules
 @pytest.mark.parametrize(
     ("caller", "confirmed", "code"),
     [

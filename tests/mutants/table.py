@@ -363,6 +363,20 @@ _CALLERS = (
         ("tests/ports/test_limiter.py::test_a_window_lets_through_its_limit_and_no_more",),
     ),
     Mutant(
+        "one more gets through a full window that processes share",
+        "storage/valkey.py",
+        "  if count >= limit then wait",
+        "  if count > limit then wait",
+        ("tests/ports/test_valkey.py::test_processes_that_count_at_once_let_through_the_limit_and_no_more",),
+    ),
+    Mutant(
+        "bytes of an object store are passed on as they come",
+        "storage/s3_blobs.py",
+        "if known is not None and not await in_thread(known.has, piece, place):",
+        "if known is not None and not piece:",
+        ("tests/ports/test_s3_blobs.py::test_of_a_blob_that_was_right_no_piece_is_passed_on_that_is_not_what_it_was",),
+    ),
+    Mutant(
         "a bug is told to the caller",
         "resolvers/refusals.py",
         '    text = f"Something went wrong on our side. Quote {correlation_id} when you report it."\n'
@@ -428,6 +442,13 @@ _ROWS = (
         ("tests/ports/test_store_units.py::test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it",),
     ),
     Mutant(
+        "who has just written goes before those who wait",
+        "storage/engines.py",
+        "        if self._turns is None:\n",
+        "        if self._turns is not None:\n",
+        ("tests/ports/test_turns.py::test_a_neighbour_waits_for_no_more_than_the_unit_that_is_being_written",),
+    ),
+    Mutant(
         "an upload is found in every tenant",
         "storage/uploads.py",
         'upload.c.tenant_id == bindparam("tenant"), upload.c.upload_id',
@@ -456,10 +477,10 @@ _ROWS = (
         ("tests/ports/test_store_keeping.py::test_a_request_is_remembered_by_tenant_subject_and_key_until_its_time",),
     ),
     Mutant(
-        "what an undo would bring back is not kept",
-        "storage/activation.py",
-        '"before_revision_id", "after_revision_id"],\n',
-        '"after_revision_id", "before_revision_id"],\n',
+        "what an undo would bring back is not found",
+        "storage/undos.py",
+        '_R.number >= _first.c.number - literal_column("1"),\n',
+        "_R.number >= _first.c.number,\n",
         (
             "tests/journeys/test_undo.py::test_an_undo_brings_back_what_the_import_replaced_and_leaves_it_nobodys_package",
         ),

@@ -180,8 +180,7 @@ def an_action(position: int, new: NewRevision | None = None, **fields: Any) -> P
         decided_by=DecisionSource.NO_CONFLICT,
     )
     if new is not None:
-        action = replace(
-            action,
+        action = action._replace(
             artifact_type=new.artifact_type,
             name=new.name,
             target_id=new.artifact_id,
@@ -192,7 +191,7 @@ def an_action(position: int, new: NewRevision | None = None, **fields: Any) -> P
             base_body_id=new.revision_id,
             base_hash=new.content_hash,
         )
-    return replace(action, **fields)
+    return action._replace(**fields)
 
 
 def a_plan(job: ImportJob, *actions: PlanAction, **fields: Any) -> Plan:

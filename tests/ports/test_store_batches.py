@@ -225,7 +225,7 @@ async def test_histories_are_told_together_in_pages(store, before):
 async def test_changed_artifacts_of_installed_packages_are_counted(store):
     await with_tenants(store)
     installed = [an_installed(an_import(tenant_id=tenant_id)) for tenant_id in (ACME, GLOBEX)]
-    elsewhere = replace(ORIGIN, source="tenant-other")
+    elsewhere = ORIGIN._replace(source="tenant-other")
     imported = [a_revision(f"rule-{n}", origin=ORIGIN if n < 4 else elsewhere) for n in range(1, 6)]
     for tenant_id in (ACME, GLOBEX):
         job = await running(store, tenant_id)

@@ -56,7 +56,7 @@ def _end(job):
 async def brought(store, **installed):
     """An import that made rule-1."""
     job = await running(store)
-    new = a_revision("rule-1", origin=replace(ORIGIN, import_id=job.import_id))
+    new = a_revision("rule-1", origin=ORIGIN._replace(import_id=job.import_id))
     await activated(store, job, (an_action(0, new), new), **installed)
     return job, new
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
-from tests.server.installation import Here, Said, environment_of, prepare
+from tests.forks import Said
+from tests.server.installation import Here, environment_of, prepare
 
 
 @pytest.fixture

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from domain.export_order import ExportOrder
@@ -18,39 +15,22 @@ from domain.options import ConflictStrategy, ImportOptions
 from server import loading, settings
 from server.loading import local_caller
 from server.runtime import Runtime, running
+from tests.forks import Forked, Said, forked
 from tests.house.tree import ROOT
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command had to say."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
 
 #: runs a command in this process
 Here = Callable[..., Said]
 
 
-def hub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "server", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
-
-
 @contextmanager
-def a_server(
-    environment: dict[str, str], *arguments: str, stderr: int = subprocess.DEVNULL
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def a_server(environment: dict[str, str], *arguments: str, stderr: int | None = None) -> Iterator[tuple[Forked, str]]:
     """A server process that answers, and its address."""
-    command = [sys.executable, "-m", "server", "serve", *(arguments or ("--dev",))]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
-    ) as process:
+    listening, said = os.pipe()
+    with os.fdopen(listening) as stdout:
+        process = forked(("serve", *(arguments or ("--dev",))), environment, stdout=said, stderr=stderr)
+        os.close(said)
         try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().split()[3]
+            yield process, stdout.readline().split()[3]
         finally:
             process.kill()
 

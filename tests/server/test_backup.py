@@ -18,7 +18,8 @@ from server.backup_commands import back_up
 from server.errands import Errand
 from server.loading import local_caller
 from server.runtime import Runtime
-from tests.server.installation import a_server, a_submitted_import, hub, opened
+from tests.forks import hub
+from tests.server.installation import a_server, a_submitted_import, opened
 
 CALLER = local_caller()
 
@@ -213,3 +214,27 @@ def test_beside_postgresql_a_backup_has_all_but_the_database_and_says_what_to_do
     assert [name.rpartition("/")[2] for name in files_in(target)] == [key, "SHA256SUMS", "manifest.json"]
     assert put.returncode == 0
     assert [path.name for path in Path(elsewhere["INSTALLHUB_DATA"]).rglob("*") if path.is_file()] == [key]
+
+
+@pytest.mark.s3
+def test_beside_an_object_store_a_backup_leaves_the_bundles_there_and_goes_back_to_it_alone(
+    object_store, tenants, here, target, elsewhere, monkeypatch
+):
+    monkeypatch.setenv("INSTALLHUB_BLOBS_URL", object_store.url())
+
+    async def upload():
+        async with opened() as runtime, runtime.ports.blobs.create() as blob:
+            await blob.write(b"some bytes")
+            await blob.finish()
+
+    asyncio.run(upload())
+    made = here("backup", str(target))
+    monkeypatch.setenv("INSTALLHUB_DATA", elsewhere["INSTALLHUB_DATA"])
+    monkeypatch.delenv("INSTALLHUB_BLOBS_URL")
+    refused = here("restore", str(target))
+    monkeypatch.setenv("INSTALLHUB_BLOBS_URL", object_store.url())
+    put = here("restore", str(target))
+
+    assert "object store" in made.stdout
+    assert not [name for name in files_in(target) if name.startswith("blobs/")]
+    assert (refused.returncode, "INSTALLHUB_BLOBS_URL" in refused.stderr, put.returncode) == (1, True, 0)

@@ -15,8 +15,9 @@ from server.cli import main
 from server.keys import ensure_key_pair, private_key, public_keys_file
 from server.settings import variables
 from server.tokens import ttl_of
+from tests.forks import hub
 from tests.house.tree import ROOT
-from tests.server.installation import a_server, hub
+from tests.server.installation import a_server
 
 
 def test_a_tenant_and_its_artifacts_from_files(here):

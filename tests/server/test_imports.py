@@ -20,6 +20,7 @@ from domain.options import ConflictStrategy
 from server.cli import main
 from server.jobs import Worker
 from server.loading import login
+from tests.forks import forked
 from tests.house.tree import ROOT
 from tests.server.installation import a_server, a_submitted_import, opened
 from tests.world import a_world
@@ -218,13 +219,12 @@ def test_on_a_terminal_there_are_columns_and_a_bar_and_with_json_lines(here, env
 def on_a_terminal(environment: dict[str, str], *words: str) -> str:
     """What a person sees who runs this command."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "server", *words]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while chunk := _read(ours):
-            shown += chunk
-        process.wait(20)
+    process = forked(words, environment, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while chunk := _read(ours):
+        shown += chunk
+    process.wait(20)
     os.close(ours)
     return shown.decode().replace("\r\n", "\n")
 

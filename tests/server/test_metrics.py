@@ -13,14 +13,20 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from sqlalchemy import update
 from websockets.asyncio.client import connect
 
+from domain import scanning
 from domain.import_model import ImportState
+from domain.scanning import Scanner
+from domain.scanning.custom import read_rules
 from server.jobs import Worker
 from server.loading import local_caller
 from storage.store import SqlStore
 from storage.tables import import_job
+from tests.doors.rest import upload
 from tests.house.tree import ROOT
+from tests.journeys.test_curation import FORBIDDEN
+from tests.market import a_package, published
 from tests.server.installation import a_submitted_import
-from tests.world import World, a_world
+from tests.world import EVERYTHING, World, a_world
 
 SECRET = "a-token-of-the-measures"
 Values = dict[tuple[str, tuple[str, ...]], float]
@@ -233,3 +239,27 @@ async def test_two_processes_of_one_test_do_not_share_their_counts(tmp_path):
         ]
 
     assert json.dumps(counts) == "[1.0, null]"
+
+
+async def test_scans_are_counted_by_what_was_scanned_and_how_they_ended(world, tmp_path):
+    (tmp_path / "more.yar").write_text('rule bad { meta: severity = "Low" strings: $word = "a" condition: $word }')
+    headers = world.headers("acme-prod", scopes=EVERYTHING)
+    for artifacts in ((), (FORBIDDEN,)):
+        await upload(world, a_package(artifacts=artifacts), headers=headers, targetTenantId="acme-prod")
+    await published(world)
+    scanning.put_in_force(Scanner(read_rules(tmp_path)))
+    await world.services.rescans.scan_due()
+    await world.services.curation.rescanning.scan_due()
+    scanning.put_in_force(None)
+    await upload(world, a_package(), headers=headers, targetTenantId="acme-prod")
+    scanning.put_in_force(Scanner())
+
+    values = await values_of(world)
+
+    scans = {labels for name, labels in values if name == "installhub_scans_total"}
+    assert scans == {
+        *(("import", "pass"), ("import", "fail"), ("import", "error")),
+        *(("submission", "pass"), ("listing", "warn"), ("rescan", "warn")),
+    }
+    assert values["installhub_scans_total", ("import", "fail")] == 1
+    assert values["installhub_scan_seconds_count", ("import",)] == 3

@@ -74,6 +74,23 @@ def test_a_postgresql_address_gets_our_driver(address):
         ("INSTALLHUB_DATABASE_URL", "mysql://u:p@h/n"),
         ("INSTALLHUB_DATABASE_URL", "nonsense"),
         ("INSTALLHUB_DATABASE_URL", "sqlite://"),
+        ("INSTALLHUB_BLOBS_URL", "bundles"),
+        ("INSTALLHUB_BLOBS_URL", "file:bundles"),
+        ("INSTALLHUB_BLOBS_URL", "file:///a/b?c"),
+        ("INSTALLHUB_BLOBS_URL", "s3://"),
+        ("INSTALLHUB_BLOBS_URL", "s3://key:secret@bucket"),
+        ("INSTALLHUB_BLOBS_URL", "s3://Bucket"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket/a/../b"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket?endpoint=objects.example"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket?endpoint=https://key:secret@objects.example"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket?secret=key"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket?style=guess"),
+        ("INSTALLHUB_BLOBS_URL", "s3://bucket?region=a/b"),
+        ("INSTALLHUB_LIMITER_URL", "redis://cache"),
+        ("INSTALLHUB_LIMITER_URL", "valkey://"),
+        ("INSTALLHUB_LIMITER_URL", "valkey://cache:99999"),
+        ("INSTALLHUB_LIMITER_URL", "valkey://cache/one"),
+        ("INSTALLHUB_LIMITER_URL", "valkey://:secret@cache?ca=/file"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "a.example"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example/path"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "https://"),
@@ -97,8 +114,30 @@ def test_a_postgresql_address_gets_our_driver(address):
 def test_a_value_that_cannot_be_used_is_refused_by_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=name) as refused:
         settings.load()
+
+    assert "secret@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("", Path("data/blobs")),
+        ("file:", Path("data/blobs")),
+        ("file:///mnt/bundles", Path("/mnt/bundles")),
+        ("s3://bucket/folder", None),
+        ("s3://bucket?endpoint=https://objects.example:9000&region=eu-central-1&style=host", None),
+    ],
+)
+def test_bundles_are_in_a_folder_or_in_an_object_store(url, folder):
+    assert settings.load(blobs_url=url).blobs_folder == folder
+
+
+def test_a_password_of_what_counts_is_not_shown():
+    loaded = settings.load(limiter_url="valkeys://hub:password@cache.example:6380/1")
+
+    assert "password" not in repr(loaded)
 
 
 def test_every_bad_value_is_told_at_once(monkeypatch):

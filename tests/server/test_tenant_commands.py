@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.server.installation import a_server, hub
+from tests.forks import hub
+from tests.server.installation import a_server
 
 
 def test_a_tenant_is_purged_only_by_who_says_yes(tenants, here):

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from server.control import find_server, told_by
-from tests.server.installation import Here, Said
+from tests.forks import Said
+from tests.server.installation import Here
 from tests.world import a_world
 
 ANNA = "anna@acme.example"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from domain.errors import ErrorCode, Problem
@@ -41,7 +39,7 @@ def test_the_same_cure_has_the_same_id_and_another_one_another():
 
 
 def test_merge_is_offered_where_the_type_merges_and_whole_sides_where_places_clash():
-    action = replace(an_action(0, kind=None), paths={"/rules/0/x": None, "/rules/1/x": Side.PACKAGE})
+    action = an_action(0, kind=None)._replace(paths={"/rules/0/x": None, "/rules/1/x": Side.PACKAGE})
 
     patches = [fix.patch["decisions"][0] for fix in fixes_of(open_problem(action))]
 

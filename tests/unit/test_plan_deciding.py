@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -85,7 +84,7 @@ def test_what_is_the_same_without_a_strategy_is_no_conflict_that_anybody_decided
     body = json.dumps(an_entity("ent-1", "hours")).encode()
     _, plan = planned(bundle, an_inventory(a_head("ent-1", "EntitySchema 44")), bodies={"ent-1": body})
 
-    action = replace(plan.actions[0], kind=UNCHANGED)
+    action = plan.actions[0]._replace(kind=UNCHANGED)
 
     assert action.decider is DecisionSource.NO_CONFLICT
     assert action_row(action)["decidedBy"] == "NoConflict"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from domain.import_model import InstalledPackage
@@ -34,12 +32,12 @@ def hashed(*actions, relied=None, **options):
         {"paths": {"/a": Side.PACKAGE}},
         {"merge_base_id": "base-1"},
         {"restores": "rev-0"},
-        {"existing": replace(HEAD, revision=9)},
-        {"existing": replace(HEAD, content_hash="sha256:9")},
+        {"existing": HEAD._replace(revision=9)},
+        {"existing": HEAD._replace(content_hash="sha256:9")},
     ],
 )
 def test_whatever_is_done_or_relied_on_makes_another_hash(change):
-    assert hashed(UPDATE) != hashed(replace(UPDATE, **change))
+    assert hashed(UPDATE) != hashed(UPDATE._replace(**change))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +59,7 @@ def test_a_package_may_be_called_like_nothing():
 
 
 def test_revisions_to_come_values_of_bindings_and_whether_it_is_only_shown_make_none():
-    other = replace(UPDATE, revision_id=RevisionId("rev-2"), base_body_id="rev-2")
+    other = UPDATE._replace(revision_id=RevisionId("rev-2"), base_body_id="rev-2")
 
     assert hashed(UPDATE) == hashed(other)
     assert hashed(UPDATE, dry_run=True, imported_by="ben") == hashed(UPDATE)
@@ -70,14 +68,14 @@ def test_revisions_to_come_values_of_bindings_and_whether_it_is_only_shown_make_
 
 @pytest.mark.parametrize("kind", [ActionKind.SKIP, ActionKind.UNCHANGED])
 def test_what_is_left_as_it_is_by_decision_may_change(kind):
-    left = replace(UPDATE, kind=ActionKind.SKIP, strategy=SKIP, revision_id=None)
-    later = replace(left, kind=kind, name="Renamed", existing=replace(HEAD, revision=9, content_hash="sha256:9"))
+    left = UPDATE._replace(kind=ActionKind.SKIP, strategy=SKIP, revision_id=None)
+    later = left._replace(kind=kind, name="Renamed", existing=HEAD._replace(revision=9, content_hash="sha256:9"))
 
     assert hashed(left) == hashed(later)
 
 
 def test_the_order_and_the_packages_own_artifacts_count():
-    second = replace(UPDATE, position=1, source_id="rule-source-1")
+    second = UPDATE._replace(position=1, source_id="rule-source-1")
 
     assert hashed(UPDATE, second) != hashed(second, UPDATE)
     assert hashed(UPDATE) != plan_hash(ImportOptions(), [(UPDATE, "sha256:2")], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 
@@ -75,3 +76,42 @@ def test_as_many_secrets_as_a_file_can_hold_are_kept_from_a_report_in_time():
 
     assert len(findings) == FINDINGS_MAX
     assert spent < 3.0, f"{spent:.2f} s"
+
+
+@pytest.mark.parametrize("key", ["expression", "label"])
+def test_one_long_string_leaves_others_their_turn(key):
+    text = "env_ (x) OR trux //a http:x @b <b on Pass -- /* e\u0301 " * 30_000
+    raw = strict_json.canonical({key: text})
+    scan = threading.Thread(target=scan_artifact, args=("RuleSet", "rule-1", "Any", raw, None))
+    waits, last = [], time.process_time()
+
+    scan.start()
+    while scan.is_alive():
+        time.sleep(0.001)
+        now = time.process_time()
+        waits.append(now - last)
+        last = now
+
+    # CPU of this process, for others on this machine have theirs; a rule alone would take as long for such a text
+    assert max(waits) < 0.4, f"{max(waits):.2f} s; about 0.15 s on a quiet machine"
+
+
+@pytest.mark.parametrize("text", ["/*" * 200_000, "//" * 200_000, "/*\\" * 100_000, "eval/**/" * 50_000])
+def test_comments_are_read_once_however_they_are_nested(text):
+    raw = strict_json.canonical({"expression": text})
+
+    started = time.process_time()
+    scan_artifact("RuleSet", "rule-1", "Any", raw, None)
+
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("shift", [0, 7, 60, 5_000])
+def test_what_stands_where_a_long_text_is_cut_is_found(shift):
+    text = "x" * ((1 << 16) - shift) + " eval('1') -----BEGIN PRIVATE KEY-----" + "k" * 20_000 + " AKIAABCDEFGHIJKLMNOP"
+
+    found = scan_artifact("RuleSet", "rule-1", "Any", strict_json.canonical({"expression": text}), None)
+
+    assert {finding.rule for finding in found} == {
+        *("EvalCall", "CredentialExposure.PrivateKey", "CredentialExposure.AwsAccessKey"),
+    }

@@ -44,7 +44,7 @@ PIECES = [
     "all", "*", "from", "WHERE", "@id", "drop", "TABLE", "truncate", "alter", "exec", "execute", "or", "1", "'1'", "--",
     "/*", "*/", "+", "||", "${", " ", "  ", "\n", "\t", "\v", "\u00a0", "\u200b", "\u00ad", "\u2028", AWS_KEY, "AKIA",
     "api_key", "Password", "Server=a;", "Database=b;", "-----BEGIN ", "PRIVATE KEY-----", "Zm9vYmFy9",
-    "ghp_" + "a" * 36,
+    "ghp_" + "a" * 36, "//", "!", "false", "not", "`", ",",
 ]  # fmt: skip
 #: and pieces of active content and of what people would read
 MORE_PIECES = [
@@ -52,7 +52,7 @@ MORE_PIECES = [
     "java.", "getRuntime(", "http://", "http:/\t/", "http:\\\\", "u@", "10.0.0.1", "0x7f.1", "2130706433",
     "127%2e0.0.1", "[::1]", "/", "169.254.169.254", "(a+)+", "(a|a)*", "219-09-9999", "Passport No X1234567",
     "Jane Miller <", "j.m@corp-mail.com", "https://bank.com@evil.example/", "official package", "keygen", "\u0430",
-    "ab", "\u202e", "\U000e0069", "A" * 128,
+    "ab", "\u202e", "\U000e0069", "A" * 128, "//169.254.169.254", "//metadata/", "//[::1]/", "//2852039166",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES + MORE_PIECES), max_size=14).map("".join)
 KEYS = st.sampled_from(["expression", "query", "label", "smtpPassword", "valueMapping", "name", "value", "pattern"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -86,7 +85,7 @@ def test_what_lies_on_an_import_is_what_was_put_there_and_not_taken_away(told, o
 
 def past(told, *rows):
     chosen = {(row.portion.import_id, row.artifact_id) for row in rows}
-    head = replace(HEAD, revision=len(told), revision_id=RevisionId(f"r{len(told)}"))
+    head = HEAD._replace(revision=len(told), revision_id=RevisionId(f"r{len(told)}"))
     return Past(rows, layers(*told), {HEAD.artifact_id: head}, IMPORTS, chosen)
 
 
