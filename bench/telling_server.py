@@ -26,6 +26,7 @@ from server import settings
 from server.memory import settle_memory
 from server.runtime import Runtime
 from server.serving import bind, serving
+from server.threads import take_short_turns
 
 _TENANT = TenantId("bench")
 _LEASE_SECONDS = 3600
@@ -89,5 +90,6 @@ async def _step(runtime: Runtime, step: Step) -> None:
 
 if __name__ == "__main__":
     settle_memory()
+    take_short_turns()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

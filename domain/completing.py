@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 
+from domain.aside import aside
 from domain.copying import Named, first_free, names_to_try
 from domain.holding import BATCH_REVISIONS, Author, Batch, next_batch
 from domain.model import ArtifactHead, name_key
@@ -23,7 +24,7 @@ from domain.settling import Unsettled, settle, unsettled
 async def complete(store: Store, planned: Planned) -> None:
     """Everything between the draft of a package's plan and the whole."""
     await _name_copies(store, planned)
-    waiting = unsettled(planned)
+    waiting = await aside(len(planned.actions), partial(unsettled, planned))
     if waiting:
         async for part, bodies in with_bodies(store, planned.request.tenant_id, waiting, lambda one: one.body_ids):
             await asyncio.to_thread(_settle_part, planned, part, bodies)
@@ -54,7 +55,7 @@ async def _name_copies(store: Store, planned: Planned) -> None:
         for place, names in tried.items():
             artifact_type = waiting[place].artifact_type
             if (name := first_free(artifact_type, names, taken)) is not None:
-                planned.actions[place] = replace(waiting.pop(place), name=name)
+                planned.actions[place] = waiting.pop(place)._replace(name=name)
                 taken.add((artifact_type, name_key(name)))
         turn += 1
 

@@ -28,9 +28,9 @@ from domain.market.excepted import excepted
 from domain.market.excepting import refuse_own
 from domain.market.standing import EXPLANATION_MAX, text_problems
 from domain.model import TenantId
-from domain.ports import KeyTakenError, Ports, Store
+from domain.ports import Ports, Store
 from domain.records import Records
-from domain.repeating import Once, made_before, once, remember
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Slice
 from domain.scanning import Finding, ScanReport, ScanResult, Severity, result_of
 from domain.tenancy import active_tenant, entry_of
@@ -105,10 +105,7 @@ class ImportExceptions:
             asked_at=self._clock.now(),
             asked_by=caller.actor,
         )
-        try:
-            return await self._ask(caller, wanted, request)
-        except KeyTakenError:
-            return await self._ask(caller, wanted, request)
+        return await written_once(lambda: self._ask(caller, wanted, request))
 
     async def _ask(self, caller: Caller, wanted: ImportException, request: Once | None) -> ImportException:
         async with self._store.unit(wanted.tenant_id) as unit:

@@ -248,7 +248,7 @@ class Exporter:
         package, now = exported.package, self._clock.now()
         try:
             async with self._store.unit(order.tenant_id) as unit:
-                await unit.packages.add(package)
+                await unit.packages.add(package, identity=caller.identity)
                 await unit.packages.record_export(export_record(caller.actor, order, package, "", now))
                 warnings = [problem_row(warning) for warning in exported.warnings]
                 await remember(unit, request, {"packageId": package.package_id, "warnings": warnings}, now)

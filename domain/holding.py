@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +100,7 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         file, hashed = file_of(content, author.at), action.content_hash
         references = merge.references
     values = planned.values.get(action.source_id)
+    body = with_values(file, values) if values else file
     return NewRevision(
         revision_id=action.revision_id,
         artifact_id=action.target_id,
@@ -108,10 +110,12 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         version=action.written_version,
         status=action.status,
         content_hash=hashed,
-        body=with_values(file, values) if values else file,
+        body=body,
         written_at=author.at,
         written_by=author.actor,
         references=references,
         import_id=author.import_id,
         origin=origin_of(planned.bundle.manifest, action.source_id, author.import_id),
+        # here, in a thread, and not where the writer is held
+        sha256=hashlib.sha256(body).digest(),
     )

@@ -134,13 +134,13 @@ def consent(job: ImportJob) -> dict[str, Any]:
     return {"packages": rows, "acknowledged": job.install.acknowledged, **index_version(job)}
 
 
-def planned(job: ImportJob, plan: Plan, scan_result: str) -> dict[str, Any]:
-    """What a plan with its actions says, whoever asks for it and when."""
+def planned(job: ImportJob, plan: Plan, scan_result: str = "") -> dict[str, Any]:
+    """What a plan with its actions says, whoever asks for it and when; no ``scan_result`` of what is not scanned."""
     return {
         "wouldInstall": [action.name for action in plan.actions if action.kind not in _NOT_INSTALLED],
         "conflictsFound": [_found_conflict(action) for action in plan.actions if is_conflict(action)],
         "counts": counts(plan),
-        "securityScanResult": scan_result,
+        **({"securityScanResult": scan_result} if scan_result else {}),
         "estimatedInstallOrder": [one.source_id for one in plan.actions if one.kind is not ActionKind.REMOVE],
         "wouldRemove": removed_rows(plan),
         "warnings": [problem_row(problem) for problem in (*plan.warnings, *importer_warnings(job))],

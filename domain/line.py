@@ -33,9 +33,9 @@ from domain.market.trust import require_trusted
 from domain.model import ArtifactHead, BlobKey, ImportId, PlanId, TenantId
 from domain.observing import NOBODY, Observer
 from domain.options import Activation, ConflictStrategy, Decision, ImportOptions, UndoWish
-from domain.ports import KeyTakenError, Ports, TenantUnit
+from domain.ports import Ports, TenantUnit
 from domain.records import Records
-from domain.repeating import Once, made_before, once, remember
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import NewEvent
 from domain.tenancy import active_tenant, entry_of
 from domain.undo_order import UndoAsked, UndoOrder, undo_job
@@ -136,10 +136,7 @@ class Line:
 
         Raises as :meth:`submit` does after its admission, and ``ApprovalRequired``.
         """
-        try:
-            return await self._put(caller, job, request, gone)
-        except KeyTakenError:
-            return await self._put(caller, job, request, gone)
+        return await written_once(lambda: self._put(caller, job, request, gone))
 
     async def _put(self, caller: Caller, job: ImportJob, request: Once | None, gone: Sequence[Problem]) -> ImportJob:
         async with self._store.platform_unit() as platform:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 from domain.artifact_types import ArtifactType
 
@@ -139,8 +139,7 @@ class Tenant:
     accepts_warnings: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where an imported artifact came from (R3, R4). ``source`` is the package's origin: its tenant or publisher."""
 
     package_key: str
@@ -151,8 +150,7 @@ class Origin:
     import_id: ImportId
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactHead:
+class ArtifactHead(NamedTuple):
     """An artifact without its content: the active pointer and what the active revision says of itself."""
 
     tenant_id: TenantId
@@ -176,8 +174,7 @@ class ArtifactHead:
         return self.status is not ArtifactStatus.DELETED
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """The place in one artifact that names another. ``pointer`` is a JSON pointer into the artifact."""
 
     artifact_id: ArtifactId
@@ -222,6 +219,8 @@ class NewRevision:
     origin: Origin | None = None
     #: the earlier revision that it is the same as, for an undo's
     restores: RevisionId | None = None
+    #: SHA-256 of the body, where it was taken beforehand
+    sha256: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +238,7 @@ class Binding:
         return f"{self.artifact_id}{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactEntry:
+class ArtifactEntry(NamedTuple):
     """One row of ``manifest.artifacts``."""
 
     artifact_type: ArtifactType

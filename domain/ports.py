@@ -7,7 +7,7 @@ the same without writing. Work that has no tenant (tenants, lookups by id, claim
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,7 @@ from domain.model import BlobKey, TenantId
 from domain.notices.ports import Mailer, Outward
 from domain.notices.rows import NoticeRows
 from domain.plan_rows import PlanRows
+from domain.rescan_rows import RescanRows
 from domain.rows import (
     ArtifactRows,
     ImportRows,
@@ -127,6 +128,7 @@ class PlatformUnit(Protocol):
     reviews: ReviewRows
     remote: RemoteRows
     users: UserRows
+    rescans: RescanRows
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         """The same transaction, bound to a tenant."""
@@ -162,7 +164,10 @@ class BlobWriter(Protocol):
 
 
 class Blobs(Protocol):
-    """Named bytes, written once. Unfinished ones leave nothing behind."""
+    """Named bytes, written once. Unfinished ones leave nothing behind.
+
+    Everything raises :class:`UnavailableError` when it cannot be done now, ``read`` at any chunk.
+    """
 
     def create(self) -> AbstractAsyncContextManager[BlobWriter]:
         """Write a new blob under a key of its own; dropped unless finished."""
@@ -176,8 +181,11 @@ class Blobs(Protocol):
     async def is_whole(self, key: BlobKey, sha256: str) -> bool:
         """Whether the bytes are there and are those with this hash, in hexadecimal digits."""
 
-    def read(self, key: BlobKey, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Stream a range in chunks."""
+    def read(self, key: BlobKey, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes]:
+        """Stream a range in chunks. Raises ``FileNotFoundError`` before the first of them."""
+
+    async def demand_answer(self) -> None:
+        """Raise :class:`UnavailableError` unless blobs can be asked for now."""
 
     async def delete(self, key: BlobKey) -> None:
         """Forget it; unknown keys are no error."""

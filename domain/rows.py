@@ -184,8 +184,8 @@ class ArtifactRows(Protocol):
 class PackageRows(Protocol):
     """Exported packages of one tenant."""
 
-    async def add(self, package: Package) -> None:
-        """Raises :class:`VersionTakenError`."""
+    async def add(self, package: Package, *, identity: str = "") -> None:
+        """``identity`` is whose the notices are. Raises :class:`VersionTakenError`."""
 
     async def drop(self, package_id: PackageId) -> None:
         """Give its version up; nothing names its bytes any more. Unknown ids are no error."""
@@ -284,8 +284,8 @@ class ImportRows(Protocol):
     async def scan_reports(self, import_id: ImportId) -> list[dict[str, Any]]:
         """Reports by ordinal."""
 
-    async def save_plan(self, plan: Plan) -> None:
-        """The plan and its actions, in place of an earlier plan of the same import."""
+    async def save_plan(self, plan: Plan, *, part: slice | None = None) -> None:
+        """The plan and its actions in place of an earlier plan, which the first part takes away; the last brings it."""
 
     async def plan(self, plan_id: PlanId) -> Plan | None:
         """The plan without its actions."""

@@ -43,6 +43,7 @@ from domain.plans import Plans
 from domain.ports import Blobs, Clock, Ports
 from domain.purging import Purging
 from domain.records import Records
+from domain.rescanning import Rescans
 from domain.sessions import Sessions
 from domain.signing import Links
 from domain.snapshots import Snapshots
@@ -84,6 +85,7 @@ class Services:
     bindings: Bindings
     links: Links
     upkeep: Upkeep
+    rescans: Rescans
     follower: Follower
     watching: Watching
     publishers: Publishers
@@ -112,7 +114,7 @@ def services(ports: Ports, installation: Installation, observer: Observer = NOBO
     """Put the services together over their ports; ``observer`` is told what happens."""
     follower = Follower(ports.store, ports.bell, observer)
     records = Records(ports, follower)
-    examiner = Examiner(ports, installation)
+    examiner = Examiner(ports, installation, observer)
     publication = Publication(ports, installation, examiner)
     passwords = Passwords()
     line = Line(ports, installation, records, observer)
@@ -141,13 +143,14 @@ def services(ports: Ports, installation: Installation, observer: Observer = NOBO
         bindings=Bindings(ports),
         links=Links(ports),
         upkeep=Upkeep(ports, installation, observer),
+        rescans=Rescans(ports, installation, observer),
         follower=follower,
         watching=Watching(ports),
         publishers=Publishers(ports),
         submissions=Submissions(ports, installation, examiner),
         publication=publication,
         pipeline=Pipeline(ports, installation, examiner, publication),
-        curation=curation(ports, installation, examiner, publication),
+        curation=curation(ports, installation, examiner, publication, observer),
         catalogue=catalogue_of(ports),
         reviews=reviews_of(ports),
         updates=updates_of(ports),

@@ -7,7 +7,7 @@ changed one place differently, somebody decides whose value stands there: until 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
@@ -83,7 +83,7 @@ def _asking(planned: Planned, action: PlanAction, artifact: BundleArtifact, exis
     """What a merge would ask for, told beside the question whether to merge."""
     own_side = written(planned.bundle.template(artifact), planned.remap)
     found = _reconciled(planned, action, artifact, (base, existing, own_side))
-    return replace(action, paths=found.sides, merge_base_id=_base_id(planned, action))
+    return action._replace(paths=found.sides, merge_base_id=_base_id(planned, action))
 
 
 def _merged(
@@ -97,13 +97,13 @@ def _merged(
         return _written_merge(planned, action, artifact, two.value, own_side)
     sides = (base_body, existing, own_side)
     found = _reconciled(planned, action, artifact, sides)
-    action = replace(action, paths=found.sides, merge_base_id=_base_id(planned, action))
+    action = action._replace(paths=found.sides, merge_base_id=_base_id(planned, action))
     if any(found.sides.values()):
-        action = replace(action, decided_by=DecisionSource.BY_PATH)
+        action = action._replace(decided_by=DecisionSource.BY_PATH)
     if found.is_decided:
         return _written_merge(planned, action, artifact, found.value, own_side)
     planned.problems += _clash_warnings(action, shown_conflicts(*sides, action), len(found.conflicts))
-    return replace(action, kind=None, strategy=None, revision_id=None, base_body_id="")
+    return action._replace(kind=None, strategy=None, revision_id=None, base_body_id="")
 
 
 def _reconciled(
@@ -152,9 +152,9 @@ def _written_merge(
     hashed = content_hash(final)
     base = planned.base_of(action)
     base_body = base.body_id if base and base.content_hash == action.base_hash else str(uuid_utils.uuid7())
-    action = replace(action, content_hash=hashed, name=content.name, status=content.status, base_body_id=base_body)
+    action = action._replace(content_hash=hashed, name=content.name, status=content.status, base_body_id=base_body)
     if action.existing and hashed == action.existing.content_hash:
-        action = replace(action, kind=ActionKind.UNCHANGED, revision_id=None)
+        action = action._replace(kind=ActionKind.UNCHANGED, revision_id=None)
     if action.writes or base is None or base.body_id != base_body:
         planned.merged[artifact.source_id] = Merge(spool.append(final), spool.append(own_side), content.references)
     return action
@@ -168,7 +168,7 @@ def _copied(planned: Planned, action: PlanAction, artifact: BundleArtifact) -> P
     planned.merged[artifact.source_id] = Merge(spool.append(content), spool.append(own_side), references)
     # the past of what is there stays that of what is there: only where there is none, it is the copy's
     base_id = "" if planned.base_of(action) else str(uuid_utils.uuid7())
-    return replace(action, content_hash=content_hash(content), base_body_id=base_id, base_hash=content_hash(own_side))
+    return action._replace(content_hash=content_hash(content), base_body_id=base_id, base_hash=content_hash(own_side))
 
 
 def remapped_references(planned: Planned, action: PlanAction) -> tuple[Reference, ...]:
@@ -226,4 +226,4 @@ def _bound(planned: Planned, action: PlanAction, artifact: BundleArtifact, exist
     planned.values[artifact.source_id] = values
     is_refused = options.unresolved_bindings is UnresolvedBindings.REFUSE
     planned.problems += unresolved_problems(slots, is_refused=is_refused)
-    return replace(action, status=ArtifactStatus.LOCKED) if any(slot.source is None for slot in slots) else action
+    return action._replace(status=ArtifactStatus.LOCKED) if any(slot.source is None for slot in slots) else action

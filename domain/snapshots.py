@@ -133,7 +133,7 @@ class Snapshots:
             async with self._store.unit(order.tenant_id) as unit:
                 if earlier is not None:
                     await unit.packages.drop(earlier.package_id)
-                await unit.packages.add(package)
+                await unit.packages.add(package, identity=caller.identity)
                 await unit.packages.record_export(export_record(caller.actor, order, package, "", now))
                 await unit.imports.audit(entry_of(caller, order.tenant_id, "package.exported", details, at=now))
         except VersionTakenError:

@@ -122,7 +122,7 @@ def read_to_rewrite(raw: bytes, *, max_values: int = ARTIFACT_VALUES) -> Json:
 
 
 def trusted(raw: bytes) -> Any:
-    """The value of bytes that this module wrote: nothing is checked again, and NUL marks in strings are kept."""
+    """The value of bytes that were written or read here before: not checked again; NUL marks in strings are kept."""
     return orjson.loads(raw)
 
 

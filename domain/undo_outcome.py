@@ -1,4 +1,7 @@
-"""What an undo leaves behind to be read: in A1's words as far as they have a meaning for it (pure)."""
+"""What an undo leaves behind to be read: in A1's words as far as they have a meaning for it (pure).
+
+It says nothing of a scan, for there is none (decisions section 9.6): what comes back was scanned when it came.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,16 @@ from typing import Any
 from domain.import_model import ImportJob, ImportKind
 from domain.import_outcome import counts, planned, removed_rows
 from domain.plan_model import ActionKind, PlanAction
-from domain.scanning import ScanResult
 from domain.undo_planning import UndoDraft
 from domain.verified import Verified
 
-#: what comes back was scanned when it came
-_NOT_SCANNED = ScanResult.PASS.value
 _LEFT = (ActionKind.SKIP, ActionKind.UNCHANGED)
 _AUDITED_AS = {ImportKind.ROLLBACK: "import.undone", ImportKind.UNINSTALL: "package.uninstalled"}
 
 
 def shown(job: ImportJob, draft: UndoDraft) -> dict[str, Any]:
     """The outcome of a dry run. Nothing is scanned."""
-    return {**_head(job, draft), **planned(job, draft.made, _NOT_SCANNED)}
+    return {**_head(job, draft), **planned(job, draft.made)}
 
 
 def verified(job: ImportJob, draft: UndoDraft) -> Verified:
@@ -65,7 +65,6 @@ def _head(job: ImportJob, draft: UndoDraft) -> dict[str, Any]:
         "version": job.package_version,
         "undoes": _imports(draft),
         "counts": counts(draft.made),
-        "securityScanResult": _NOT_SCANNED,
         "warnings": [],
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import uuid_utils
@@ -184,8 +184,7 @@ def _step_back(position: int, first: Written, head: ArtifactHead, pile: Pile) ->
     if before is None or state is None:
         if not head.is_there:
             return Step(_left(position, head, ActionKind.UNCHANGED), state_now=pile.now)
-        action = replace(
-            _left(position, head, ActionKind.REMOVE),
+        action = _left(position, head, ActionKind.REMOVE)._replace(
             revision_id=_new_revision_id(),
             status=ArtifactStatus.DELETED,
             restores=head.revision_id,
@@ -193,8 +192,7 @@ def _step_back(position: int, first: Written, head: ArtifactHead, pile: Pile) ->
         return Step(action, head.origin, None, pile.now)
     if pile.now == state and head.origin == origin:
         return Step(_left(position, head, ActionKind.UNCHANGED), state_now=pile.now)
-    action = replace(
-        _left(position, head, ActionKind.UPDATE),
+    action = _left(position, head, ActionKind.UPDATE)._replace(
         name=before.name,
         to_version=before.version,
         written_version=before.version,
@@ -213,11 +211,11 @@ def stays(step: Step, choice: BlockerChoice) -> Step:
         left = ActionKind.UNCHANGED
     elif choice is BlockerChoice.KEEP_AS_LOCAL and head.origin is not None:
         kept = _left(step.action.position, head, ActionKind.UPDATE)
-        action = replace(kept, revision_id=_new_revision_id(), restores=head.revision_id)
+        action = kept._replace(revision_id=_new_revision_id(), restores=head.revision_id)
         return Step(action, None, step.state_now, step.state_now)
     else:
         left = ActionKind.SKIP
-    action = replace(step.action, kind=left, revision_id=None, restores=None)
+    action = step.action._replace(kind=left, revision_id=None, restores=None)
     return Step(action if head is None else _left(action.position, head, left), state_now=step.state_now)
 
 

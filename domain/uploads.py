@@ -13,8 +13,8 @@ from domain.access import Caller, Right, require
 from domain.errors import ErrorCode, Problem, refuse
 from domain.import_model import Importable, ImportPackage
 from domain.model import TenantId, Upload, UploadId
-from domain.ports import KeyTakenError, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.tenancy import active_tenant, entry_of, mark_platform_use
 
 #: how long an upload waits to be used
@@ -39,10 +39,7 @@ class Uploads:
         """
         require(caller, Right.UPLOAD)
         request = once(caller, key, "upload", package.sha256)
-        try:
-            return await self._keep(caller, tenant_id, package, request)
-        except KeyTakenError:
-            return await self._keep(caller, tenant_id, package, request)
+        return await written_once(lambda: self._keep(caller, tenant_id, package, request))
 
     async def _keep(self, caller: Caller, tenant_id: TenantId, package: ImportPackage, request: Once | None) -> Upload:
         now = self._clock.now()

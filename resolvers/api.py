@@ -29,6 +29,7 @@ from resolvers.introspecting import asks_schema, introspected
 from resolvers.listings import ListingMutation, ListingQuery
 from resolvers.mutations import Mutation
 from resolvers.notices import NoticeMutation, NoticeQuery, NoticeSubscription
+from resolvers.plain import read_plainly
 from resolvers.plans import PlanMutation
 from resolvers.probes import ProbeQuery, ProbeSubscription
 from resolvers.publishing import PublishingMutation, PublishingQuery
@@ -36,6 +37,7 @@ from resolvers.queries import Query
 from resolvers.reading import CheckedDocuments, flaws, known
 from resolvers.refusals import late, shown
 from resolvers.reported import ReportedMutation
+from resolvers.rescans import RescanQuery
 from resolvers.scan_exceptions import ScanExceptionMutation, ScanExceptionQuery
 from resolvers.streaming import is_subscription, subscription
 from resolvers.subscriptions import Subscription
@@ -96,6 +98,10 @@ class Api(strawberry.Schema):
     async def stream(self, query: Asked | None, **asked: Any) -> AsyncGenerator[Any, None]:  # type: ignore[override]
         """Answer an operation of any kind as it goes on. The names are those with which Strawberry's doors ask."""
         return self._told(query or "", **asked)
+
+    async def is_steady(self, query: Asked) -> bool:
+        """Whether what a document was answered without errors is the answer until something is written."""
+        return (await known(self._schema, self.terms.documents.text(query))).is_steady
 
     async def watches(self, query: Asked, operation_name: str | None) -> bool:
         """Whether a document's operation is a subscription; what cannot be parsed is none."""
@@ -204,6 +210,7 @@ class AllQueries(
     CurationQuery,
     BindingQuery,
     ScanExceptionQuery,
+    RescanQuery,
 ):
     pass
 
@@ -244,6 +251,7 @@ def _api(query: type[AllQueries], subscription: type[AllSubscriptions]) -> Api:
         config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
     )
     explain(made._schema)  # noqa: SLF001 - Strawberry keeps graphql-core's own there
+    read_plainly(made._schema)  # noqa: SLF001 - the same
     return made
 
 

@@ -151,7 +151,7 @@ class ImportAnswer(_Installing):
     installed_by: str = always("Who imported it.")
     install_order: list[str] = always("The package's artifact ids, each after what it needs.")
     conflict_report: ConflictsDecided = always("The conflicts and what was done about them.")
-    security_scan_result: ScanVerdict = always("What the security scan said.")
+    security_scan_result: ScanVerdict = maybe("What the security scan said; an undo is not scanned.")
     warnings: list[WarningRow] = always("What is worth knowing.")
     artifacts_skipped: Count = always("Artifacts that were left as they were.")
     installed: list[InstalledRow] = always("What was written.")
@@ -184,13 +184,13 @@ class PlanMembers(_Installing):
     conflicts_found: list[FoundConflict] = always("The conflicts, decided or not.")
     would_remove: list[DroppedRow] = ours("What would be taken away because the package does not hold it any more.")
     counts: ActionCounts = ours("How many artifacts get which action.")
-    security_scan_result: ScanVerdict = always("What the security scan said.")
+    security_scan_result: ScanVerdict = maybe("What the security scan said; an undo is not scanned.")
     estimated_install_order: list[str] = always("The package's artifact ids, each after what it needs.")
     warnings: list[WarningRow] = always("What is worth knowing.")
     blockers: list[ErrorRow] = ours("What would stop the import itself.")
     actions: list[ActionRow] = ours("Every action, in install order.")
     bindings: list[PlanBindingRow] = ours("The places that need a value of the tenant, in install order.")
-    scan_report_url: Url = ours("Where the scan's report is.")
+    scan_report_url: Url = ours_maybe("Where the scan's report is, if there was a scan.")
 
 
 class DryRunAnswer(PlanMembers):
@@ -301,6 +301,7 @@ class ScanReportAnswer(Shape):
     summary: FindingCounts = always("How many findings, by severity.")
     import_id: str = ours("The import that was scanned.")
     rules_version: str = ours("Which rules were looked for.")
+    error: str = ours_maybe("Why the scan came to no end.")
 
 
 class UploadAnswer(Shape):

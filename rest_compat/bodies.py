@@ -331,7 +331,7 @@ def _planned(job: ImportJob, outcome: Mapping[str, Any], warnings: Iterable[Prob
         **outcome,
         "warnings": _recorded_warnings(outcome) + warning_rows(warnings),
         "blockers": error_rows(problem_of(row) for row in outcome.get("blockers", ())),
-        "scanReportUrl": _scan_report_url(job),
+        **({"scanReportUrl": _scan_report_url(job)} if "securityScanResult" in outcome else {}),
     }
 
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -51,10 +52,12 @@ class Dialect:
 
     def has(self, path: str) -> bool:
         """Whether it is this one that answers for a path, or for what is missing below it."""
-        return any(
-            path.startswith(prefix) if prefix.endswith("/") else f"{path}/".startswith(f"{prefix}/")
-            for prefix in self.prefixes
-        )
+        return path in self.prefixes or path.startswith(_below(self.prefixes))
+
+
+@cache
+def _below(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{prefix.removesuffix('/')}/" for prefix in prefixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +178,38 @@ async def body_chunks(request: Request, patience: Patience | None = None) -> Asy
             async with asyncio.timeout_at(begin + patience.after(taken)):
                 chunk = await anext(stream)
         except TimeoutError as error:
-            problem = Problem(ErrorCode.BAD_USER_INPUT, "The body came too slowly.")
-            raise Refusal([problem], status=_TOO_SLOW) from error
+            raise _too_slow() from error
         if not chunk:
             break
         taken += len(chunk)
         yield chunk
     request.state.is_body_read = True
+
+
+def _too_slow() -> Refusal:
+    return Refusal([Problem(ErrorCode.BAD_USER_INPUT, "The body came too slowly.")], status=_TOO_SLOW)
+
+
+async def whole_body(request: Request, *, most: int) -> bytes | None:
+    """The body at once, ``None`` as soon as it is larger than ``most`` bytes. As patient as :func:`body_chunks`.
+
+    Raises ``ClientDisconnect``, and a refusal with 408.
+    """
+    patience = Patience(request.state.services.installation.limits.body_seconds)
+    begin, body = asyncio.get_running_loop().time(), bytearray()
+    try:
+        async with asyncio.timeout_at(begin + patience.after(0)) as deadline:
+            while (message := await request.receive())["type"] == "http.request":
+                body += message.get("body", b"")
+                if len(body) > most:
+                    return None
+                if not message.get("more_body", False):
+                    request.state.is_body_read = True
+                    return bytes(body)
+                deadline.reschedule(begin + patience.after(len(body)))
+    except TimeoutError as error:
+        raise _too_slow() from error
+    raise ClientDisconnect
 
 
 async def json_object(request: Request) -> dict[str, Any]:

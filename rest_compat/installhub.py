@@ -13,6 +13,7 @@ from rest_compat.neighbours import NEIGHBOUR_OPERATIONS
 from rest_compat.operations import routes_of
 from rest_compat.packages import PACKAGE_OPERATIONS
 from rest_compat.plans import PLAN_OPERATIONS
+from rest_compat.rescans import RESCAN_OPERATIONS
 from rest_compat.scan_exceptions import SCAN_EXCEPTION_OPERATIONS
 from rest_compat.uploads import UPLOAD_OPERATIONS
 
@@ -25,6 +26,7 @@ OPERATIONS = (
     *BINDING_OPERATIONS,
     *IMPORT_OPERATIONS,
     *SCAN_EXCEPTION_OPERATIONS,
+    *RESCAN_OPERATIONS,
     *undos.OPERATIONS,
     *EVENT_OPERATIONS,
     *conflicts.OPERATIONS,

@@ -106,6 +106,7 @@ _IN_PATHS = {
     "installId": "The install's id, `mkt-install-…`.",
     "reviewId": "The review's id, `rev-…`.",
     "exceptionId": "The exception's id, `exc-…`.",
+    "rescanId": "The scan's id, `rsc-…`.",
     "reportId": "The report's id, `vr-…`.",
     "version": "The version.",
     "conflictId": "The conflict's id, such as `conf-001`.",

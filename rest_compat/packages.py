@@ -105,7 +105,7 @@ async def sent(request: Request, package: Package, *, named: Mapping[str, str] |
     await services.records.demand_whole(package)
     await services.records.keep_longer(package, days=services.installation.limits.bundle_days)
     chunks = services.blobs.read(package.blob_key, start=span.start, length=span.length)
-    return StreamingResponse(chunks, status, headers)
+    return StreamingResponse(await downloading.begun(chunks), status, headers)
 
 
 async def _package(asked: Asked) -> Package:

@@ -13,7 +13,6 @@ from domain import scanning
 from domain.access import Right
 from domain.errors import ErrorCode, refuse
 from domain.plan_model import ActionKind, Plan
-from domain.scanning import ScanResult
 from rest_compat import bodies, plan_bodies
 from rest_compat.answers import AcceptedAnswer, DryRunAnswer, PlanActionsAnswer, PlanAnswer
 from rest_compat.asking import Asked, admitted
@@ -47,7 +46,7 @@ async def plan_body(asked: Asked, made: Plan) -> dict[str, Any]:
     reports = await records.scan_reports(caller, job)
     most = asked.services.installation.limits.artifacts_enterprise * max(1, len(job.packages))
     actions = await records.actions(caller, made, first=most)
-    result = scanning.together(reports)["overallResult"] if reports else ScanResult.PASS.value
+    result = scanning.together(reports)["overallResult"] if reports else ""
     told = plan_bodies.contract(job, made, await views.standing(caller, made), await views.impact(caller, made))
     return bodies.plan(job, replace(made, actions=actions.items), result) | told
 

@@ -198,13 +198,17 @@ class ImportJob(Node):
     submitted_at: datetime = strawberry.field(description="When it was asked for.")
     ended_at: datetime | None = strawberry.field(description="When it ended.")
     expires_at: datetime | None = strawberry.field(description="When it is given up, while it waits for somebody.")
-    outcome: Outcome | None = strawberry.field(description="What it did; null unless it succeeded in bringing in.")
     failure: Failure | None = strawberry.field(description="How it ended badly.")
     job: strawberry.Private[import_model.ImportJob]
 
     @described("The tenant it brings artifacts into.", upward("Tenant", "tenants"))
     async def tenant(self, info: Info) -> Node:
         return await info.context.tenant(self.job.tenant_id)
+
+    @described("What it did; null unless it succeeded in bringing in.")
+    def outcome(self) -> Outcome | None:
+        is_done = self.job.state is ImportState.SUCCEEDED and self.job.mode is ImportMode.APPLY
+        return Outcome.of(self.job.outcome) if is_done and self.job.outcome else None
 
     @described("How far it is.")
     async def progress(self, info: Info) -> Progress:
@@ -307,7 +311,6 @@ class ImportJob(Node):
 
     @classmethod
     def of(cls, job: import_model.ImportJob) -> ImportJob:
-        is_done = job.state is ImportState.SUCCEEDED and job.mode is ImportMode.APPLY
         return cls(
             id=strawberry.ID(job.import_id),
             kind=job.kind,
@@ -321,7 +324,6 @@ class ImportJob(Node):
             submitted_at=job.submitted_at,
             ended_at=job.ended_at,
             expires_at=job.expires_at if job.state.is_waiting else None,
-            outcome=Outcome.of(job.outcome) if is_done and job.outcome else None,
             failure=Failure.of(job.failure) if job.failure else None,
             job=job,
         )

@@ -120,6 +120,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "SUSPENDED": "Stopped by whoever runs the marketplace.",
         "YANKED": "Taken back by its publisher.",
     },
+    "PackageKeeping": {
+        "EXPORTED": "It was exported from the tenant and can be fetched.",
+        "INSTALLED": "It is installed in the tenant.",
+    },
     "ScanResult": {
         "PASS": "Nothing was found.",
         "WARN": "Findings that a caller with the permission may accept.",
@@ -200,6 +204,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "IMPORT_SUCCEEDED": "An import is done.",
         "IMPORT_FAILED": "An import came to nothing.",
         "IMPORT_EXPIRES": "An import that waits for somebody will soon be given up.",
+        "PACKAGE_FORBIDDEN": "Newer rules of the scan forbid a package that was let pass.",
         "INSTALL_SUCCEEDED": "An install is done.",
         "INSTALL_FAILED": "An install came to nothing.",
         "MARKET_UPDATE": "There is a new version of a package that is installed or followed.",

@@ -46,6 +46,7 @@ class ScanReport:
     result: ScanResult = strawberry.field(description="The worst finding decides.")
     scanned_at: datetime = strawberry.field(description="When it was made.")
     rules_version: str = strawberry.field(description="The rules it was made with.")
+    error: str | None = strawberry.field(description="Why it came to no end; null for one that did.")
     report: strawberry.Private[scanning.ScanReport]
 
     @described("What was found, by family of checks.")
@@ -63,5 +64,6 @@ class ScanReport:
             result=report.overall_result,
             scanned_at=report.scanned_at,
             rules_version=report.rules_version,
+            error=report.error or None,
             report=report,
         )

@@ -21,6 +21,7 @@ from domain.ports import UnavailableError
 from domain.unavailable import refusal_of
 from rest_compat import DIALECTS, dialect_of
 from server import hub_files, openapi
+from server.answers import Answers
 from server.graphql import graphql_endpoint
 from server.graphql_page import page_files
 from server.metrics import metrics_page
@@ -47,7 +48,7 @@ def create_app(runtime: Runtime) -> Starlette:
         state = {"services": runtime.services, "authenticate": authenticate, "note_caller": note_caller}
         yield state | {"runtime": runtime}
 
-    graphql = graphql_endpoint(runtime.settings)
+    graphql = graphql_endpoint(runtime.settings, Answers(runtime.changes, runtime.settings.answers_mb << 20))
     app = Starlette(
         routes=[
             Route("/healthz", _alive),
@@ -98,6 +99,9 @@ class Masked:
         except ClientDisconnect:
             _log.info("The caller of %s went away", shown_path(scope))
         except Exception as bug:  # noqa: BLE001 - the doors' outermost line
+            if is_started and isinstance(bug.__cause__, UnavailableError):
+                _log.warning("The answer of %s was cut short: %s", shown_path(scope), bug.__cause__)
+                return
             number = str(uuid_utils.uuid7())
             _log.error("%s met a bug [%s]", shown_path(scope), number, exc_info=bug)
             if scope["type"] == "http" and not is_started:
@@ -112,12 +116,11 @@ async def _alive(_: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     runtime: Runtime = request.state.runtime
-    try:
-        await runtime.demand_answer()
-    except (UnavailableError, TimeoutError):
-        _log.warning("Not ready: the database does not answer")
-        return JSONResponse({"status": "unavailable", "missing": ["database"]}, 503, {"Retry-After": "5"})
-    return JSONResponse({"status": "ready"})
+    if missing := await runtime.missing():
+        _log.warning("Not ready: no answer from %s", " and ".join(missing))
+        return JSONResponse({"status": "unavailable", "missing": missing}, 503, {"Retry-After": "5"})
+    degraded = await runtime.degraded()
+    return JSONResponse({"status": "ready"} | ({"degraded": degraded} if degraded else {}))
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:

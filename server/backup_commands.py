@@ -21,10 +21,15 @@ from server.archiving import DATABASE, ArchiveWriter, DamagedArchiveError, unpac
 from server.errands import CommandRefusedError, Errand, Said
 from server.runtime import Runtime
 from server.settings import Settings
+from storage.blob_keys import place_of
 from storage.migrate import known_revisions
 
 _A_DAY = timedelta(days=1)
 _ROOM = "restoring"
+_APART = (
+    "The bundles are in an object store and not in this file: keep them there, by versions or copies of the bucket, for"
+    " at least as long as this backup."
+)
 _BY_ITSELF = (
     "The database is PostgreSQL's and not in this file: dump it with pg_dump first and make this backup afterwards,"
     " so that all that the dump names is here."
@@ -49,6 +54,8 @@ async def back_up(errand: Errand) -> AsyncGenerator[Said, None]:
         raise refuse(ErrorCode.INSUFFICIENT_STORAGE, text) from error
     if errand.runtime.settings.sqlite_file is None:
         yield _BY_ITSELF
+    if errand.runtime.settings.blobs_folder is None:
+        yield _APART
     yield f"{target} is written: {writer.files} files, {writer.bytes} bytes."
 
 
@@ -60,11 +67,13 @@ async def _filled(runtime: Runtime, writer: ArchiveWriter) -> None:
             await asyncio.to_thread(writer.add, DATABASE, room / DATABASE)
         for place in sorted(path for path in chosen.keys_folder.glob("*") if path.is_file()):
             await asyncio.to_thread(writer.add, f"keys/{place.name}", place)
-        async for keys in runtime.ports.blobs.keys(older_than=now + _A_DAY):
-            for key in keys:
-                await _with_blob(runtime, writer, key)
+        if chosen.blobs_folder is not None:
+            async for keys in runtime.ports.blobs.keys(older_than=now + _A_DAY):
+                for key in keys:
+                    await _with_blob(runtime, writer, key)
+    has = {"hasDatabase": chosen.sqlite_file is not None, "hasBlobs": chosen.blobs_folder is not None}
     told = {"madeAt": rfc3339(now), "platformVersion": chosen.platform_version}
-    await asyncio.to_thread(writer.finish, told | {"hasDatabase": chosen.sqlite_file is not None})
+    await asyncio.to_thread(writer.finish, told | has)
 
 
 def _copied(database: Path, copy: Path) -> None:
@@ -78,8 +87,7 @@ async def _with_blob(runtime: Runtime, writer: ArchiveWriter, key: BlobKey) -> N
     """One that was swept a moment ago is needed by nobody."""
     try:
         async with runtime.ports.blobs.local(key) as place:
-            name = place.relative_to(runtime.settings.data).as_posix()
-            await asyncio.to_thread(writer.add, name, place)
+            await asyncio.to_thread(writer.add, f"blobs/{place_of(key)}", place)
     except FileNotFoundError:
         return
 
@@ -99,6 +107,7 @@ def restored(source: Path) -> str:
     room.mkdir(mode=0o700)
     try:
         manifest = unpacked(source, room)
+        _demand_same_blobs(chosen, has_blobs=bool(manifest.get("hasBlobs", True)))
         _demand_fit(chosen, room, has_database=bool(manifest.get("hasDatabase")))
         _put_in_place(room, folder)
     except DamagedArchiveError as error:
@@ -106,6 +115,15 @@ def restored(source: Path) -> str:
     finally:
         shutil.rmtree(room, ignore_errors=True)
     return f"{folder} is as it was at {manifest.get('madeAt')}: {manifest.get('files')} files."
+
+
+def _demand_same_blobs(chosen: Settings, *, has_blobs: bool) -> None:
+    """Bundles are where they were: in the data folder, or in an object store that has them still."""
+    folder, usual = chosen.blobs_folder, chosen.data / "blobs"
+    if not has_blobs and folder is not None:
+        raise CommandRefusedError("the bundles of this backup are in an object store: name it as INSTALLHUB_BLOBS_URL")
+    if has_blobs and (folder is None or folder.absolute() != usual.absolute()):
+        raise CommandRefusedError(f"the bundles of this backup are restored to {usual}; unset INSTALLHUB_BLOBS_URL")
 
 
 def _demand_fit(chosen: Settings, room: Path, *, has_database: bool) -> None:

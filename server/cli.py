@@ -68,7 +68,7 @@ def _told(error: Exception) -> list[str]:
     if isinstance(error, Refusal):
         return told(error)
     if isinstance(error, UnavailableError):
-        return [f"the database cannot be used now: {error}"]
+        return [f"the server's own storage cannot be used now: {error}"]
     if isinstance(error, OSError):
         return [f"{error.filename or type(error).__name__}: {error.strerror}"]
     return str(error).splitlines()

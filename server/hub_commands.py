@@ -93,6 +93,8 @@ async def _export_content(errand: Errand, folder: Path, offer: Offer) -> None:
         kept = await unit.hub_rows.content(offer.listing_id, offer.version)
     if kept is None:
         return
+    if not await errand.runtime.ports.blobs.is_whole(kept.blob_key, kept.bundle_sha256):
+        raise CommandRefusedError(f"the bytes of {offer.full_name} {offer.version} are damaged or gone")
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.part")
     with part.open("wb") as file:

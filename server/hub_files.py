@@ -16,7 +16,7 @@ from starlette.routing import Route
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.market.hub_rows import HubContent
 from domain.market.index import ROOT, TIMESTAMP
-from rest_compat.downloading import entity_tag, is_known, span_of
+from rest_compat.downloading import begun, entity_tag, is_known, span_of
 from server.runtime import Runtime
 
 _METADATA = re.compile(r"(?:([1-9][0-9]{0,8})\.)?(root|targets|snapshot|timestamp)\.json", re.ASCII)
@@ -63,7 +63,7 @@ async def content(request: Request) -> Response:
     if not await runtime.ports.blobs.is_whole(kept.blob_key, kept.bundle_sha256):
         raise _nothing()
     chunks = runtime.ports.blobs.read(kept.blob_key, start=span.start, length=span.length)
-    return StreamingResponse(chunks, status_code=status, headers=headers)
+    return StreamingResponse(await begun(chunks), status_code=status, headers=headers)
 
 
 ROUTES = (

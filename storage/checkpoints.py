@@ -1,7 +1,8 @@
 """SQLite's log, moved into the database's file while nobody writes instead of inside somebody's commit.
 
 A commit that does this itself takes 20 to 60 ms longer after an import of a thousand artifacts, and everybody waits for
-it. What is in the log is as safe as what is in the file, whenever the process dies.
+it. Only where writers never pause do commits do it, in small parts (``storage.engines``). What is in the log is as safe
+as what is in the file, whenever the process dies.
 
 It is done on the writing connection: SQLite before 3.51.3 can lose what was committed when one connection moves the log
 at the very moment at which another begins it anew (sqlite.org/wal.html, the WAL-reset bug).

@@ -37,6 +37,9 @@ class Driver(Protocol):
     async def roll_back(self) -> bool:
         """End a transaction, if there is one. False: nobody knows what the connection is in the middle of."""
 
+    def changed_rows(self) -> int | None:
+        """How many rows were changed over this connection so far, rolled back ones too; ``None``: nobody knows."""
+
 
 class SqliteDriver(aiosqlite.Connection):
     """:class:`Driver`. Who is cancelled while waiting does not stop the thread: what comes next waits for it."""
@@ -52,6 +55,9 @@ class SqliteDriver(aiosqlite.Connection):
             await self.rollback()
             return True
         return False
+
+    def changed_rows(self) -> int | None:
+        return None if self._connection is None else self._connection.total_changes
 
 
 class PostgresDriver:
@@ -93,6 +99,9 @@ class PostgresDriver:
                 await self._connection.execute("ROLLBACK")
             return True
         return False
+
+    def changed_rows(self) -> int | None:
+        return None
 
 
 def sqlite_driver(path: Path | str, cached_statements: int) -> SqliteDriver:

@@ -53,9 +53,9 @@ class SqlPackages:
         self._session = session
         self._tenant = tenant_id
 
-    async def add(self, package: Package) -> None:
+    async def add(self, package: Package, *, identity: str = "") -> None:
         row = {name: getattr(package, name) for name in _FIELDS}
-        row |= {"tenant_id": self._tenant, "name_key": name_key(package.name)}
+        row |= {"tenant_id": self._tenant, "name_key": name_key(package.name), "identity": identity}
         await self._session.run(insert(packages), row)
 
     async def drop(self, package_id: PackageId) -> None:

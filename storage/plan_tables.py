@@ -16,6 +16,9 @@ scan_report = Table(
     Column("ordinal", Integer(), primary_key=True, autoincrement=False),
     words("tenant_id"),
     Column("report", Json(), nullable=False),
+    #: the package's id, and the version of the rules that it was scanned by last, which the report is not changed by
+    Column("package_id", Words(), nullable=False, server_default=text("''")),
+    Column("scanned_by", Words(), nullable=False, server_default=text("''")),
 )
 
 #: exceptions from scans of imports (installhub.md section 9.6); those of submissions are the market's
@@ -120,16 +123,6 @@ plan_action = Table(
     #: the earlier revision whose content comes back
     words("restores", optional=True),
     Index("ix_plan_action_existing", "tenant_id", "existing_id", **where("existing_id IS NOT NULL")),
-)
-
-activation = Table(
-    "activation",
-    METADATA,
-    words("import_id", key=True),
-    words("artifact_id", key=True),
-    words("tenant_id"),
-    words("before_revision_id", optional=True),
-    words("after_revision_id"),
 )
 
 merge_base = Table(

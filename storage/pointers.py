@@ -39,10 +39,10 @@ def _imported() -> ColumnElement[Any]:
 
 
 def pointing(chosen: ColumnElement[bool], *, by_import: bool) -> Both:
-    """Make the ``chosen`` revisions the active ones; returns the ids of the artifacts that were moved.
+    """Make the ``chosen`` revisions the active ones.
 
-    A save moves an artifact only from the revision just before. An import's preconditions are checked apart
-    (decisions R11); it leaves its mark, by which later changes are recognised.
+    A save moves an artifact only from the revision just before, and is given the ids of those that were moved. An
+    import's preconditions are checked apart (decisions R11); it leaves its mark, by which later changes are recognised.
     """
     mark = _imported() if by_import else null()
     taken = select(*(revision.c[name] for name in _TAKEN.values()), mark).where(chosen)
@@ -58,6 +58,6 @@ def pointing(chosen: ColumnElement[bool], *, by_import: bool) -> Both:
         upsert = statement.on_conflict_do_update(
             index_elements=["tenant_id", "artifact_id"], set_=moved, where=condition
         )
-        return upsert.returning(artifact.c.artifact_id)
+        return upsert if by_import else upsert.returning(artifact.c.artifact_id)
 
     return on_both(build)

@@ -13,7 +13,16 @@ from sqlalchemy import Select, Table, Text, and_, bindparam, cast, delete, exist
 from domain.import_model import ImportState
 from domain.keeping_rows import PurgePlace
 from domain.model import ImportId, TenantId
-from storage import binding_tables, market_tables, notice_tables, plan_tables, remote_tables, tables, undo_tables
+from storage import (
+    binding_tables,
+    market_tables,
+    notice_tables,
+    plan_tables,
+    remote_tables,
+    rescan_tables,
+    tables,
+    undo_tables,
+)
 from storage import user_tables as people
 from storage.session import Session
 from storage.sql import POSTGRESQL, SQLITE, Both
@@ -21,8 +30,8 @@ from storage.sql import POSTGRESQL, SQLITE, Both
 #: what goes, in this order: what names other rows before those
 PURGED: tuple[Table, ...] = (
     *(plan_tables.plan_action, plan_tables.plan_approval, plan_tables.plan, plan_tables.scan_report),
-    plan_tables.import_exception,
-    *(plan_tables.activation, plan_tables.merge_base, undo_tables.arrival, undo_tables.undone),
+    *(plan_tables.import_exception, rescan_tables.rescan),
+    *(plan_tables.merge_base, undo_tables.arrival, undo_tables.undone),
     *(tables.import_event, tables.import_package, tables.import_job, tables.installed_package),
     *(tables.reference, tables.export_form, tables.revision_body, tables.revision, tables.artifact),
     *(tables.package, tables.export_record, tables.upload, tables.idempotency),

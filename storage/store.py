@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 
 from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +26,7 @@ from domain.model import TenantId
 from domain.notices.rows import NoticeRows
 from domain.plan_rows import PlanRows
 from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
+from domain.rescan_rows import RescanRows
 from domain.rows import (
     ArtifactRows,
     ImportRows,
@@ -42,8 +43,10 @@ from storage.artifacts import SqlArtifacts
 from storage.batches import SqlBatches
 from storage.bindings import SqlBindings
 from storage.catalogue import SqlCatalogue
+from storage.changes import Changes
 from storage.checkpoints import Checkpoints
 from storage.curation import SqlCuration
+from storage.drivers import Driver
 from storage.engines import Engines
 from storage.exceptions import SqlExceptions
 from storage.hub import SqlHub
@@ -59,6 +62,7 @@ from storage.promises import SqlPlans
 from storage.publishing import SqlPublishing
 from storage.purging import SqlPurging
 from storage.remote import SqlRemote
+from storage.rescans import SqlRescans
 from storage.reviews import SqlReviews
 from storage.session import Session
 from storage.sql import SQLITE
@@ -109,6 +113,7 @@ class SqlPlatformUnit:
         self.reviews: ReviewRows = SqlReviews(session)
         self.remote: RemoteRows = SqlRemote(session)
         self.users: UserRows = SqlUsers(session)
+        self.rescans: RescanRows = SqlRescans(session)
 
     def of(self, tenant_id: TenantId) -> TenantUnit:
         return SqlTenantUnit(self._session, tenant_id)
@@ -118,9 +123,10 @@ class SqlPlatformUnit:
 
 
 class SqlStore:
-    """:class:`domain.ports.Store`. ``aclose`` when it is no longer needed."""
+    """:class:`domain.ports.Store`. ``aclose`` when it is no longer needed. ``changes`` are those made through it."""
 
     def __init__(self, engines: Engines, bell: Bell, clock: Clock) -> None:
+        self.changes = Changes()
         self._engines = engines
         self._bell = bell
         self._clock = clock
@@ -157,7 +163,7 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Session]:
-        async with self._session(self._engines.writer, is_unit=True) as session:
+        async with self._engines.turn(), self._session(self._engines.writer, is_unit=True) as session:
             yield session
         if self._checkpoints is not None:
             self._checkpoints.soon()
@@ -171,20 +177,35 @@ class SqlStore:
     async def _session(self, engine: AsyncEngine, *, is_unit: bool) -> AsyncIterator[Session]:
         connection, driver = await self._engines.connection(engine)
         session = Session(driver, engine.dialect.name, self._clock, is_unit=is_unit)
+        rows_before = driver.changed_rows()
+        with ExitStack() as committing:
+            try:
+                yield session
+                if is_unit:
+                    committing.enter_context(self._committing(driver, rows_before))
+                await session.finish()
+            except BaseException:
+                # in a task of its own, or a second cancel would give others a connection in the middle of something
+                await asyncio.shield(asyncio.create_task(_given_up(session, connection, committing.pop_all())))
+                raise
+        connection.close()
+
+    @contextmanager
+    def _committing(self, driver: Driver, rows_before: int | None) -> Iterator[None]:
+        """A commit, counted; one that changed no row since ``rows_before`` changed nothing."""
+        self.changes.begin()
         try:
-            yield session
-            await session.finish()
-        except BaseException:
-            # in a task of its own, or a second cancel would give others a connection in the middle of something
-            await asyncio.shield(asyncio.create_task(_given_up(session, connection)))
-            raise
-        connection.close()
+            yield
+        finally:
+            rows = driver.changed_rows()
+            self.changes.end(is_changed=rows is None or rows != rows_before)
 
 
-async def _given_up(session: Session, connection: PoolProxiedConnection) -> None:
-    """Nothing of the session is left, or else its connection is not."""
-    try:
-        if not await session.undo():
-            await greenlet_spawn(connection.invalidate)
-    finally:
-        connection.close()
+async def _given_up(session: Session, connection: PoolProxiedConnection, committing: ExitStack) -> None:
+    """Nothing of the session is left, or else its connection is not; what was being committed is, or is not."""
+    with committing:
+        try:
+            if not await session.undo():
+                await greenlet_spawn(connection.invalidate)
+        finally:
+            connection.close()

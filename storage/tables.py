@@ -190,6 +190,10 @@ package = Table(
     Column("exported_by", Who(), nullable=False),
     Column("expires_at", Moment(), nullable=False),
     Column("deleted_at", Moment()),
+    #: issuer and subject of who exported it: whose the notices are
+    Column("identity", Words(), nullable=False, server_default=text("''")),
+    #: the version of the rules that it was scanned by last; empty: it was not
+    Column("scanned_by", Words(), nullable=False, server_default=text("''")),
     UniqueConstraint("tenant_id", "name_key", "version"),
     Index("ix_package_page", "tenant_id", "package_id"),
     Index("ix_package_blob", "blob_key"),

@@ -13,6 +13,7 @@ from domain.market.publishing import Publication
 from domain.market.rescanning import Rescanning
 from domain.market.reviewing import Reviewing
 from domain.market.safeguarding import Safeguarding
+from domain.observing import NOBODY, Observer, Scanned
 from domain.ports import Ports
 
 #: deflated anew, a bundle may be larger than it was submitted; never more than what it unfolds to
@@ -31,10 +32,12 @@ class Curation:
     rescanning: Rescanning
 
 
-def curation(ports: Ports, installation: Installation, examiner: Examiner, publication: Publication) -> Curation:
+def curation(
+    ports: Ports, installation: Installation, examiner: Examiner, publication: Publication, observer: Observer = NOBODY
+) -> Curation:
     """Put the parts together."""
     limits = replace(installation.limits, submission_mb=installation.limits.submission_mb * _STORED_FACTOR)
-    of_published = Examiner(ports, replace(installation, limits=limits))
+    of_published = Examiner(ports, replace(installation, limits=limits), observer, scanned=Scanned.LISTING)
     return Curation(
         managing=Managing(ports),
         reviewing=Reviewing(ports, publication),

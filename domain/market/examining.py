@@ -5,22 +5,22 @@ Validation, submission and the automatic checks all read packages here and nowhe
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain import scanning
+from domain.abandoning import read_in_thread
 from domain.archive import open_archive
 from domain.artifact_types import FOLDERS
-from domain.bundle import CheckedBundle, read_bundle
+from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.errors import ErrorCode, Problem, Refusal, refuse
 from domain.limits import Installation
 from domain.market.restating import submitted_texts
 from domain.model import BlobKey, Manifest, TenantId
+from domain.observing import NOBODY, Observer, Scanned
+from domain.planning import checked
 from domain.ports import Ports
 from domain.scanning import ScanReport, ScanResult, Severity
 from domain.spool import Spool
@@ -33,10 +33,6 @@ _NOBODY = TenantId("")
 _FINDINGS_TOLD = 50
 #: these keep their own code and status; whatever else is wrong with a package is its format
 _OWN_CODES = (ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.TOO_MANY_ARTIFACTS, ErrorCode.BUNDLE_EXPIRED)
-
-
-class _StoppedError(Exception):
-    """Nobody waits for this reading any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +51,20 @@ class Examined:
 class Examiner:
     """Reads stored packages."""
 
-    def __init__(self, ports: Ports, installation: Installation) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        installation: Installation,
+        observer: Observer = NOBODY,
+        *,
+        scanned: Scanned = Scanned.SUBMISSION,
+    ) -> None:
         self._blobs = ports.blobs
         self._clock = ports.clock
         self._limits = installation.limits.submission()
         self._platform_version = installation.platform_version
+        self._observer = observer
+        self._scanned = scanned
 
     @asynccontextmanager
     async def reading(self, blob_key: BlobKey) -> AsyncIterator[Examined]:
@@ -71,49 +76,32 @@ class Examiner:
         try:
             async with self._blobs.local(blob_key) as path, self._blobs.scratch() as folder:
                 bundle, tree, readme = await self._read(path, folder)
-                manifest = bundle.manifest
+                report = checked(bundle, self._clock.now()).report
+                self._observer.scanned(self._scanned, report.overall_result, report.duration_ms / 1000)
                 yield Examined(
                     path=path,
-                    manifest=manifest,
+                    manifest=bundle.manifest,
                     tree=tree,
                     readme=readme,
                     warnings=(*bundle.warnings, *self._hints(bundle, tree, readme)),
-                    report=scanning.report(
-                        manifest.package_id,
-                        manifest.version,
-                        list(bundle.findings),
-                        scanned_at=self._clock.now(),
-                        duration_ms=bundle.scan_ms,
-                        trouble=bundle.scan_trouble,
-                    ),
+                    report=report,
                 )
         except FileNotFoundError as error:
             raise refuse(ErrorCode.BUNDLE_EXPIRED, "The submitted package is no longer kept.") from error
 
     async def _read(self, path: Path, folder: Path) -> tuple[CheckedBundle, dict[str, Any], str]:
-        is_stopped = threading.Event()
-
-        def told(_done: int, _total: int) -> None:
-            if is_stopped.is_set():
-                raise _StoppedError
-
-        def read() -> tuple[CheckedBundle, dict[str, Any], str]:
+        def read(told: Told) -> tuple[CheckedBundle, dict[str, Any], str]:
             with Spool(folder / "contents") as spool, path.open("rb") as source:
                 bundle = read_bundle(source, spool, limits=self._limits, target=_NOBODY, told=told)
                 return bundle, *submitted_texts(open_archive(source, self._limits.archive, folders=FOLDERS))
 
-        work = asyncio.ensure_future(asyncio.to_thread(read))
         try:
-            return await asyncio.shield(work)
+            return await read_in_thread(read)
         except Refusal as refusal:
             if refusal.code in _OWN_CODES:
                 raise
             code = ErrorCode.INVALID_PACKAGE_FORMAT
             raise Refusal(refusal.problems, code=code, message=refusal.message, status=code.status) from refusal
-        finally:
-            # nothing goes on in files that are about to go
-            is_stopped.set()
-            await asyncio.gather(work, return_exceptions=True)
 
     def _hints(self, bundle: CheckedBundle, tree: Mapping[str, Any], readme: str) -> Iterator[Problem]:
         if not tree.get("license"):

@@ -6,7 +6,7 @@ artifact: another finding, or another content, is found as before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import uuid_utils
 
@@ -15,11 +15,11 @@ from domain.access import Caller, Reach, Right, require
 from domain.errors import ErrorCode, refuse, refuse_if
 from domain.market.curation_rows import Judgement, ScanException
 from domain.market.examining import Examiner
-from domain.market.model import Submission, SubmissionId, SubmissionStatus
+from domain.market.model import Submission, SubmissionStatus
 from domain.market.standing import EXPLANATION_MAX, audited, is_within, text_problems
 from domain.model import Actor
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Slice
 from domain.scanning import Finding
 
@@ -92,10 +92,7 @@ class Excepting:
             asked_at=now,
             asked_by=caller.actor,
         )
-        try:
-            return await self._ask(caller, wanted, request)
-        except KeyTakenError:
-            return await self._ask(caller, wanted, request)
+        return await written_once(lambda: self._ask(caller, wanted, request))
 
     async def _ask(self, caller: Caller, wanted: ScanException, request: Once | None) -> ScanException:
         async with self._store.platform_unit() as unit:
@@ -114,11 +111,6 @@ class Excepting:
         async with self._store.platform_view() as unit:
             submission = await submission_of(unit, caller, submission_id, reach)
             return await _known(unit, submission.submission_id, exception_id)
-
-    async def exceptions_of(self, submission_ids: Collection[str]) -> dict[SubmissionId, list[ScanException]]:
-        """The exceptions of submissions at hand."""
-        async with self._store.platform_view() as unit:
-            return await unit.curation.exceptions(submission_ids)
 
     async def waiting(self, caller: Caller, *, first: int, after: str | None = None) -> Slice[ScanException]:
         """Exceptions that nobody decided, oldest first. Raises ``InsufficientPermission``."""

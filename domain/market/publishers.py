@@ -19,8 +19,8 @@ from domain.market.model import Publisher, PublisherId, PublisherKey, PublisherS
 from domain.market.publisher_order import PublisherOrder, domain_of, order_problems
 from domain.market.publishing_rows import LISTINGS
 from domain.market.signatures import key_id
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Page, Slice
 from domain.tenancy import active_tenant, entry_of
 
@@ -56,10 +56,7 @@ class Publishers:
             raise refuse(ErrorCode.TENANT_MISMATCH, "This token gives no access to that tenant.", "tenantId")
         request = once(caller, key, "createPublisher", order)
         refuse_if(order_problems(order))
-        try:
-            return await self._create(caller, order, request)
-        except KeyTakenError:
-            return await self._create(caller, order, request)
+        return await written_once(lambda: self._create(caller, order, request))
 
     async def _create(self, caller: Caller, order: PublisherOrder, request: Once | None) -> Publisher:
         now = self._clock.now()

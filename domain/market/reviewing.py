@@ -6,7 +6,6 @@ checks: ``domain.market.publishing``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import uuid_utils
@@ -20,7 +19,6 @@ from domain.market.model import (
     Certification,
     PublisherStatus,
     Submission,
-    SubmissionId,
     SubmissionStatus,
     TrustLevel,
 )
@@ -35,8 +33,8 @@ from domain.market.standing import (
     suspend_version,
     text_problems,
 )
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Page, Slice
 from domain.scanning import ScanResult
 
@@ -159,10 +157,7 @@ class Reviewing:
         """
         require(caller, Right.PUBLISH)
         request = once(caller, key, "requestManualReview", submission_id, explanation)
-        try:
-            return await self._ask(caller, submission_id, reach, explanation, request)
-        except KeyTakenError:
-            return await self._ask(caller, submission_id, reach, explanation, request)
+        return await written_once(lambda: self._ask(caller, submission_id, reach, explanation, request))
 
     async def _ask(
         self, caller: Caller, submission_id: str, reach: Reach, explanation: str, request: Once | None
@@ -200,11 +195,6 @@ class Reviewing:
         async with self._store.platform_view() as unit:
             submission = await submission_of(unit, caller, submission_id, reach)
             return await _asked(unit, submission)
-
-    async def reviews_of(self, submission_ids: Collection[str]) -> dict[SubmissionId, ManualReview]:
-        """The last second look at each of some submissions at hand."""
-        async with self._store.platform_view() as unit:
-            return await unit.curation.manual_reviews(submission_ids)
 
     async def waiting(self, caller: Caller, *, first: int, after: str | None = None) -> Slice[ManualReview]:
         """Second looks that nobody took, oldest first. Raises ``InsufficientPermission``."""

@@ -21,8 +21,8 @@ from domain.market.model import ListingId, Review, ReviewId, ReviewState
 from domain.market.remote_rows import ELSEWHERE
 from domain.market.review_rows import Mark, MarkKind, Moderated, ReviewSort
 from domain.model import TenantId
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Page, Slice
 from domain.tenancy import active_tenant, entry_of
 
@@ -185,9 +185,7 @@ class Reviews:
 async def kept_once(write: Callable[[], Awaitable[Review]]) -> Review:
     """Write a review. Where a twin of the request was quicker, it is found by its key the second time."""
     try:
-        return await write()
-    except KeyTakenError:
-        return await write()
+        return await written_once(write)
     except Refusal as refusal:
         if refusal.code is not ErrorCode.ALREADY_REVIEWED:
             raise

@@ -30,8 +30,8 @@ from domain.market.standing import (
     unknown_listing,
     version_of,
 )
-from domain.ports import KeyTakenError, PlatformUnit, Ports
-from domain.repeating import Once, made_before, once, remember
+from domain.ports import PlatformUnit, Ports
+from domain.repeating import Once, made_before, once, remember, written_once
 from domain.rows import Page, Slice
 
 SEVERITIES = ("Low", "Medium", "High", "Critical")
@@ -117,10 +117,7 @@ class Safeguarding:
         ``IdempotencyKeyReused``.
         """
         request = once(caller, key, "reportVulnerability", listing_id, severity, description, version)
-        try:
-            return await self._report(caller, listing_id, severity, description, version, request)
-        except KeyTakenError:
-            return await self._report(caller, listing_id, severity, description, version, request)
+        return await written_once(lambda: self._report(caller, listing_id, severity, description, version, request))
 
     async def _report(
         self,

@@ -109,7 +109,6 @@ class Submissions:
         self._store = ports.store
         self._clock = ports.clock
         self._daily = installation.limits.submissions_per_publisher_day
-        self._size_max = installation.limits.submission().archive.bytes_max
         self._examiner = examiner
 
     async def validate(self, caller: Caller, blob_key: BlobKey, reach: Reach) -> Verdict:

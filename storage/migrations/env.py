@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage import binding_tables, market_tables, notice_tables, plan_tables, remote_tables, undo_tables, user_tables
+from storage import (
+    binding_tables,
+    market_tables,
+    notice_tables,
+    plan_tables,
+    remote_tables,
+    rescan_tables,
+    undo_tables,
+    user_tables,
+)
 from storage.tables import METADATA
 
 #: tables that make themselves known to METADATA
-MORE_TABLES = (binding_tables, market_tables, notice_tables, plan_tables, remote_tables, undo_tables, user_tables)
+MORE_TABLES = (
+    *(binding_tables, market_tables, notice_tables, plan_tables, remote_tables, rescan_tables, undo_tables),
+    user_tables,
+)
 
 context.configure(
     connection=context.config.attributes["connection"],
