@@ -14,10 +14,11 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,9 @@ from domain import strict_json
 from domain.artifact_types import BY_WIRE_NAME
 from domain.contents import content_hash, content_of
 from domain.model import ArtifactId
+from domain.ports import UnavailableError
 from server.printing import say
+from storage.lock import single_process_lock
 from tests.chaos.rules import COUNTS, NAMES, RULES, TENANTS_OF_IMPORTS
 
 #: violations that are told of one rule; more say nothing more
@@ -115,11 +118,23 @@ async def _reading(database: str) -> AsyncIterator[AsyncConnection]:
 
 
 def _copied(file: Path, folder: Path) -> Path:
-    """The file with its log of commits: without the index of that log, which is made anew."""
-    for source in (file, file.with_name(f"{file.name}-wal")):
-        if source.exists():
-            shutil.copy(source, folder)
-    return folder / file.name
+    """The file with its log of commits: without the index of that log, which is made anew.
+
+    A server that lives moves its log into the file at any moment, so then SQLite makes the copy, as one more reader.
+    """
+    copy = folder / file.name
+    try:
+        with single_process_lock(file):
+            for source in (file, file.with_name(f"{file.name}-wal")):
+                if source.exists():
+                    shutil.copy(source, folder)
+    except UnavailableError:
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as lived_in,
+            closing(sqlite3.connect(copy)) as made,
+        ):
+            lived_in.backup(made)
+    return copy
 
 
 async def _strangers(connection: AsyncConnection, table: str) -> list[str]:

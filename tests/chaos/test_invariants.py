@@ -14,6 +14,7 @@ from domain.export_order import ExportOrder
 from domain.import_model import ImportPackage
 from domain.line import ImportOrder
 from domain.options import ImportOptions
+from storage.lock import single_process_lock
 from tests.chaos.invariants import Acknowledged, examine, main
 from tests.journeys.inside import ACME, ANNA, GLOBEX, REPLACE, Inside, an_inside
 from tests.makers import a_bundle, a_suite, an_entity
@@ -105,6 +106,21 @@ async def test_a_damage_is_found(whole, tmp_path, damage):
     findings = await examine(url_of(tmp_path), folder, told, is_settled="held" in damage)
 
     assert damage.split()[0] in {one.name for one in findings if one.violations}
+
+
+async def test_what_a_living_server_has_only_in_its_log_is_looked_at(whole, tmp_path):
+    folder, told = whole
+    file = tmp_path / "hub.db"
+    shutil.copy(folder / "hub.db", file)
+    with single_process_lock(file), closing(sqlite3.connect(file)) as living:
+        living.execute("PRAGMA journal_mode = wal")
+        living.execute(next(iter(DAMAGES.values())))
+        living.commit()
+        assert file.with_name("hub.db-wal").stat().st_size > 0
+
+        findings = await examine(url_of(tmp_path), folder, told)
+
+    assert [one.name for one in findings if one.violations] != []
 
 
 async def test_bytes_that_are_others_or_not_swept_in_time_are_found(whole, tmp_path):
