@@ -151,8 +151,8 @@ async def test_what_starts_or_stops_being_active_is_told(store):
     starts, stops, goes = (changing(n, head) for n, head in enumerate((draft, live, live)))
     new = an_action(3, a_revision("rule-3"))
     stays = an_action(4, kind=ActionKind.UNCHANGED, existing=live)
-    stops = replace(stops, status=ArtifactStatus.LOCKED)
-    goes = replace(goes, kind=ActionKind.REMOVE)
+    stops = stops._replace(status=ArtifactStatus.LOCKED)
+    goes = goes._replace(kind=ActionKind.REMOVE)
     made = await planned(store, starts, stops, goes, new, stays, changing(5, live))
 
     async with store.view(ACME) as view:
