@@ -7,6 +7,7 @@ before, and whatever a request costs its caller, it costs that here too.
 from __future__ import annotations
 
 from collections import OrderedDict
+from sys import getsizeof
 from typing import NamedTuple
 
 from domain.access import Caller
@@ -14,8 +15,8 @@ from storage.changes import Changes
 
 #: bytes of a question that is remembered; what is as long as that is hardly asked twice
 _QUESTION_MAX = 16 << 10
-#: bytes that an entry takes beside its texts
-_FRAME = 1 << 10
+#: bytes that an entry takes beside its texts and lists
+_FRAME = 1 << 9
 
 
 class Asking(NamedTuple):
@@ -74,4 +75,8 @@ class Answers:
 
 
 def _size(asking: Asking, answer: bytes) -> int:
-    return len(asking.body) + len(asking.query_string) + len(answer) + _FRAME
+    """Bytes of memory, the token's words among them: whoever it is that brings long ones, the bound holds."""
+    caller = asking.caller
+    words = (caller.subject, caller.issuer, caller.email, *caller.tenants, *caller.scopes)
+    texts = (asking.query_string, asking.body, answer, asking.tenant_header)
+    return _FRAME + sum(map(getsizeof, (*texts, *words, caller.tenants, caller.scopes)))

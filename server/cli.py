@@ -32,7 +32,7 @@ from server.loading import local_caller
 from server.logs import log_to_stderr
 from server.notice_commands import add_notice_commands
 from server.printing import Card, Columns, Progress, Teller
-from server.runtime import running
+from server.runtime import alone, running
 from server.serving import bind, on_ending, serving, work
 from server.settings import DEV_ISSUER, Role, Settings, SettingsError
 from server.tenant_commands import add_purge_command
@@ -273,7 +273,8 @@ def _migrate(_: argparse.Namespace) -> None:
 
 async def _migrated(loaded: Settings) -> None:
     loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    await migrate(loaded.database)
+    with alone(loaded):
+        await migrate(loaded.database)
 
 
 def _restore(given: argparse.Namespace) -> None:

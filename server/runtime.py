@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     threads = ThreadPoolExecutor(settings.workers + _FILE_THREADS, thread_name_prefix="installhub")
     asyncio.get_running_loop().set_default_executor(threads)
     async with AsyncExitStack() as opened:
-        if settings.sqlite_file is not None:
-            settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-            opened.enter_context(single_process_lock(settings.sqlite_file))
+        opened.enter_context(alone(settings))
         await migrate(settings.database)
         bell = await _bell(settings, opened)
         store = SqlStore(Engines.open(settings.database), bell, clock)
@@ -146,6 +144,17 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             hub=None if place else HubIndex(store, clock, lifetimes_of(settings)),
             shared_limits=shared,
         )
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Every other process is kept from the database, where that is a file. Raises ``UnavailableError``: one has it."""
+    if settings.sqlite_file is None:
+        yield
+        return
+    settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+    with single_process_lock(settings.sqlite_file):
+        yield
 
 
 def authenticator(settings: Settings, clock: Clock) -> Authenticator:

@@ -14,10 +14,12 @@ from domain.ports import UnavailableError
 def single_process_lock(database: Path) -> Iterator[None]:
     """Hold ``<database>.lock``; the system lets go of it when the process ends, however it ends.
 
+    It lies beside the file itself, by whatever link the file is reached.
+
     Raises:
         UnavailableError: another process holds it.
     """
-    with Path(f"{database}.lock").open("a", encoding="utf-8") as file:
+    with Path(f"{database.resolve()}.lock").open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -145,3 +145,15 @@ def test_only_one_process_may_hold_a_files_lock(tmp_path):
 
     with single_process_lock(tmp_path / "hub.db"):
         pass
+
+
+def test_a_file_has_one_lock_by_whatever_name_it_is_called(tmp_path):
+    (tmp_path / "hub.db").touch()
+    (tmp_path / "linked.db").symlink_to(tmp_path / "hub.db")
+
+    with (
+        single_process_lock(tmp_path / "hub.db"),
+        pytest.raises(UnavailableError),
+        single_process_lock(tmp_path / "linked.db"),
+    ):
+        pass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from domain.access import Caller
+from domain.model import TenantId
 from server.answers import Answers, Asking
 from storage.changes import Changes
 
@@ -85,6 +87,23 @@ def test_what_is_too_large_is_not_kept_and_drives_nothing_out(answers, body, ans
 
     assert answers.find(_asking(body)) is None
     assert answers.find(_asking()) == b"first"
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        _asking(header="t" * 20_000),
+        _asking()._replace(caller=replace(ANNA, scopes=frozenset(f"scope-{number}" for number in range(300)))),
+        _asking()._replace(caller=replace(ANNA, tenants=frozenset({TenantId("t" * 20_000)}))),
+        _asking()._replace(caller=replace(ANNA, email="a" * 20_000)),
+    ],
+    ids=["header", "scopes", "tenants", "email"],
+)
+def test_who_asks_and_for_whom_takes_room_too(answers, asking):
+    """A caller of the whole platform may name any tenant, one that is not there too, and tokens may be long."""
+    answers.keep(asking, b"short", answers.moment())
+
+    assert answers.find(asking) is None
 
 
 @pytest.mark.parametrize(("changes", "bytes_max"), [(None, 10_000), (Changes(), 0)])

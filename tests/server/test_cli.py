@@ -15,6 +15,7 @@ from server.cli import main
 from server.keys import ensure_key_pair, private_key, public_keys_file
 from server.settings import variables
 from server.tokens import ttl_of
+from storage.lock import single_process_lock
 from tests.forks import hub
 from tests.house.tree import ROOT
 from tests.server.installation import a_server
@@ -81,8 +82,11 @@ def test_a_folder_with_other_files_alone_is_no_dump(here, tmp_path):
 
 @pytest.mark.slow
 def test_a_command_that_is_interrupted_while_it_starts_says_nothing(environment):
-    command = [sys.executable, "-X", "importtime", "-m", "server", "tenant", "list"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # however late it is interrupted, it waits for a password that nobody types
+    words = ("user", "passwd", "--tenant", "acme", "anna@example.com")
+    command = [sys.executable, "-X", "importtime", "-m", "server", *words]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stderr=pipe, text=True) as process:
         # a line a module: the last of ours comes when all are there
         assert process.stderr is not None
         next(line for line in process.stderr if line.endswith(" domain.errors\n"))
@@ -184,6 +188,15 @@ def test_a_command_that_cannot_be_is_refused_likewise(here, monkeypatch, variabl
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"installhub: {named}:")
+
+
+def test_a_database_is_not_brought_up_to_date_under_a_server_that_has_it_to_itself(here, environment, tenants):
+    with single_process_lock(Path(environment["INSTALLHUB_DATA"]) / "installhub.db"):
+        refused = here("migrate")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "another process uses" in refused.stderr
+    assert here("migrate").returncode == 0
 
 
 def test_a_setting_that_is_none_is_named_and_changes_nothing(here, monkeypatch):
