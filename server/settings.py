@@ -146,7 +146,9 @@ class Settings(BaseSettings):
         30, description="seconds without a sign of life after which another worker begins an import again"
     )
     metrics_token: str = Field(
-        "", description="the bearer token that `GET /metrics` asks for; empty: only callers on this machine may read it"
+        "",
+        repr=False,
+        description="the bearer token that `GET /metrics` asks for; empty: only callers on this machine may read it",
     )
     allow_private_addresses: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),

@@ -27,6 +27,12 @@ def place_of(key: BlobKey) -> str:
     return f"{key[-2:]}/{key[-4:-2]}/{key}"
 
 
+def key_at(place: str) -> BlobKey | None:
+    """Whose place this is; nothing for what others keep, in folders of their own below this one too."""
+    name = place.rpartition("/")[2]
+    return BlobKey(name) if KEY.fullmatch(name) and place == place_of(BlobKey(name)) else None
+
+
 def milliseconds(moment: datetime) -> str:
     """How the keys begin that were made at this moment."""
     return f"{int(moment.timestamp() * 1000):012x}"

@@ -24,7 +24,7 @@ from obstore.store import S3Store
 
 from domain.model import BlobKey
 from domain.ports import BlobWriter, UnavailableError
-from storage.blob_keys import KEY, milliseconds, new_key, place_of
+from storage.blob_keys import key_at, milliseconds, new_key, place_of
 from storage.dens import Den
 from storage.file_work import in_thread
 from storage.s3_place import S3Place
@@ -137,8 +137,7 @@ class S3Blobs:
         before = milliseconds(older_than)
         with translated():
             async for found in self._store.list(chunk_size=_KEYS_AT_ONCE):
-                names = (meta["path"].rpartition("/")[2] for meta in found)
-                keys = [BlobKey(name) for name in names if KEY.fullmatch(name) and name[: len(before)] < before]
+                keys = [key for meta in found if (key := key_at(meta["path"])) and key[: len(before)] < before]
                 if keys:
                     yield keys
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+from storage.addresses import split_address
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)*/?")
@@ -32,7 +34,7 @@ class S3Place:
 
 def s3_place(url: str) -> S3Place:
     """Raises ``ValueError`` with what is wrong; the address itself is not repeated."""
-    parts = urlsplit(url)
+    parts = split_address(url)
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme != "s3" or parts.fragment or not _BUCKET.fullmatch(parts.netloc):
         raise ValueError("give s3://bucket or s3://bucket/folder; credentials come from AWS_ACCESS_KEY_ID and the like")

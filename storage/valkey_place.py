@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote
+
+from storage.addresses import split_address
 
 _PORT = 6379
 _NUMBER_MAX = 999
@@ -24,7 +27,7 @@ class ValkeyPlace:
 
 def valkey_place(url: str) -> ValkeyPlace:
     """Raises ``ValueError`` with what is wrong; the address itself is not repeated, since it may hold a password."""
-    parts = urlsplit(url)
+    parts = split_address(url)
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     number = parts.path.strip("/") or "0"
     if parts.scheme not in ("valkey", "valkeys") or not parts.hostname or parts.fragment:
@@ -34,9 +37,11 @@ def valkey_place(url: str) -> ValkeyPlace:
     is_tls = parts.scheme == "valkeys"
     if asked.keys() - {"ca"} or (asked and not is_tls):
         raise ValueError("nothing but ca, with valkeys, can be asked for behind '?'")
+    if (ca := asked.get("ca", "")) and not Path(ca).is_file():
+        raise ValueError("ca names no file")
     try:
         port = parts.port or _PORT
     except ValueError:
         raise ValueError("the port is no number up to 65535") from None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return ValkeyPlace(parts.hostname, port, int(number), user, password, is_tls, asked.get("ca", ""))
+    return ValkeyPlace(parts.hostname, port, int(number), user, password, is_tls, ca)

@@ -83,18 +83,7 @@ def a_valkey(folder: Path, *settings: str, port: int = 0) -> Iterator[int]:
         _do_without(f"Valkey from pip does not exist for this machine: {missing}")
     folder.mkdir(parents=True, exist_ok=True)
     chosen = port or _free_port()
-    command = [
-        str(program),
-        "--port",
-        str(chosen),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(folder),
-        *settings,
-    ]
+    command = [str(program), "--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with _running([*command, *settings], folder / "log"):
         deadline = time.monotonic() + _START_SECONDS
         while not _is_open(chosen) and time.monotonic() < deadline:

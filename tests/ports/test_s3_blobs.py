@@ -60,6 +60,14 @@ async def test_what_comes_in_parts_is_whole_and_read_at_any_place_whether_it_was
     assert before == after == [CONTENT[start : start + length] for start, length in spans]
 
 
+async def test_blobs_in_a_folder_of_the_folder_are_another_installations(object_store, tmp_path):
+    upper, lower = (object_store.blobs(tmp_path, folder=folder) for folder in ("shared", "shared/other"))
+
+    keys = [await put(blobs, b"bytes") for blobs in (upper, lower)]
+
+    assert [await kept(upper), await kept(lower)] == [keys[:1], keys[1:]]
+
+
 async def test_a_local_copy_is_compared_and_gone_afterwards(blobs, tmp_path):
     key = await put(blobs)
 

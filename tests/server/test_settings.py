@@ -91,6 +91,7 @@ def test_a_postgresql_address_gets_our_driver(address):
         ("INSTALLHUB_LIMITER_URL", "valkey://cache:99999"),
         ("INSTALLHUB_LIMITER_URL", "valkey://cache/one"),
         ("INSTALLHUB_LIMITER_URL", "valkey://:secret@cache?ca=/file"),
+        ("INSTALLHUB_LIMITER_URL", "valkeys://:secret@cache?ca=/no/such/file"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "a.example"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "https://a.example/path"),
         ("INSTALLHUB_ALLOWED_ORIGINS", "https://"),
@@ -134,10 +135,28 @@ def test_bundles_are_in_a_folder_or_in_an_object_store(url, folder):
     assert settings.load(blobs_url=url).blobs_folder == folder
 
 
-def test_a_password_of_what_counts_is_not_shown():
-    loaded = settings.load(limiter_url="valkeys://hub:password@cache.example:6380/1")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("limiter_url", "valkeys://hub:password@cache.example:6380/1"), ("metrics_token", "password-of-who-measures")],
+)
+def test_what_is_secret_is_not_shown(name, value):
+    loaded = settings.load(**{name: value})
 
     assert "password" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    "variable", ["blobs_url=s3", "limiter_url=valkey", "limiter_url=valkeys", "smtp_url=smtp", "hub_url=https"]
+)
+def test_an_address_that_cannot_be_read_is_not_repeated_for_the_password_in_it(variable):
+    name, _, scheme = variable.partition("=")
+
+    with pytest.raises(SettingsError) as caught:
+        # a sign that stands for several, one of which is a separator of addresses
+        settings.load(**{name: f"{scheme}://hub:geheim\N{ACCOUNT OF}@cache.example:6380/1"})
+
+    assert str(caught.value).startswith(f"INSTALLHUB_{name.upper()}: ")
+    assert "geheim" not in str(caught.value)
 
 
 def test_every_bad_value_is_told_at_once(monkeypatch):
