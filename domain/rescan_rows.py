@@ -81,7 +81,10 @@ class RescanRows(Protocol):
         """
 
     async def claim(self, kept: Kept, rules_version: str, rescan_id: str, *, lease_seconds: float) -> Claim | None:
-        """Scan this now; nothing if somebody does, or did. Whoever claims it after a lease is over goes on."""
+        """Scan this now; nothing if somebody does, or did, or if it has gone meanwhile.
+
+        Whoever claims it after a lease is over goes on.
+        """
 
     async def let_go(self, claim: Claim) -> None:
         """It could not be tried: the attempt does not count, and somebody may claim it at once."""

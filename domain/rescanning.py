@@ -41,6 +41,8 @@ from domain.spool import Spool
 #: one that took whoever scanned it down so often is not tried again by the same rules
 ATTEMPTS_MAX = 3
 _AT_ONCE = 50
+#: one bundle may lie on a bad sector; where so many cannot be read, nothing can
+_MISSED_MAX = 20
 #: beside the scan itself: fetching and reading the bundle
 _LEASE_BESIDES = 600.0
 _TOLD = (ScanResult.FAIL, ScanResult.ERROR)
@@ -69,14 +71,24 @@ class Rescans:
         self._lease = self._limits.scan_seconds * scanning.ATTEMPTS_MAX + _LEASE_BESIDES
 
     async def scan_due(self) -> int:
-        """Scan all that other rules were tried on last, as far as nobody else does; how many packages."""
-        done, before = 0, -1
+        """Scan all that other rules were tried on last, as far as nobody else does; how many packages.
+
+        Raises :class:`UnavailableError` at the end where some could not be read now, and at once where many cannot.
+        """
+        done, before, missed = 0, -1, set[Kept]()
         while done > before:
             before = done
             async with self._store.platform_view() as unit:
-                due = await unit.rescans.due(rules_version(), self._clock.now(), most=_AT_ONCE)
+                due = await unit.rescans.due(rules_version(), self._clock.now(), most=_AT_ONCE + len(missed))
             for kept in due:
-                done += await self._tried(kept)
+                try:
+                    done += kept not in missed and await self._tried(kept)
+                except UnavailableError:
+                    missed.add(kept)
+                    if len(missed) == _MISSED_MAX:
+                        raise
+        if missed:
+            raise UnavailableError(f"{len(missed)} packages cannot be read now, and are tried again later")
         return done
 
     async def page(

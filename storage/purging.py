@@ -30,11 +30,13 @@ from storage.sql import POSTGRESQL, SQLITE, Both
 #: what goes, in this order: what names other rows before those
 PURGED: tuple[Table, ...] = (
     *(plan_tables.plan_action, plan_tables.plan_approval, plan_tables.plan, plan_tables.scan_report),
-    *(plan_tables.import_exception, rescan_tables.rescan),
+    plan_tables.import_exception,
     *(plan_tables.merge_base, undo_tables.arrival, undo_tables.undone),
     *(tables.import_event, tables.import_package, tables.import_job, tables.installed_package),
     *(tables.reference, tables.export_form, tables.revision_body, tables.revision, tables.artifact),
     *(tables.package, tables.export_record, tables.upload, tables.idempotency),
+    # after all that may be scanned: no scan is begun any more
+    rescan_tables.rescan,
     *(binding_tables.remembered_binding, people.session, people.user, people.protection),
     *(notice_tables.webhook_delivery, notice_tables.webhook, notice_tables.mail, notice_tables.notification),
     *(notice_tables.notice_choice, notice_tables.notice_setting, tables.outbox, tables.audit),

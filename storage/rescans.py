@@ -93,6 +93,16 @@ def _claim(made: Any) -> Any:
 
 
 _CLAIM = on_both(_claim)
+_SUBJECT, _PLACE = bindparam("subject", type_=_R.subject_id.type), bindparam("place", type_=_R.ordinal.type)
+#: what is scanned, kept from going before the claim is there: whoever purges the tenant then finds that too
+_STILL_KEPT = {
+    Keeping.EXPORTED: select(_P.package_id)
+    .where(_P.package_id == _SUBJECT, _P.deleted_at.is_(None))
+    .with_for_update(read=True, key_share=True),
+    Keeping.INSTALLED: select(_S.import_id)
+    .where(_S.import_id == _SUBJECT, _S.ordinal == _PLACE)
+    .with_for_update(read=True, key_share=True),
+}
 _HELD = (_R.rescan_id == bindparam("id"), _R.attempt == bindparam("held"), _R.result.is_(None))
 _LET_GO = update(rescan).where(*_HELD).values(attempt=_R.attempt - 1, lease_until=0)
 _NOTE = (
@@ -132,6 +142,8 @@ class SqlRescans:
         return [Kept(*row) for row in await self._session.rows(_DUE, values)]
 
     async def claim(self, kept: Kept, rules_version: str, rescan_id: str, *, lease_seconds: float) -> Claim | None:
+        if await self._session.row(_STILL_KEPT[kept.keeping], _named(kept)) is None:
+            return None
         fields = ("tenant_id", "keeping", "subject_id", "ordinal", "package_id", "package_name", "package_version")
         values = {f"new_{name}": getattr(kept, name) for name in fields}
         values |= {"new_rescan_id": rescan_id, "rules": rules_version, "seconds": lease_seconds}
@@ -146,10 +158,7 @@ class SqlRescans:
         row = await self._session.row(_NOTE, {**held, "new_result": result, "new_report": dict(report), "at": at})
         if row is None:
             return False
-        kept, place = claim.kept, {"subject": claim.kept.subject_id, "rules": row[0]}
-        if kept.keeping is Keeping.INSTALLED:
-            place["place"] = kept.ordinal
-        self._session.later(_SCANNED[kept.keeping], place)
+        self._session.later(_SCANNED[claim.kept.keeping], {**_named(claim.kept), "rules": row[0]})
         return True
 
     async def page(
@@ -206,6 +215,10 @@ class SqlRescans:
             for tenant_id, user_id, email in await self._session.rows(admins.where(user.c.tenant_id.in_(some))):
                 found.setdefault(tenant_id, []).append(Person(f"{ISSUER} {user_id}", email))
         return found
+
+
+def _named(kept: Kept) -> dict[str, Any]:
+    return {"subject": kept.subject_id} | ({"place": kept.ordinal} if kept.keeping is Keeping.INSTALLED else {})
 
 
 def _within(reach: Reach) -> ColumnElement[bool]:

@@ -194,6 +194,29 @@ async def test_while_the_stored_bytes_cannot_be_asked_for_nothing_is_decided(ins
     assert [one.result for one in await rescans(inside)] == ["FAIL"]
 
 
+async def test_a_bundle_that_cannot_be_read_now_keeps_no_other_waiting_and_is_tried_later(
+    inside, forbidding, monkeypatch
+):
+    jobs = [await inside.bring(tenant, HARMLESS) for tenant in (ACME, GLOBEX)]
+    scanning.put_in_force(forbidding)
+    local, (broken, sound) = inside.blobs.local, jobs
+
+    def on_a_bad_sector(key, **more):
+        if key == broken.packages[0].blob_key:
+            raise UnavailableError
+        return local(key, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inside.blobs, "local", on_a_bad_sector)
+        with pytest.raises(UnavailableError):
+            await inside.services.rescans.scan_due()
+    between = await rescans(inside)
+    count = await inside.services.rescans.scan_due()
+
+    assert [one.import_id for one in between] == [sound.import_id]
+    assert (count, {one.import_id for one in await rescans(inside)}) == (1, {job.import_id for job in jobs})
+
+
 async def test_scans_are_shown_to_those_alone_who_may_see_what_was_scanned(inside, forbidding):
     await inside.bring(GLOBEX, HARMLESS)
     await inside.export(GLOBEX, (await inside.heads(GLOBEX))["Approval"].artifact_id)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
+from domain.keeping_rows import PurgePlace
 from domain.model import PackageId
 from domain.notices.model import Person
 from domain.rescan_rows import Keeping
 from domain.sessions import ISSUER
 from domain.user_rows import Power, User
+from storage.rescan_tables import rescan
 from tests.clocks import NOON
 from tests.ports.rows import ACME, ANNA, GLOBEX, a_package, an_import, an_installed, submitted, with_tenants
 
@@ -108,6 +111,32 @@ async def test_an_attempt_that_could_not_be_made_does_not_count(hub):
         await unit.rescans.let_go(claim)
 
     assert (await claimed(hub, first, "rsc-2")).attempt == 1
+
+
+@pytest.mark.parametrize("tenant_id", [ACME, GLOBEX])
+async def test_no_scan_of_a_tenant_is_begun_that_would_outlive_it(hub, tenant_id):
+    seen = [kept for kept in await due(hub) if kept.tenant_id == tenant_id]
+    place: PurgePlace | None = PurgePlace()
+    number = 0
+
+    while place is not None:
+        async with hub.platform_unit() as unit:
+            place = await unit.purging.some(tenant_id, place, most=1)
+        for kept in seen:
+            number += 1
+            await claimed(hub, kept, f"rsc-{number}", lease=OVER)
+
+    async with hub._engines.reader.connect() as connection:
+        rows = await connection.execute(select(func.count()).where(rescan.c.tenant_id == tenant_id))
+    assert (bool(seen), rows.scalar_one()) == (True, 0)
+
+
+async def test_what_was_deleted_since_it_was_found_due_is_not_scanned(hub):
+    first, *_ = await due(hub)
+    async with hub.unit(ACME) as unit:
+        await unit.packages.delete(PackageId(first.subject_id), NOON)
+
+    assert await claimed(hub, first) is None
 
 
 async def test_who_goes_back_to_earlier_rules_finds_the_reports_there(hub):
