@@ -13,7 +13,7 @@ from domain.errors import ErrorCode, Problem, Refusal
 from domain.holding import Batch
 from domain.import_model import Stage
 from domain.import_run import Run
-from domain.plan_model import Plan
+from domain.plan_model import ActionKind, Plan
 from domain.undo_planning import broken_anew
 
 #: actions of a plan in one transaction
@@ -23,12 +23,15 @@ _FOUND_LATE = 422
 
 
 async def save_plan(run: Run, made: Plan, changes: Mapping[str, Any] | None = None) -> None:
-    """Save the plan, with these changes of the job; it is there when its last action is.
+    """Save the plan, with these changes of the job; it is there, and is told of, when its last action is.
 
     An import that waited takes its conflict ids from the earlier plan, so that one is replaced in one step (R18).
     """
-    size = ACTIONS_AT_ONCE if run.job.expires_at is None else max(len(made.actions), 1)
-    for begin in range(0, max(len(made.actions), 1), size):
+    count = max(len(made.actions), 1)
+    size = ACTIONS_AT_ONCE if run.job.expires_at is None else count
+    for begin in range(0, count, size):
+        if begin + size >= count:
+            run.end(_plan_sentence(made))
         async with run.writing({} if begin else changes) as unit:
             await unit.imports.save_plan(made, part=slice(begin, begin + size))
 
@@ -63,3 +66,9 @@ async def verify(run: Run) -> None:
         problems = [Problem(ErrorCode.BROKEN_REFERENCE, text, r.pointer, r.artifact_id) for text, r in texts]
         raise Refusal(problems, status=_FOUND_LATE)
     run.end("Every held artifact can be read and every reference resolves.")
+
+
+def _plan_sentence(made: Plan) -> str:
+    kinds = [(made.count(kind), kind.value.lower()) for kind in ActionKind]
+    counted = [f"{count} {word}" for count, word in [*kinds, (len(made.open_conflicts), "undecided")] if count]
+    return f"The plan is made: {', '.join(counted)}."

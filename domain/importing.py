@@ -282,7 +282,6 @@ class Importer:
         run.moved = await moved_since_shown(self._store, run.job, made)
         if run.moved:
             drafts, made = await self._planner.plan(bundles, run.job, blockers)
-        run.end(_plan_sentence(made))
         asked = manifests[-1]
         changes = {"package_name": asked.name, "package_version": asked.version, "package_id": asked.package_id}
         await carrying.save_plan(run, made, changes)
@@ -293,7 +292,6 @@ class Importer:
         found = await self._undos.plan(run.job, wish)
         run.moved = await moved_since_shown(self._store, run.job, found.made)
         run.total = sum(action.kind is not ActionKind.REMOVE for action in found.made.actions)
-        run.end(_plan_sentence(found.made))
         await carrying.save_plan(run, found.made)
         return Draft(
             found.made,
@@ -407,9 +405,3 @@ async def _told_while(run: Run, read: Callable[[Told], CheckedBundle], *, before
         await asyncio.gather(work, return_exceptions=True)  # what stopped the run is told, not how the reading ended
         raise
     return work.result()
-
-
-def _plan_sentence(made: Plan) -> str:
-    kinds = [(made.count(kind), kind.value.lower()) for kind in ActionKind]
-    counted = [f"{count} {word}" for count, word in [*kinds, (len(made.open_conflicts), "undecided")] if count]
-    return f"The plan is made: {', '.join(counted)}."

@@ -25,7 +25,7 @@ async def migrate(url: str) -> None:
 
     Raises:
         UnavailableError: the database cannot be reached, another process has been migrating for too long, or a later
-            version of the server did: what that one wrote is not for this one. Processes that run already go on.
+            version of the server did: what that one wrote is not for this one.
     """
     is_sqlite = make_url(url).get_backend_name() == SQLITE
     engine = writing_sqlite(url) if is_sqlite else postgresql(url, 1, is_patient=True)

@@ -15,6 +15,14 @@ from tests.journeys.inside import ACME, GLOBEX, SKIP
 from tests.journeys.trouble import KilledError, Troubled, killed
 from tests.makers import a_bundle, an_entity
 
+
+class EachTime(Troubled):
+    """Looks on after every transaction."""
+
+    def _is_it(self):
+        return True
+
+
 LARGE = a_bundle(*[an_entity(f"ent-{n}", name=f"E{n:02}") for n in range(SMALL_ARTIFACTS + 1)])
 
 
@@ -31,6 +39,22 @@ async def test_others_write_while_what_is_held_is_verified(inside, monkeypatch):
 
     assert job.state is ImportState.SUCCEEDED
     assert set(await inside.heads(ACME)) == {"Meanwhile"}
+
+
+async def test_who_hears_that_the_plan_is_made_finds_all_of_it(inside, monkeypatch):
+    monkeypatch.setattr(carrying, "ACTIONS_AT_ONCE", 20)
+    submitted = await inside.submit(GLOBEX, LARGE)
+    found = []
+
+    async def look():
+        if any(event.message.startswith("The plan is made") for event in await inside.events(submitted.import_id)):
+            made = await inside.services.records.plan(inside.caller, submitted.plan_id, None)
+            found.append(made is not None)
+
+    await inside.over(EachTime(inside.sql, after=look)).services.importer.run(await inside.claim())
+
+    assert (await inside.job(submitted.import_id)).state is ImportState.SUCCEEDED
+    assert set(found) == {True}
 
 
 async def test_a_conflict_keeps_its_id_when_the_process_dies_while_the_plan_is_made_anew(inside, monkeypatch):

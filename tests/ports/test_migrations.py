@@ -7,13 +7,17 @@ import re
 import sys
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from storage.migrate import migrate, upgrade
+from domain.options import ConflictStrategy
+from storage.migrate import _config, migrate, upgrade
 from storage.sql import moment_text
 from storage.tables import METADATA
 from tests.clocks import NOON
+from tests.journeys.inside import GLOBEX, an_inside
+from tests.makers import a_bundle, an_entity
 
 _SHAPE = {
     "sqlite": """
@@ -136,6 +140,34 @@ async def test_a_migration_tells_all_of_many_rows(empty_database_url):
         found = told.all(), count.scalar_one()
     await engine.dispose()
     assert found == ([], 2500)
+
+
+async def test_whoever_goes_back_a_version_finds_what_imports_were_put_over_and_that_a_copy_was_over_nothing(
+    database_url, tmp_path
+):
+    async with an_inside(database_url, tmp_path) as inside:
+        await inside.save(GLOBEX, an_entity("ent-9", "own", name="Hours"))
+        mine = (await inside.heads(GLOBEX))["Hours"].revision_id
+        jobs = [
+            await inside.bring(
+                GLOBEX, a_bundle(an_entity("ent-1", name="Hours"), name=strategy.value), default_strategy=strategy
+            )
+            for strategy in (ConflictStrategy.COPY, ConflictStrategy.REPLACE)
+        ]
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(_back_to, "0014")
+        rows = await connection.execute(text("SELECT import_id, before_revision_id FROM activation"))
+        found = {row[0]: row[1] for row in rows}
+    await engine.dispose()
+
+    assert found == {jobs[0].import_id: None, jobs[1].import_id: mine}
+
+
+def _back_to(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 @pytest.mark.parametrize("table", ["upload", "package", "import_package"])

@@ -26,7 +26,9 @@ def downgrade() -> None:
     op.execute(
         sa.text(
             "INSERT INTO activation (import_id, artifact_id, tenant_id, before_revision_id, after_revision_id)"
-            " SELECT p.import_id, r.artifact_id, p.tenant_id, p.existing_revision_id, r.revision_id"
+            " SELECT p.import_id, r.artifact_id, p.tenant_id,"
+            # a copy leaves what it met as it is
+            " CASE WHEN p.existing_id = p.target_id THEN p.existing_revision_id END, r.revision_id"
             " FROM plan_action p JOIN revision r ON r.revision_id = p.revision_id AND r.held = 0"
         )
     )
