@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from contextlib import AsyncExitStack
+from statistics import median
 from urllib.parse import urlsplit
 
 import pytest
@@ -213,14 +214,12 @@ async def test_sixty_idle_sockets_harm_nobody_and_are_gone_in_time(world):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         for _, writer in idle[20:40]:
             writer.write(asked(world, f"{HUB}/packages/import", FORM, "Content-Length: 9999") + PART)
-        began = time.monotonic()
         answers = [await world.http.get("/readyz") for _ in range(20)]
-        taken = time.monotonic() - began
 
         told = await asyncio.gather(*(heard(reader, 15) for reader, _ in idle))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert taken < GRANTED
+    assert median(answer.elapsed.total_seconds() for answer in answers) < GRANTED / 10
     assert [statuses(one) for one in told] == [[400]] * 20 + [[408]] * 20 + [[]] * 20
     assert await none_left(world)
 

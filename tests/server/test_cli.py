@@ -86,7 +86,13 @@ def test_a_command_that_is_interrupted_while_it_starts_says_nothing(environment)
     words = ("user", "passwd", "--tenant", "acme", "anna@example.com")
     command = [sys.executable, "-X", "importtime", "-m", "server", *words]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stderr=pipe, text=True) as process:
+    # whoever runs the tests in the background may ignore the signal, and children with them
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stderr=pipe, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         # a line a module: the last of ours comes when all are there
         assert process.stderr is not None
         next(line for line in process.stderr if line.endswith(" domain.errors\n"))
