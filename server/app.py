@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import ErrorCode, Refusal, refuse
@@ -41,19 +41,11 @@ _CODES: Mapping[int, ErrorCode] = {
 
 def create_app(runtime: Runtime) -> Starlette:
     """The application over a running world; it opens and closes nothing itself."""
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        authenticate = noted(runtime.authenticate)
-        state = {"services": runtime.services, "authenticate": authenticate, "note_caller": note_caller}
-        yield state | {"runtime": runtime}
-
     graphql = graphql_endpoint(runtime.settings, Answers(runtime.changes, runtime.settings.answers_mb << 20))
-    app = Starlette(
-        routes=[
-            Route("/healthz", _alive),
-            Route("/readyz", _ready),
-            Route("/metrics", metrics_page),
+    return _app(
+        runtime,
+        [
+            *_WATCHED,
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             *page_files(runtime.settings),
@@ -61,6 +53,23 @@ def create_app(runtime: Runtime) -> Starlette:
             *hub_files.ROUTES,
             *(route for dialect in DIALECTS for route in dialect.routes),
         ],
+    )
+
+
+def create_watched_app(runtime: Runtime) -> Starlette:
+    """What a process without doors shows to whoever watches over it: that it lives, can work, and what it counts."""
+    return _app(runtime, _WATCHED)
+
+
+def _app(runtime: Runtime, routes: Sequence[BaseRoute]) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        authenticate = noted(runtime.authenticate)
+        state = {"services": runtime.services, "authenticate": authenticate, "note_caller": note_caller}
+        yield state | {"runtime": runtime}
+
+    app = Starlette(
+        routes=routes,
         middleware=[
             Middleware(Numbered, metrics=runtime.metrics),
             Middleware(KnownPages, settings=runtime.settings),
@@ -121,6 +130,9 @@ async def _ready(request: Request) -> Response:
         return JSONResponse({"status": "unavailable", "missing": missing}, 503, {"Retry-After": "5"})
     degraded = await runtime.degraded()
     return JSONResponse({"status": "ready"} | ({"degraded": degraded} if degraded else {}))
+
+
+_WATCHED = (Route("/healthz", _alive), Route("/readyz", _ready), Route("/metrics", metrics_page))
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:

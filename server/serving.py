@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.applications import Starlette
 
-from server.app import create_app
+from server.app import create_app, create_watched_app
 from server.control import taking_commands
 from server.jobs import Rhythm, Worker
 from server.patience import Pace, patient
@@ -61,22 +62,23 @@ class Serving:
 
 def bind(settings: Settings) -> socket.socket:
     """The socket to serve on. Raises :class:`SettingsError` when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return _bound(settings.host, settings.port, named="INSTALLHUB_PORT")
+
+
+def _bound(host: str, port: int, *, named: str) -> socket.socket:
     try:
-        return _listening(family, settings)
+        return _listening(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)
     except OSError as error:
-        address = f"{settings.host} port {settings.port}"
-        raise SettingsError(
-            f"INSTALLHUB_HOST, INSTALLHUB_PORT: cannot listen on {address}: {error.strerror}"
-        ) from error
+        text = f"INSTALLHUB_HOST, {named}: cannot listen on {host} port {port}: {error.strerror}"
+        raise SettingsError(text) from error
 
 
-def _listening(family: socket.AddressFamily, settings: Settings) -> socket.socket:
+def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     # with the protocol named: event loops send small answers at once only on what says that it is TCP
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((settings.host, settings.port))
+        bound.bind((host, port))
         bound.listen(_BACKLOG)
     except OSError:
         bound.close()
@@ -93,23 +95,26 @@ async def serving(settings: Settings, bound: socket.socket) -> AsyncIterator[Ser
         if settings.role is not Role.WEB:
             await opened.enter_async_context(_working(runtime))
         await opened.enter_async_context(taking_commands(runtime))
-        listener = _listener(runtime)
-        ended = asyncio.create_task(listener.serve(sockets=[bound]))
-        is_listening = asyncio.create_task(listener.is_listening.wait())
-        try:
-            await asyncio.wait([ended, is_listening], return_when=asyncio.FIRST_COMPLETED)
-            yield Serving(runtime, _address(bound), listener, ended)
-        finally:
-            is_listening.cancel()
-            listener.should_exit = True
-            await ended
+        listener = _listener(runtime, create_app(runtime))
+        ended = await opened.enter_async_context(_listening_on(bound, listener))
+        yield Serving(runtime, _address(bound), listener, ended)
 
 
 async def work(settings: Settings) -> None:
-    """Run imports until the process is asked to end."""
+    """Run imports until the process is asked to end, watched over at a port of its own if the settings name one."""
     asked = asyncio.Event()
     on_ending(asked.set)
-    async with running(settings) as runtime, _working(runtime), taking_commands(runtime):
+    async with AsyncExitStack() as opened:
+        bound = None
+        if settings.worker_port:
+            bound = _bound(settings.host, settings.worker_port, named="INSTALLHUB_WORKER_PORT")
+            opened.enter_context(bound)
+        runtime = await opened.enter_async_context(running(settings))
+        await opened.enter_async_context(_working(runtime))
+        await opened.enter_async_context(taking_commands(runtime))
+        if bound is not None:
+            listener = _listener(runtime, create_watched_app(runtime))
+            await opened.enter_async_context(_listening_on(bound, listener))
         await asked.wait()
 
 
@@ -120,6 +125,20 @@ def on_ending(ask: Callable[[], None]) -> None:
 
 
 @asynccontextmanager
+async def _listening_on(bound: socket.socket, listener: Listener) -> AsyncIterator[asyncio.Task[None]]:
+    """Answer until left. What is given is done when nobody answers any more."""
+    ended = asyncio.create_task(listener.serve(sockets=[bound]))
+    is_listening = asyncio.create_task(listener.is_listening.wait())
+    try:
+        await asyncio.wait([ended, is_listening], return_when=asyncio.FIRST_COMPLETED)
+        yield ended
+    finally:
+        is_listening.cancel()
+        listener.should_exit = True
+        await ended
+
+
+@asynccontextmanager
 async def _working(runtime: Runtime) -> AsyncIterator[None]:
     rhythm = Rhythm.of_lease(runtime.settings.lease_seconds)
     worker = Worker(runtime, places=runtime.settings.workers, rhythm=rhythm)
@@ -127,11 +146,11 @@ async def _working(runtime: Runtime) -> AsyncIterator[None]:
         yield
 
 
-def _listener(runtime: Runtime) -> Listener:
+def _listener(runtime: Runtime, app: Starlette) -> Listener:
     limits = runtime.settings.limits
     return Listener(
         uvicorn.Config(
-            create_app(runtime),
+            app,
             http=patient(Pace(head=limits.header_seconds, answer=limits.answer_seconds)),
             lifespan="on",
             ws=PatientSocket,

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="port to listen on; 0 takes a free one")
     role: Role = Field(Role.ALL, description="`all`, `web` (serves, runs no imports) or `worker` (runs imports only)")
+    worker_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0,
+        description="port at which a process that only runs imports answers `GET /healthz`, `/readyz` and `/metrics`;"
+        " 0: it listens on nothing",
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(4, description="imports one process runs at the same time")
     platform_version: str = Field("4.2.0", description="version that bundles carry and targets compare with")
     jwks: str = Field("", description="file or https address of the keys that tokens are signed with")

@@ -14,7 +14,7 @@ from server import settings
 from server.keys import public_keys_file
 from server.settings import DEV_ISSUER
 from tests.engines import ObjectStore
-from tests.journeys.processes import a_process, follow, submitted
+from tests.journeys.processes import a_process, follow, free_port, submitted
 
 PREFIX = "/api/installhub"
 EXPORTS_A_MINUTE = 5
@@ -42,7 +42,8 @@ async def test_what_one_process_takes_in_others_install_tell_export_and_give_out
     own = shared | {"INSTALLHUB_JWKS": "", "INSTALLHUB_ISSUER": ""}
     async with a_process(tmp_path / "one", **own) as one, a_process(tmp_path / "other", **shared) as other:
         await one.tenant("target")
-        one.environment |= {"INSTALLHUB_DATA": str(tmp_path / "third")}
+        watched_at = free_port()
+        one.environment |= {"INSTALLHUB_DATA": str(tmp_path / "third"), "INSTALLHUB_WORKER_PORT": str(watched_at)}
         await one.start("worker")
         token = one.token("target")
 
@@ -59,10 +60,12 @@ async def test_what_one_process_takes_in_others_install_tell_export_and_give_out
             )
             made = next(answer.json() for answer in exports if answer.status_code == 200)
             address = f"{PREFIX}/packages/{made['packageId']}/download"
+            counted = await at_one.get(f"http://127.0.0.1:{watched_at}/metrics")
             whole, part = await at_one.get(address), await at_other.get(address, headers={"Range": "bytes=100-"})
 
     assert (seen[-1]["state"], seen[-1]["isFinal"], seen[0]["firstSeq"]) == ("SUCCEEDED", True, 1)
     assert sorted(answer.status_code for answer in exports) == [200] * EXPORTS_A_MINUTE + [429] * 4
+    assert 'installhub_imports_ended_total{state="SUCCEEDED"} 1.0' in counted.text
     assert (whole.status_code, part.status_code, part.content) == (200, 206, whole.content[100:])
     assert part.headers["etag"] == f'"sha256:{hashlib.sha256(whole.content).hexdigest()}"'
     assert not [*tmp_path.glob("*/blobs")]
