@@ -25,7 +25,9 @@ LIST = f"{HUB}/imports?includeDryRuns=true"
 
 
 @pytest.fixture
-async def world(tmp_path, database_url):
+async def world(tmp_path, database_url, monkeypatch):
+    for span in ("USER_MINUTE", "TENANT_HOUR"):
+        monkeypatch.setenv(f"INSTALLHUB_LIMIT_EXPORTS_PER_{span}", "1000")
     async with a_world(tmp_path, database_url=database_url) as world:
         for tenant in ("source", "target"):
             await world.tenant(tenant)
@@ -78,13 +80,12 @@ async def test_two_imports_at_once_end_as_if_one_came_after_the_other(world):
 
 async def names(world: World) -> list[str]:
     caller = Asking(world, dict(world.http.headers))
-    query = """query($after: String) { viewer { tenants { nodes { tenantId
-      artifacts(first: 100, after: $after) { nodes { name } pageInfo { hasNextPage endCursor } } } } } }"""
+    query = """query($after: String) { tenant(id: "target") {
+      artifacts(first: 100, after: $after) { nodes { name } pageInfo { hasNextPage endCursor } } } }"""
     found: list[str] = []
     after = None
     while True:
-        tenants = (await caller.data(query, after=after))["viewer"]["tenants"]["nodes"]
-        page = next(one["artifacts"] for one in tenants if one["tenantId"] == "target")
+        page = (await caller.data(query, after=after))["tenant"]["artifacts"]
         found += [node["name"] for node in page["nodes"]]
         if not page["pageInfo"]["hasNextPage"]:
             return found
