@@ -184,6 +184,9 @@ async def a_victim(folder: Path, database: Database, **more: str) -> AsyncIterat
         "INSTALLHUB_DATABASE_URL": url,
         "INSTALLHUB_LEASE_SECONDS": str(LEASE_SECONDS),
         "INSTALLHUB_ALLOW_PRIVATE_ADDRESSES": "127.0.0.0/8",
+        # clients of the blind killer ask without a pause
+        "INSTALLHUB_LIMIT_EXPORTS_PER_USER_MINUTE": "100000",
+        "INSTALLHUB_LIMIT_EXPORTS_PER_TENANT_HOUR": "100000",
     }
     victim = Victim(folder, kept | own | more, database=url)
     try:
