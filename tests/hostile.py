@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.listening import listening
+
 #: writes an answer, byte by byte as it likes; the request's head is given
 Play = Callable[[asyncio.StreamWriter, str], Awaitable[None]]
 
@@ -63,8 +65,6 @@ async def a_hostile(
     otherwise: bytes | Play = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 ) -> AsyncIterator[Hostile]:
     """Serve on a free loopback port; paths without an answer of their own have the same one, usually 404."""
-    playing: set[asyncio.Task[None]] = set()
-    opened: list[asyncio.StreamWriter] = []
 
     async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -81,22 +81,6 @@ async def a_hostile(
         finally:
             writer.close()
 
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened.append(writer)
-        task = asyncio.create_task(answered(reader, writer))
-        playing.add(task)
-        task.add_done_callback(playing.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
-    made = Hostile(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", dict(answers or {}))
-    try:
+    async with listening(answered, tls=tls) as port:
+        made = Hostile(f"http://127.0.0.1:{port}", dict(answers or {}))
         yield made
-    finally:
-        server.close()
-        for task in list(playing):
-            task.cancel()
-        await asyncio.gather(*playing, return_exceptions=True)
-        # one that was cancelled before it began has closed nothing, and an abort takes one turn of the loop
-        for writer in opened:
-            writer.transport.abort()
-        await asyncio.sleep(0)

@@ -18,6 +18,8 @@ from typing import Any
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
+from tests.listening import closed, cut_off
+
 
 @dataclass
 class MailServer:
@@ -59,12 +61,20 @@ class MailServer:
 @asynccontextmanager
 async def a_mail_server(*answers: str) -> AsyncIterator[MailServer]:
     taken = MailServer(list(answers))
-    server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(taken, hostname="mail.test", enable_SMTPUTF8=True), "127.0.0.1", 0
-    )
-    async with server:
-        taken.port = server.sockets[0].getsockname()[1]
+    sessions: list[SMTP] = []
+
+    def begin() -> SMTP:
+        sessions.append(SMTP(taken, hostname="mail.test", enable_SMTPUTF8=True))
+        return sessions[-1]
+
+    server = await asyncio.get_running_loop().create_server(begin, "127.0.0.1", 0)
+    taken.port = server.sockets[0].getsockname()[1]
+    try:
         yield taken
+    finally:
+        await closed(server)
+        transports = [session.transport for session in sessions]
+        await cut_off(transport for transport in transports if isinstance(transport, asyncio.WriteTransport))
 
 
 @dataclass
@@ -101,12 +111,13 @@ async def an_endpoint(answers: Iterable[int] = ()) -> AsyncIterator[Endpoint]:
     app.router.add_post("/hook", endpoint.receive)
     runner = web.AppRunner(app)
     await runner.setup()
+    assert runner.server is not None
+    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
+    endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
         yield endpoint
     finally:
+        await closed(server)
         await runner.cleanup()
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.listening import listening
+
 _BLOCK = 1 << 16
 
 
@@ -14,6 +16,7 @@ _BLOCK = 1 << 16
 class Line:
     """``broken`` is set as soon as ``breaks_after`` has come from the server and all connections were reset."""
 
+    leads_to: int
     breaks_after: bytes | None = None
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     #: how many connections there have been
@@ -21,17 +24,18 @@ class Line:
     url: str = ""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    async def lead(self, near: tuple[asyncio.StreamReader, asyncio.StreamWriter], port: int) -> None:
+    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
         self.count += 1
-        far = await asyncio.open_connection("127.0.0.1", port)
-        self._open |= {near[1], far[1]}
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.leads_to)
+        self._open |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(near[0], far[1]))
-                group.create_task(self._pass_on(far[0], near[1], self.breaks_after))
+                group.create_task(self._pass_on(reader, far_writer))
+                group.create_task(self._pass_on(far_reader, writer, self.breaks_after))
         finally:
-            self._open -= {near[1], far[1]}
+            self._open -= {writer, far_writer}
+            far_writer.close()
 
     async def _pass_on(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, breaks_after: bytes | None = None
@@ -54,9 +58,7 @@ class Line:
 @asynccontextmanager
 async def a_line(url: str, breaks_after: bytes | None = None) -> AsyncIterator[Line]:
     """A loopback address that leads to ``url``."""
-    line = Line(breaks_after)
-    port = int(url.rpartition(":")[2])
-    listening = await asyncio.start_server(lambda *near: line.lead(near, port), "127.0.0.1", 0)
-    async with listening:
-        line.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    line = Line(int(url.rpartition(":")[2]), breaks_after)
+    async with listening(line.lead) as port:
+        line.url = f"http://127.0.0.1:{port}"
         yield line

@@ -7,10 +7,13 @@ it carries but bytes.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from tests.listening import listening
 
 Wire: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 #: connects to what the proxy stands before
@@ -131,25 +134,11 @@ class Proxy:
 
 
 @asynccontextmanager
-async def a_proxy(onward: Onward) -> AsyncIterator[Proxy]:
+async def a_proxy(onward: Onward, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
     """A proxy on a free port of this machine; its connections end with it."""
     proxy = Proxy(onward)
-    carrying: set[asyncio.Task[None]] = set()
-
-    def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carried = asyncio.create_task(proxy.carry(reader, writer))
-        carrying.add(carried)
-        carried.add_done_callback(carrying.discard)
-
-    server = await asyncio.start_server(taken, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(proxy.carry, tls=tls) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for carried in tuple(carrying):
-            carried.cancel()
-        await asyncio.gather(*carrying, return_exceptions=True)
 
 
 def at_port(port: int) -> Onward:

@@ -12,7 +12,7 @@ from storage.valkey import SharedLimiter, _keys
 from storage.valkey_place import ValkeyPlace, valkey_place
 from tests.certificates import tls_pair
 from tests.engines import a_valkey
-from tests.faults.proxy import Proxy, at_port
+from tests.faults.proxy import a_proxy, at_port
 
 pytestmark = pytest.mark.valkey
 WINDOW = ("user:anna@acme.example", 5, 60)
@@ -51,19 +51,17 @@ async def test_it_is_reached_by_tls_and_with_a_password(tmp_path):
     trusted = tmp_path / "authority.pem"
     trusted.write_text(ssl.DER_cert_to_PEM_cert(for_client.get_ca_certs(binary_form=True)[0]), encoding="utf-8")
     with a_valkey(tmp_path / "valkey", "--requirepass", "pass/word") as port:
-        door = await asyncio.start_server(Proxy(at_port(port)).carry, "localhost", 0, ssl=for_server)
-        outside = door.sockets[0].getsockname()[1]
-        addresses = {
-            "right": f"valkeys://:pass%2Fword@localhost:{outside}?ca={trusted}",
-            "no password": f"valkeys://localhost:{outside}?ca={trusted}",
-            "no trust": f"valkeys://:pass%2Fword@localhost:{outside}",
-            "another name": f"valkeys://:pass%2Fword@127.0.0.1:{outside}?ca={trusted}",
-        }
-        answers = {}
-        for name, address in addresses.items():
-            async with aclosing(SharedLimiter(valkey_place(address), patience=10)) as limiter:
-                answers[name] = await limiter.is_shared()
-        door.close()
+        async with a_proxy(at_port(port), tls=for_server) as door:
+            addresses = {
+                "right": f"valkeys://:pass%2Fword@localhost:{door.port}?ca={trusted}",
+                "no password": f"valkeys://localhost:{door.port}?ca={trusted}",
+                "no trust": f"valkeys://:pass%2Fword@localhost:{door.port}",
+                "another name": f"valkeys://:pass%2Fword@127.0.0.1:{door.port}?ca={trusted}",
+            }
+            answers = {}
+            for name, address in addresses.items():
+                async with aclosing(SharedLimiter(valkey_place(address), patience=10)) as limiter:
+                    answers[name] = await limiter.is_shared()
 
     assert answers == {"right": True, "no password": False, "no trust": False, "another name": False}
 
