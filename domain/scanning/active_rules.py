@@ -89,6 +89,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
             r"|<[a-z]{1,20}\s[^<>]{0,200}\bsrcdoc\s{0,8}="
         ),
         "The text holds markup that runs a script or loads a foreign page.",
+        needs=("<",),
     ),
     Rule(
         "EventHandler", Check.ACTIVE, Severity.HIGH, Where.TEXT,
@@ -96,7 +97,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         ("/<[a-z]/i",),
         any_case(_HANDLER),
         "The text holds an element that runs a script when something happens to it.",
-        needs="<",
+        needs=("<",),
         gate=may_handle,
     ),
     Rule(
@@ -106,7 +107,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
         "The address runs a script instead of leading somewhere.",
         gate=may_be_script,
-        needs=":",
+        needs=(":",),
     ),
     Rule(
         "JndiLookup", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
@@ -116,6 +117,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
             r"|\$\{(?:env|sys):[^${}]{0,80}:-[a-z]{1,4}\}"
         ),
         "The text makes a logging library load a class from elsewhere.",
+        needs=("${",),
     ),
     Rule(
         "TemplateInjection", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
@@ -126,6 +128,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         ),
         exact(rf"{_JAVA_CLASSES}|getRuntime(?<!\wgetRuntime)\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
         "The text reaches for the classes of the engine that would fill it in.",
+        needs=("java.", "freemarker.", "getruntime", "__"),
     ),
     *(
         Rule(
@@ -134,6 +137,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
             any_case(r":[\t\r\n]{0,8}[/\\]|//"),
             message,
             judge=judge,
+            needs=("/", "\\"),
             gate=addresses.may_lead_inside,
             reads_texts=False,
         )
@@ -144,6 +148,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         tuple(f'"\\"{key}\\""' for key in PATTERN_KEYS),
         exact(r"\)(?:[*+]|\{)"),
         "The regular expression can take forever on a short text.",
+        needs=(")",),
         judge=patterns.takes_forever,
         gate=may_repeat_a_group,
     ),

@@ -73,8 +73,8 @@ def _found(text: str) -> frozenset[Inside]:
 
 
 def _authorities(text: str) -> Iterator[str]:
-    for match in all_in(_ADDRESS.finditer, text.translate(_TAKEN_OUT)):
-        yield match[1] or match[2]
+    read = text if text.isprintable() else text.translate(_TAKEN_OUT)
+    return (match[1] or match[2] for match in all_in(_ADDRESS.finditer, read))
 
 
 @lru_cache(maxsize=4096)

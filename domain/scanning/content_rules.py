@@ -44,8 +44,10 @@ _HIDDEN = re.compile(
 
 
 _UNSEEN_OR_MIXED = re.compile(
-    rb"\xE2\x80[\x8B-\x8D\xAA-\xAE]|\xE2\x81[\xA0-\xA9]|\xEF\xBB\xBF|\xF3\xA0[\x80\x81]|\\u"
-    rb"|[A-Za-z][\xD0\xD1\xD4]|[\xD0\xD1\xD4][\x80-\xBF][A-Za-z]"
+    # begun with the first byte of such a character, or with an escape: these are rare
+    rb"[\xD0\xD1\xD4\xE2\xEF\xF3\\]"
+    rb"(?:(?<=\xE2)(?:\x80[\x8B-\x8D\xAA-\xAE]|\x81[\xA0-\xA9])|(?<=\xEF)\xBB\xBF|(?<=\xF3)\xA0[\x80\x81]|(?<=\\)u"
+    rb"|(?<=[A-Za-z][\xD0\xD1\xD4])|(?<=[\xD0\xD1\xD4])[\x80-\xBF][A-Za-z])"
 )
 
 
@@ -75,6 +77,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         ("/[0-9]{3}-[0-9]{2}-[0-9]{4}/", '"assport"'),
         _PERSONAL,
         "The text holds a number that is a person's own.",
+        needs=("-", "passport"),
         is_masked=True,
     ),
     Rule(
@@ -83,7 +86,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         _NAMED,
         "The text names a person together with an e-mail address.",
         gate=may_hold_a_mail_address,
-        needs="@",
+        needs=("@",),
         is_masked=True,
     ),
     Rule(
@@ -93,7 +96,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         any_case(r"\bhttps?://(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}@[a-z0-9\[]"),
         "The address seems to lead to one host and leads to another.",
         gate=may_hide_a_host,
-        needs="://",
+        needs=("@",),
     ),
     Rule(
         "ProhibitedKeyword", Check.CONTENT, Severity.MEDIUM, Where.SHOWN,
@@ -106,6 +109,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
             r"|\b(?:malware|ransomware|phishing)[\s-](?:kit|builder|as[\s-]a[\s-]service)\b"
         ),
         "The text offers what the marketplace does not carry.",
+        needs=("crack", "keygen", "pirated", "stolen", "bypass", "malware", "ransomware", "phishing"),
     ),
     Rule(
         "MisleadingClaim", Check.CONTENT, Severity.MEDIUM, Where.SHOWN,
@@ -118,6 +122,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
             r"|\b(?:security\s)?scan(?:\sresult)?\s?[:=]\s?(?:pass(?:ed)?|clean)\b"
         ),
         "The text claims what only the marketplace itself may say.",
+        needs=("official", "hub", "marketplace", "virus", "malware", "scan"),
     ),
     Rule(
         "SuspiciousEncoding", Check.CONTENT, Severity.MEDIUM, Where.AS_WRITTEN,

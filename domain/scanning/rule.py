@@ -42,8 +42,9 @@ class Rule:
     judge: Callable[[str], bool] | None = None
     #: what else the bytes must pass, where YARA cannot say it
     gate: Callable[[bytes], bool] | None = None
-    #: what stands in every text that the pattern finds something in: most texts need not be asked
-    needs: str = ""
+    #: in small letters, what one of stands in every text that the pattern finds something in, whatever their case:
+    #: most texts need not be asked
+    needs: tuple[str, ...] = ("",)
     #: whether what it finds is never repeated
     is_masked: bool = False
     #: whether the package's own texts are read as well, besides those that are shown

@@ -64,6 +64,7 @@ RULES: tuple[Rule, ...] = (
             r"|process(?<!\wprocess)\s*(?:(?:\?\.|\.)\s*env\b|(?:\?\.\s*)?\[\s*[\"'`]env[\"'`])"
         ),
         "The expression reads an environment variable of the server.",
+        needs=("env",),
     ),
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
@@ -73,12 +74,14 @@ RULES: tuple[Rule, ...] = (
             r"|constructor\s*(?:\?\.\s*)?\()|(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`])"
         ),
         "The expression reaches for an object's prototype.",
+        needs=("__proto__", "constructor"),
     ),
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.NAME,
         (r'/"(__proto__|constructor\.prototype)/',),
         exact(r"^(?:__proto__|constructor\.prototype)(?![\w])"),
         "The name of a member reaches for an object's prototype.",
+        needs=("__proto__", "constructor.prototype"),
     ),
     Rule(
         "EvalCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
@@ -86,6 +89,7 @@ RULES: tuple[Rule, ...] = (
         # or the last of a row in parentheses: (0, eval)(text)
         exact(rf"(?:eval(?<!\weval)|Function(?<!\wFunction))(?:{_THEN_CALLED}|\s*\)\s*\()"),
         "The expression runs text as code.",
+        needs=("eval", "function"),
     ),
     Rule(
         "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
@@ -93,6 +97,7 @@ RULES: tuple[Rule, ...] = (
         tuple(f'"{ending}{behind}"' for ending in ("ire", "ort") for behind in _CALLED),
         exact(rf"(?:require(?<!\wrequire)|import(?<!\wimport)){_THEN_CALLED}"),
         "The expression loads a module.",
+        needs=("require", "import"),
         gate=judges.may_load_a_module,
     ),
     Rule(
@@ -101,7 +106,7 @@ RULES: tuple[Rule, ...] = (
         any_case(r"https?://[^\s\"'`]"),
         "The expression names an address outside the platform.",
         judge=judges.names_an_external_address,
-        needs="://",
+        needs=("://",),
     ),
     Rule(
         "InfiniteLoop", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
@@ -119,7 +124,7 @@ RULES: tuple[Rule, ...] = (
             r"|\b([A-Za-z_]\w{0,63})\s*=\s*\([^()]{0,200}\)\s*=>\s*\2\s*\("
         ),
         "The expression never ends.",
-        needs="(",
+        needs=("while", "for", "function", "=>"),
     ),
     Rule(
         "GlobalScopeAccess", Check.EXPRESSION, Severity.MEDIUM, Where.EXPRESSION,
@@ -127,6 +132,7 @@ RULES: tuple[Rule, ...] = (
         # not a field (record.window), not a whole word in quotes (scope == "global")
         exact(r"(?:global(?<![\w.]global)(?:This)?|window(?<![\w.]window))\b(?![\"'`])"),
         "The expression reaches for the global scope.",
+        needs=("global", "window"),
     ),
     Rule(
         "DeepNesting", Check.EXPRESSION, Severity.LOW, Where.EXPRESSION,
@@ -142,18 +148,21 @@ RULES: tuple[Rule, ...] = (
         (rf"/union{_BLANK}/i",),
         any_case(r"\bUNION\s+(?:(?:ALL|DISTINCT)\s+)?SELECT\b"),
         "The query appends the rows of another query.",
+        needs=("union",),
     ),
     Rule(
         "DropStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (rf"/drop{_BLANK}/i",),
         any_case(r"\bDROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX)\b"),
         "The query drops a part of the database.",
+        needs=("drop",),
     ),
     Rule(
         "TruncateStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (rf"/truncate{_BLANK}/i",),
         any_case(r"\bTRUNCATE\s+TABLE\b"),
         "The query empties a table.",
+        needs=("truncate",),
     ),
     Rule(
         "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
@@ -166,12 +175,14 @@ RULES: tuple[Rule, ...] = (
             r"|\(? ?(?:TRUE|NOT\s+FALSE)\b(?!\s*(?:[=<>!]|IS\b)))"
         ),
         "The query holds a condition that is always true.",
+        needs=("or",),
     ),
     Rule(
         "RawStringConcatenation", Check.SQL, Severity.HIGH, Where.QUERY,
         (),
         exact(r"\+|\|\||\{\{|\$\{"),
         "The query is put together from text and a variable; use a parameter (@name).",
+        needs=("+", "||", "{{", "${"),
         judge=judges.splices_a_variable,
         gate=judges.may_splice,
     ),
@@ -180,12 +191,14 @@ RULES: tuple[Rule, ...] = (
         (rf"/alter{_BLANK}/i",),
         any_case(r"\bALTER\s+(?:TABLE|COLUMN|DATABASE)\b"),
         "The query changes the shape of the database.",
+        needs=("alter",),
     ),
     Rule(
         "CommentTermination", Check.SQL, Severity.HIGH, Where.QUERY,
         (r'/--[ "\\]/', '"/*"'),
         exact(r"--\s*$|/\*"),
         "The query cuts itself off with a comment.",
+        needs=("--", "/*"),
         judge=judges.is_cut_by_a_comment,
     ),
     Rule(
@@ -193,6 +206,7 @@ RULES: tuple[Rule, ...] = (
         (rf"/exec{_BLANK}/i", rf"/execute{_BLANK}/i"),
         any_case(r"\bEXEC(?:UTE)?\s+\w"),
         "The query runs a stored procedure.",
+        needs=("exec",),
     ),
     Rule(
         "WildcardSelect", Check.SQL, Severity.LOW, Where.QUERY,
@@ -200,7 +214,7 @@ RULES: tuple[Rule, ...] = (
         any_case(r"\bSELECT\s+\*\s+FROM\b"),
         "The query reads all columns without a parameterised WHERE.",
         judge=judges.selects_all_unbound,
-        needs="*",
+        needs=("*",),
     ),
     # credentials: section 9.5, and the tokens as widely known
     Rule(
@@ -208,42 +222,49 @@ RULES: tuple[Rule, ...] = (
         ('"AKIA"', '"ASIA"'),
         exact(r"(?P<public>A[KS]IA)(?<![A-Za-z0-9]A[KS]IA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
         "The text holds an AWS access key.",
+        needs=("akia", "asia"),
     ),
     Rule(
         "CredentialExposure.GitHubToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/gh[pousr]_/", '"github_pat_"'),
         exact(r"(?P<public>gh[pousr]_)[A-Za-z0-9_]{36,255}|github_pat_[A-Za-z0-9_]{36,255}"),
         "The text holds a GitHub token.",
+        needs=("gh", "github_pat_"),
     ),
     Rule(
         "CredentialExposure.StripeKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/sk_(live|test)_/",),
         exact(r"(?P<public>sk_(?:live|test)_)[0-9a-zA-Z]{24,}"),
         "The text holds a Stripe secret key.",
+        needs=("sk_",),
     ),
     Rule(
         "CredentialExposure.SlackToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"/xox[abprs]-/",),
         exact(r"(?P<public>xox[abprs]-)[0-9A-Za-z-]{20,}"),
         "The text holds a Slack token.",
+        needs=("xox",),
     ),
     Rule(
         "CredentialExposure.GoogleApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"AIza"',),
         exact(r"(?P<public>AIza)[0-9A-Za-z_-]{35}"),
         "The text holds a Google API key.",
+        needs=("aiza",),
     ),
     Rule(
         "CredentialExposure.ApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         (r"""/api[_-]?key[ =:'"\\]/i""",),
         any_case(r"(?P<public>api[_-]?key)['\"]?\s*[=:]\s*['\"]?[a-z0-9_-]{20,}"),
         "The text assigns an API key.",
+        needs=("key",),
     ),
     Rule(
         "CredentialExposure.PrivateKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
         ('"PRIVATE KEY"',),
         exact(r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}"),
         "The text holds a private key.",
+        needs=("private key",),
     ),
     Rule(
         "CredentialExposure.ConnectionString", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
@@ -254,7 +275,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:[^;]{0,200};){0,8}\s?(?:Password|Pwd)\s?=[^;]{1,4000}"
         ),
         "The text holds a connection string with its password.",
-        needs="=",
+        needs=("password", "pwd"),
     ),
     Rule(
         "CredentialExposure.UrlPassword", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
@@ -262,7 +283,7 @@ RULES: tuple[Rule, ...] = (
         any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
         "The text holds an address with its password.",
         gate=judges.may_hold_a_login,
-        needs="://",
+        needs=("@",),
     ),
     Rule(
         "CredentialExposure.LiteralSecret", Check.CREDENTIAL, Severity.HIGH, Where.SECRET_VALUE,

@@ -45,7 +45,7 @@ def suspected(raw: bytes) -> list[Rule]:
     fired = _fired(raw, named)
     if _HIDING in named:
         for shown in _shown(raw):
-            fired |= _fired(shown, _named(shown))
+            fired |= _fired(shown, _named(shown) - fired)
     return [rule for name, rule in _RULE_OF.items() if name in fired]
 
 
@@ -96,12 +96,12 @@ def _any_of(name: str, expressions: Sequence[str], besides: str = "true") -> str
     return f"rule {name} {{ strings: {strings} condition: {besides} and any of them }}"
 
 
-#: an escape of JSON, or of the script inside its string
-_ESCAPE = re.compile(r"\\{1,2}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
+#: an escape of JSON, or of the script inside its string; here and below it begins with one sign, which is sought fast
+_ESCAPE = re.compile(r"\\\\?(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
 #: a comment of a script inside of a string of JSON, to its end or that of its string: nothing is read twice
 _COMMENT = re.compile(
-    r"/\*[^*\"\\]*+(?:(?:\\.|\*(?!/))[^*\"\\]*+)*+(?:\*/)?"
-    r"|(?<!:)//[^\"\\\n]*+(?:\\[^nr][^\"\\\n]*+)*+(?:\\[nr])?"
+    r"/(?:\*[^*\"\\]*+(?:(?:\\.|\*(?!/))[^*\"\\]*+)*+(?:\*/)?"
+    r"|(?<!:/)/[^\"\\\n]*+(?:\\[^nr][^\"\\\n]*+)*+(?:\\[nr])?)"
 )
 _QUOTE_AND_BACKSLASH = frozenset(b'"\\')
 _FIRST_VISIBLE, _LAST_CHARACTER = 0x20, 0x10FFFF

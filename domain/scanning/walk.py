@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from domain.scanning.active_rules import PATTERN_KEYS
@@ -22,9 +23,9 @@ from domain.scanning.windows import WINDOW, first_in
 Place = tuple["Place", str | int] | None
 #: a rule and what it found, already masked where it is a secret
 Hit = tuple[Rule, str]
-#: a rule ready to be asked: its pattern's search and what a text must have for it
+#: a rule ready to be asked: one of the words it needs, and its pattern's search. It has a row for each of its words
 _Search = Callable[..., re.Match[str] | None]
-_Row = tuple[_Search, str, Rule]
+_Row = tuple[str, _Search, Rule]
 
 
 class _Rows(NamedTuple):
@@ -33,14 +34,6 @@ class _Rows(NamedTuple):
     plain: list[_Row]
     expressions: list[_Row]
     written: list[_Row]
-
-
-class _Asked(NamedTuple):
-    """A rule's row, in which areas it is asked, and of which reading."""
-
-    reads: int
-    reading: int
-    row: _Row
 
 
 class Spot(NamedTuple):
@@ -68,16 +61,15 @@ class Reader:
     """The suspected rules, sorted by what they read, and what they said of the strings so far."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = rules
-        self._groups: dict[int, _Rows] = {}
+        self._asked = _numbers(rules)
         self._known: dict[tuple[str, int], list[Hit]] = {}
         self._keys: dict[str, int] = {}
 
     def keep(self, rules: Sequence[Rule]) -> None:
         """Ask only these rules from now on."""
-        if len(rules) < len(self._rules):
-            self._rules = rules
-            self._groups, self._known = {}, {}
+        asked = _numbers(rules)
+        if asked != self._asked:
+            self._asked, self._known = asked, {}
 
     def area_of(self, key: str) -> int:
         """The areas that a member of this name adds to its value."""
@@ -95,19 +87,31 @@ class Reader:
         reading = (text, area)
         found = self._known.get(reading)
         if found is None:
-            rows = self._rows_for(area)
+            rows = _rows_of(self._asked, area)
             found = self._known[reading] = _look(text, area, rows) if any(rows) else []
         return found
 
-    def _rows_for(self, area: int) -> _Rows:
-        rows = self._groups.get(area)
-        if rows is None:
-            asked = [_ROW_OF[id(rule)] for rule in self._rules]
-            asked = [one for one in asked if one.reads & area]
-            rows = self._groups[area] = _Rows(
-                *([one.row for one in asked if one.reading == reading] for reading in (_PLAIN, _EXPRESSIONS, _WRITTEN))
-            )
-        return rows
+
+def _numbers(rules: Sequence[Rule]) -> int:
+    """A set of rules of the table, as a number with a bit for each."""
+    return sum(_BIT_OF[id(rule)] for rule in rules)
+
+
+@lru_cache(maxsize=1 << 12)
+def _rows_of(rules: int, area: int) -> _Rows:
+    """What is asked of the strings of an area. Files that raise the same suspicions share it."""
+    asked = [rule for rule in RULES if rules & _BIT_OF[id(rule)] and _READS[rule.where] & area]
+    return _Rows(
+        *(
+            [
+                (need, rule.pattern.search, rule)
+                for rule in asked
+                if _READING_OF.get(rule.where, _PLAIN) == reading
+                for need in rule.needs
+            ]
+            for reading in (_PLAIN, _EXPRESSIONS, _WRITTEN)
+        )
+    )
 
 
 def _look(text: str, area: int, rows: _Rows) -> list[Hit]:
@@ -126,9 +130,13 @@ def _look(text: str, area: int, rows: _Rows) -> list[Hit]:
 
 
 def _ask(rows: list[_Row], text: str, found: list[Hit]) -> None:
-    for search, needs, rule in rows:
-        if needs in text and (match := search(text)) is not None and (excerpt := rule.excerpt(match)) is not None:
-            found.append((rule, excerpt))
+    small = text.lower()
+    asked: Rule | None = None
+    for need, search, rule in rows:
+        if need in small and rule is not asked:
+            asked = rule
+            if (match := search(text)) is not None and (excerpt := rule.excerpt(match)) is not None:
+                found.append((rule, excerpt))
 
 
 def _ask_of_any(rows: list[_Row], texts: list[str], found: list[Hit]) -> None:
@@ -136,16 +144,21 @@ def _ask_of_any(rows: list[_Row], texts: list[str], found: list[Hit]) -> None:
     if len(texts) == 1:
         _ask(rows, texts[0], found)
         return
-    for row in rows:
+    for _, asked in groupby(rows, key=_rule_of):
+        of_rule = [*asked]
         for text in texts:
             before = len(found)
-            _ask([row], text, found)
+            _ask(of_rule, text, found)
             if len(found) > before:
                 break
 
 
+def _rule_of(row: _Row) -> int:
+    return id(row[2])
+
+
 def _windowed(rows: list[_Row]) -> list[_Row]:
-    return [(partial(first_in, search), needs, rule) for search, needs, rule in rows]
+    return [(need, partial(first_in, search), rule) for need, search, rule in rows]
 
 
 def _no_area(_key: str) -> int:
@@ -274,10 +287,7 @@ _READS = {
 _PLAIN, _EXPRESSIONS, _WRITTEN = range(3)
 _READING_OF = {Where.EXPRESSION: _EXPRESSIONS, Where.AS_WRITTEN: _WRITTEN}
 #: by the rule's identity: there is one of each
-_ROW_OF = {
-    id(rule): _Asked(_READS[rule.where], _READING_OF.get(rule.where, _PLAIN), (rule.pattern.search, rule.needs, rule))
-    for rule in RULES
-}
+_BIT_OF = {id(rule): 1 << number for number, rule in enumerate(RULES)}
 _VALUE_KEYS = frozenset({"value", "defaultValue"})
 _ENDS_IN_A_SECRET = re.compile(f"{NAMES_OF_SECRETS}$", re.ASCII | re.IGNORECASE)
 _TOKENS = tuple(rule for rule in RULES if rule.check is Check.CREDENTIAL and rule.where is Where.TEXT)
@@ -286,6 +296,6 @@ _SHORTEST_TOKEN = 12
 _PLAIN_NAME = re.compile(r"[\w$-]{1,80}")
 _LONGEST_NAME = 80
 #: it always ends, so no text is read twice
-_COMMENT = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|(?<!:)//[^\n]*+\n?")
+_COMMENT = re.compile(r"/(?:\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|(?<!:/)/[^\n]*+\n?)")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|u\{([0-9A-Fa-f]{1,6})\})")
 _LAST_CHARACTER = 0x10FFFF

@@ -27,6 +27,12 @@ def all_in(
     finditer: Callable[[AnyStr, int, int], Iterator[re.Match[AnyStr]]], text: AnyStr
 ) -> Iterator[re.Match[AnyStr]]:
     """All matches that are shorter than the overlap; those where two windows overlap come twice."""
+    return finditer(text, 0, len(text)) if len(text) <= WINDOW else _in_windows(finditer, text)
+
+
+def _in_windows(
+    finditer: Callable[[AnyStr, int, int], Iterator[re.Match[AnyStr]]], text: AnyStr
+) -> Iterator[re.Match[AnyStr]]:
     start = 0
     while True:
         end = min(start + WINDOW, len(text))

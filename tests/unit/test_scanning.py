@@ -29,7 +29,7 @@ from domain.scanning import (
 )
 from domain.scanning.report import result_of
 from domain.scanning.trigger import FOREIGN_BLANKS, INVISIBLE, plain, suspected
-from domain.scanning.walk import hits
+from domain.scanning.walk import hits, strings
 
 SCANS = Path(__file__).parents[1] / "scans"
 CORPUS = sorted(SCANS.rglob("*.json"))
@@ -135,6 +135,28 @@ def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     seen = [(spot, found) for spot, found in hits(tree, suspected(raw))]
 
     assert seen == [(spot, found) for spot, found in hits(tree, RULES)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS | TEXTS.map(str.swapcase), st.sampled_from(["", "a", " ", "(", "=", "SELECT ", "<", "://"]))
+def test_a_rule_finds_nothing_in_a_text_without_what_it_needs(text, before):
+    read = plain(before + text)
+
+    assert [rule.name for rule in RULES if rule.pattern.search(read) and not has_what_it_needs(rule, read)] == []
+
+
+def has_what_it_needs(rule, text):
+    return any(need in text.lower() for need in rule.needs)
+
+
+def test_what_a_rule_needs_stands_in_all_that_the_corpus_has_for_it():
+    trees = [json.loads(path.read_bytes()) for path in CORPUS]
+    texts = {plain(text) for tree in trees for text, _, _ in strings(tree)}
+
+    finding = [(rule, text) for rule in RULES for text in texts if rule.pattern.search(text)]
+
+    assert {rule.name for rule, _ in finding} == {rule.name for rule in RULES}
+    assert [(rule.name, text) for rule, text in finding if not has_what_it_needs(rule, text)] == []
 
 
 @settings(max_examples=200, deadline=None)
