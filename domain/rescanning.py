@@ -37,12 +37,10 @@ from domain.rescan_rows import Claim, Keeping, Kept, Rescan
 from domain.rows import Slice
 from domain.scanning import ScanReport, ScanResult, rules_version
 from domain.spool import Spool
+from domain.tending import tend
 
 #: one that took whoever scanned it down so often is not tried again by the same rules
 ATTEMPTS_MAX = 3
-_AT_ONCE = 50
-#: one bundle may lie on a bad sector; where so many cannot be read, nothing can
-_MISSED_MAX = 20
 #: beside the scan itself: fetching and reading the bundle
 _LEASE_BESIDES = 600.0
 _TOLD = (ScanResult.FAIL, ScanResult.ERROR)
@@ -73,23 +71,10 @@ class Rescans:
     async def scan_due(self) -> int:
         """Scan all that other rules were tried on last, as far as nobody else does; how many packages.
 
-        Raises :class:`UnavailableError` at the end where some could not be read now, and at once where many cannot.
+        Raises as :func:`domain.tending.tend` does: :class:`UnavailableError` for what cannot be read now and is let go,
+        a bug of ours for what keeps its lease and so its attempt.
         """
-        done, before, missed = 0, -1, set[Kept]()
-        while done > before:
-            before = done
-            async with self._store.platform_view() as unit:
-                due = await unit.rescans.due(rules_version(), self._clock.now(), most=_AT_ONCE + len(missed))
-            for kept in due:
-                try:
-                    done += kept not in missed and await self._tried(kept)
-                except UnavailableError:
-                    missed.add(kept)
-                    if len(missed) == _MISSED_MAX:
-                        raise
-        if missed:
-            raise UnavailableError(f"{len(missed)} packages cannot be read now, and are tried again later")
-        return done
+        return await tend(self._due, self._tried)
 
     async def page(
         self,
@@ -117,6 +102,10 @@ class Rescans:
         async with self._store.platform_view() as unit:
             found = await unit.rescans.find(rescan_id, reach)
         return found if found is not None and found.keeping in keepings else None
+
+    async def _due(self, most: int) -> list[Kept]:
+        async with self._store.platform_view() as unit:
+            return await unit.rescans.due(rules_version(), self._clock.now(), most=most)
 
     async def _tried(self, kept: Kept) -> bool:
         """Scan one, unless somebody else does."""

@@ -13,6 +13,7 @@ from domain.options import Decision
 from domain.ports import IMPORTS, JOBS
 from domain.rows import NewEvent
 from storage.documents import decisions_document, progress_of
+from storage.holding import DROP_UNPLANNED
 from storage.job_rows import JOB, job_row, jobs_of, package_row, with_packages
 from storage.journal import add_events
 from storage.queueing import not_reminded
@@ -173,6 +174,8 @@ class Line:
         """End an import that no worker has, with its final event."""
         values = {**self._named(import_id), "final_state": state, "now": self._session.clock.now()}
         ended = await self._session.rows(_END, values)
+        # its worker may have died over it
+        self._session.later(DROP_UNPLANNED, self._named(import_id))
         event = NewEvent(EventKind.ENDED, _progress(last), message, state)
         add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
 

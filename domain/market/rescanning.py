@@ -21,12 +21,12 @@ from domain.market.publishing_rows import LISTINGS
 from domain.market.standing import any_listing, kept_account, settled, suspend_version
 from domain.ports import PlatformUnit, Ports
 from domain.scanning import ScanResult, rules_version
+from domain.tending import tend
 
 #: how long a scan is believed under the same rules
 BELIEVED = timedelta(days=1)
 #: how long a scan that came to no end is left at that
 RESTED = timedelta(hours=1)
-_AT_ONCE = 20
 _WHY = "A scan by today's rules forbids this version."
 #: why a version is not offered whose last scan came to no end
 IS_NOT_SCANNED = "Its last security scan came to no end. It is made again."
@@ -41,22 +41,20 @@ class Rescanning:
         self._examiner = examiner
 
     async def scan_due(self) -> int:
-        """Scan what is due, what other rules let pass first; how many versions were scanned."""
-        done = 0
-        while due := await self._due():
-            for version in due:
-                await self._scan(version)
-            done += len(due)
-        return done
+        """Scan what is due, what other rules let pass first; how many versions were scanned.
 
-    async def _due(self) -> list[DueScan]:
+        Raises as :func:`domain.tending.tend` does.
+        """
+        return await tend(self._due, self._scan)
+
+    async def _due(self, most: int) -> list[DueScan]:
         async with self._store.platform_view() as unit:
             now = self._clock.now()
             return await unit.curation.due_scans(
-                rules_version(), now - BELIEVED, unfinished_before=now - RESTED, most=_AT_ONCE
+                rules_version(), now - BELIEVED, unfinished_before=now - RESTED, most=most
             )
 
-    async def _scan(self, due: DueScan) -> None:
+    async def _scan(self, due: DueScan) -> bool:
         try:
             async with self._examiner.reading(due.blob_key) as package:
                 await self._keep(due, package)
@@ -67,6 +65,7 @@ class Rescanning:
             async with self._store.platform_unit() as unit:
                 await unit.curation.note_scan(due, scan)
                 unit.ring(LISTINGS)
+        return True
 
     async def _keep(self, due: DueScan, package: Examined) -> None:
         report = package.report

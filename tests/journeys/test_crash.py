@@ -14,7 +14,7 @@ from domain.importing import ATTEMPTS_MAX
 from domain.model import TenantId, TenantPlan
 from domain.ports import LeaseLostError
 from tests.journeys.inside import MERGE, REPLACE, is_whole, visible
-from tests.journeys.trouble import KilledError, Troubled, killed
+from tests.journeys.trouble import KilledError, Restless, Troubled, killed
 from tests.makers import a_bundle, a_form, a_rule_set, a_suite, an_entity
 
 SMALL = a_bundle(*a_suite())
@@ -157,6 +157,30 @@ async def test_a_bug_of_ours_ends_the_import_and_what_it_held_is_dropped(inside)
     assert (ended.state, ended.failure.status, ended.failure.stage is not None) == (ImportState.FAILED, 500, True)
     assert await state_of(inside, tenant) == before
     assert is_whole(await inside.events(job.import_id))
+
+
+async def test_what_a_cancelled_import_had_planned_in_part_goes_with_it(inside):
+    tenant = await a_tenant(inside, 1)
+    job_id = (await submitted(inside, tenant, BIG)).import_id
+
+    async def planned():
+        async with inside.sql.view(tenant) as unit:
+            return (await unit.imports.actions(job_id, first=COUNT)).items
+
+    async def killed_between_parts():
+        if await planned():
+            raise KilledError
+
+    dying = inside.over(Restless(inside.sql, after=killed_between_parts))
+    with pytest.raises(KilledError):
+        await dying.services.importer.run(await inside.claim())
+    await inside.services.upkeep.requeue_lost(all_running=True)
+    in_part = await planned()
+
+    await inside.services.line.cancel(inside.caller, job_id, None)
+
+    assert (len(in_part), await planned()) == (BATCH_REVISIONS, ())
+    assert (await inside.job(job_id)).state is ImportState.CANCELLED
 
 
 async def test_what_an_ended_import_still_holds_is_swept(inside):

@@ -642,6 +642,26 @@ async def test_what_is_listed_is_scanned_again_when_the_rules_change(inside: Ins
     )
 
 
+async def test_a_listed_version_that_meets_a_bug_keeps_no_other_from_being_scanned(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+):
+    odd, sound = await published(inside), await published(inside, name="Other")
+    for made in (odd, sound):
+        await with_other_rules(inside, made)
+    local = inside.blobs.local
+
+    def at_a_bug(key: Any, **more: Any) -> Any:
+        if key == odd.version.blob_key:
+            raise ZeroDivisionError
+        return local(key, **more)
+
+    monkeypatch.setattr(inside.blobs, "local", at_a_bug)
+    with pytest.raises(ZeroDivisionError):
+        await inside.services.curation.rescanning.scan_due()
+
+    assert [(await version_of(inside, made)).rules_version for made in (odd, sound)] == ["older", RULES_VERSION]
+
+
 async def test_what_is_listed_is_scanned_again_every_day(inside: Inside):
     await published(inside)
     inside.clock.advance(DAY + timedelta(seconds=1))

@@ -194,6 +194,33 @@ async def test_while_the_stored_bytes_cannot_be_asked_for_nothing_is_decided(ins
     assert [one.result for one in await rescans(inside)] == ["FAIL"]
 
 
+class BugError(Exception):
+    """Something that nobody thought of."""
+
+
+async def test_a_bundle_that_meets_a_bug_keeps_no_other_waiting_and_is_left_alone_for_a_while(
+    inside, forbidding, monkeypatch
+):
+    jobs = [await inside.bring(tenant, HARMLESS) for tenant in (ACME, GLOBEX)]
+    scanning.put_in_force(forbidding)
+    local, (odd, sound) = inside.blobs.local, jobs
+
+    def at_a_bug(key, **more):
+        if key == odd.packages[0].blob_key:
+            raise BugError
+        return local(key, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inside.blobs, "local", at_a_bug)
+        with pytest.raises(BugError):
+            await inside.services.rescans.scan_due()
+        # nobody takes it from who may still be at it
+        again = await inside.services.rescans.scan_due()
+
+    assert [one.import_id for one in await rescans(inside)] == [sound.import_id]
+    assert again == 0
+
+
 async def test_a_bundle_that_cannot_be_read_now_keeps_no_other_waiting_and_is_tried_later(
     inside, forbidding, monkeypatch
 ):
