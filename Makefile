@@ -41,7 +41,7 @@ check: $(READY_DEV) ## lint, format, types, house rules and unit tests
 bench: $(READY_DEV) ## run the workloads, each beside its limit; ARGS="..." is passed on
 	@$(PY) -m bench $(ARGS)
 
-chaos: $(READY_DEV) ## kill the server at every point of a table, and look; ARGS="--repeats 20 --database postgres --minutes 5"
+chaos: $(READY_DEV) ## kill the server at every point of a table, and look; ARGS="--repeats 20 --database postgres --store s3 --minutes 5"
 	CHAOS_EXAMPLES=100 $(PY) -m pytest --quiet -o timeout=3600 tests/chaos/test_whatever_happens.py
 	@$(PY) -m tests.chaos $(ARGS)
 

@@ -9,13 +9,15 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from server.printing import say
 from tests.chaos.driving import Chaos, Tally, blind, chaos, killed_at_first_start
-from tests.chaos.points import POINTS, Deed, Point
+from tests.chaos.points import OF_BUNDLES, Deed, Point, points
 from tests.chaos.victim import Database, a_database, whole_start
+from tests.engines import ObjectStore, an_object_store
 
 _SEED = 7
 #: blind kills of one installation
@@ -29,6 +31,7 @@ def _wishes(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="kills at each point")
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--store", choices=("files", "s3"), default="files", help="where bundles are")
     parser.add_argument("--minutes", type=float, default=1.0, help="for how long the blind killer goes on")
     parser.add_argument("--points", nargs="*", metavar="K15", help="only these")
     return parser.parse_args(words)
@@ -63,18 +66,18 @@ async def _at_point(made: Chaos, point: Point, repeats: int, chance: random.Rand
     return tally
 
 
-async def _all(given: argparse.Namespace, folder: Path) -> list[Tally]:
+async def _all(given: argparse.Namespace, folder: Path, objects: ObjectStore | None) -> list[Tally]:
     chance = random.Random(_SEED)
     tallies: list[Tally] = []
-    async with a_database(given.database, folder) as database:
-        for number, point in enumerate(POINTS):
-            if given.points and point.name not in given.points:
+    chosen = given.points or (OF_BUNDLES if given.store == "s3" else ())
+    async with a_database(given.database, folder, objects) as database:
+        for number, point in enumerate(points(is_in_bucket=objects is not None).values()):
+            if chosen and point.name not in chosen:
                 continue
             async with chaos(database, folder / str(number)) as made:
                 if not tallies:
-                    say(
-                        f"{given.database}; a whole start, its imports included: {await whole_start(made.victim):.1f} s"
-                    )
+                    began = await whole_start(made.victim)
+                    say(f"{given.database}, {given.store}; a whole start, its imports included: {began:.1f} s")
                     say(_HEAD)
                 tallies.append(await _at_point(made, point, given.repeats, chance))
             say(_row(tallies[-1]))
@@ -95,8 +98,11 @@ async def _blind(database: Database, folder: Path, *, minutes: float, chance: ra
 
 def main(words: Sequence[str]) -> int:
     given, began = _wishes(words), time.monotonic()
-    with TemporaryDirectory(prefix="installhub-chaos-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-        tallies = asyncio.run(_all(given, Path(folder)))
+    with ExitStack() as opened:
+        place = _MEMORY if _MEMORY.is_dir() else None
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="installhub-chaos-", dir=place)))
+        objects = opened.enter_context(an_object_store(folder / "objects")) if given.store == "s3" else None
+        tallies = asyncio.run(_all(given, folder, objects))
     for tally in tallies:
         for violation in tally.violations:
             say(f"{tally.name}: {violation}")

@@ -1,7 +1,8 @@
 """Whether an installation is whole: I1-I8, from its database and its store alone (security.md section 4).
 
-``python -m tests.chaos.invariants DATABASE_URL DATA`` prints each with what was counted and what violates it, and
-ends with 1 where something does. SQLite is looked at in a copy: whoever starts next finds what the last one left.
+``python -m tests.chaos.invariants DATABASE_URL DATA [BLOBS_URL]`` prints each with what was counted and what violates
+it, and ends with 1 where something does. SQLite is looked at in a copy: whoever starts next finds what the last one
+left.
 
 What is said in SQL is written here anew, not with the server's own statements: those may be what is wrong.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gzip
 import hashlib
 import json
 import os
@@ -35,14 +37,16 @@ from domain.model import ArtifactId
 from domain.ports import UnavailableError
 from server.printing import say
 from storage.lock import single_process_lock
+from storage.s3_place import s3_place
 from tests.chaos.rules import COUNTS, NAMES, RULES, TENANTS_OF_IMPORTS
+from tests.chaos.stored import Files, Objects, Stored
 
 #: violations that are told of one rule; more say nothing more
 _TOLD = 5
 #: bytes that nobody needs are swept so long after they came, at the latest: a day of grace and an hour's turn
 _SWEPT_HOURS = 26
 _MESSAGES = "SELECT tenant_id, payload FROM outbox WHERE kind = 'import.ended'"
-_HEADS = """SELECT a.tenant_id, a.artifact_id, a.type, a.version, a.content_hash, b.body FROM artifact a
+_HEADS = """SELECT a.tenant_id, a.artifact_id, a.type, a.version, a.content_hash, b.body, b.content_size FROM artifact a
   JOIN revision_body b ON b.body_id = a.revision_id"""
 #: rows that need their bytes: where they are, and how long and what they are if that is kept
 _BLOBS = (
@@ -80,10 +84,18 @@ class Finding:
 
 
 async def examine(
-    database: str, data: Path, told: Acknowledged | None = None, *, is_settled: bool = False
+    database: str,
+    data: Path,
+    told: Acknowledged | None = None,
+    *,
+    is_settled: bool = False,
+    stored: Stored | None = None,
 ) -> list[Finding]:
-    """Look at everything. ``is_settled``: the server had its time after a restart and has nothing to do."""
-    told = told or Acknowledged()
+    """Look at everything. ``is_settled``: the server had its time after a restart and has nothing to do.
+
+    ``stored`` are its blobs, where they are not in its folder.
+    """
+    told, stored = told or Acknowledged(), stored or Files(data / "blobs")
     async with _reading(database) as connection:
         violations: dict[str, list[str]] = {name: [] for name in NAMES}
         for rule in RULES:
@@ -92,11 +104,11 @@ async def examine(
                 violations[rule.invariant] += [f"{rule.says}: {' '.join(map(str, row))}" for row in rows]
         for table in TENANTS_OF_IMPORTS:
             violations["I6"] += await _strangers(connection, table)
-        violations["I2"] += [*await _wrong_hashes(connection), *await _wrong_blobs(connection, data / "blobs")]
+        violations["I2"] += [*await _wrong_hashes(connection), *await _wrong_blobs(connection, stored)]
         violations["I4"] += await _lost(connection, told)
         violations["I5"] += await _answered_otherwise(connection, told)
         if is_settled:
-            violations["I7"] += [*await _old_orphans(connection, data / "blobs"), *_left(data)]
+            violations["I7"] += [*await _old_orphans(connection, stored), *_left(data)]
         violations["I8"] += await _told_wrongly(connection)
         counts = {name: (await connection.execute(text(sql))).scalar_one() for name, sql in COUNTS.items()}
     counts["I4"] = len(told.imports) + len(told.exports)
@@ -146,9 +158,9 @@ async def _strangers(connection: AsyncConnection, table: str) -> list[str]:
 async def _wrong_hashes(connection: AsyncConnection) -> list[str]:
     """I2: what an artifact holds is what its row says, credentials and volatile lines aside (decisions R6)."""
     wrong = []
-    for tenant, artifact_id, kind, version, stated, body in await connection.execute(text(_HEADS)):
+    for tenant, artifact_id, kind, version, stated, body, size in await connection.execute(text(_HEADS)):
         content = content_of(
-            strict_json.trusted(bytes(body)),
+            strict_json.trusted(bytes(body) if size is None else gzip.decompress(body)),
             artifact_type=BY_WIRE_NAME[kind],
             artifact_id=ArtifactId(artifact_id),
             version=version,
@@ -158,22 +170,18 @@ async def _wrong_hashes(connection: AsyncConnection) -> list[str]:
     return wrong[:_TOLD]
 
 
-async def _wrong_blobs(connection: AsyncConnection, blobs: Path) -> list[str]:
+async def _wrong_blobs(connection: AsyncConnection, stored: Stored) -> list[str]:
     wrong = []
     for sql in _BLOBS:
         for owner, key, size, digest in await connection.execute(text(sql)):
-            place = _place(blobs, key)
-            if not place.is_file():
+            content = await stored.content(key)
+            if content is None:
                 wrong.append(f"the bytes of {owner} are not there")
-            elif size is not None and place.stat().st_size != size:
-                wrong.append(f"the bytes of {owner} are {place.stat().st_size}, not {size}")
-            elif digest and hashlib.sha256(place.read_bytes()).hexdigest() != digest:
+            elif size is not None and len(content) != size:
+                wrong.append(f"the bytes of {owner} are {len(content)}, not {size}")
+            elif digest and hashlib.sha256(content).hexdigest() != digest:
                 wrong.append(f"the bytes of {owner} are other ones")
     return wrong[:_TOLD]
-
-
-def _place(blobs: Path, key: str) -> Path:
-    return blobs / key[-2:] / key[-4:-2] / key
 
 
 async def _lost(connection: AsyncConnection, told: Acknowledged) -> list[str]:
@@ -230,13 +238,13 @@ def _count(counts: dict[str, int], import_id: str | None) -> None:
         counts[import_id] += 1
 
 
-async def _old_orphans(connection: AsyncConnection, blobs: Path) -> list[str]:
+async def _old_orphans(connection: AsyncConnection, stored: Stored) -> list[str]:
     """I7: bytes that no row names go within a day and an hour's turn; a key begins with the time of its bytes."""
     named: set[str] = set()
     for table in _NAMING:
         named |= {row[0] for row in await connection.execute(text(f"SELECT blob_key FROM {table}"))}
     before = f"{int((time.time() - _SWEPT_HOURS * 3600) * 1000):012x}"
-    found = (path.name for path in blobs.glob("??/??/*"))
+    found = await stored.keys()
     return [f"{key} is needed by nobody and not swept" for key in found if key < before and key not in named][:_TOLD]
 
 
@@ -269,8 +277,9 @@ def report(findings: Sequence[Finding]) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    database, data = words
-    findings = asyncio.run(examine(database, Path(data)))
+    database, data, *bucket = words
+    stored = Objects(s3_place(bucket[0])) if bucket else None
+    findings = asyncio.run(examine(database, Path(data), stored=stored))
     say(report(findings))
     return int(any(finding.violations for finding in findings))
 

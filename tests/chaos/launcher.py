@@ -17,7 +17,7 @@ from pathlib import Path
 from server.cli import main
 from server.memory import settle_memory
 from server.threads import take_short_turns
-from tests.chaos.points import BY_NAME, POINTS, Strike, arm
+from tests.chaos.points import Strike, arm, points
 from tests.forks import become
 
 REHEARSAL = "all"
@@ -29,17 +29,18 @@ def prepare(environment: dict[str, str]) -> None:
     chosen = environment.get(POINT, "")
     armed = environment.get(ARMED)
     marks = Path(environment[MARKS]) if MARKS in environment else None
+    known = points(is_in_bucket=environment.get("INSTALLHUB_BLOBS_URL", "").startswith("s3:"))
 
     def is_armed() -> bool:
         return armed is None or Path(armed).exists()
 
     if chosen == REHEARSAL:
-        for point in POINTS:
+        for point in known.values():
             arm(point, _mark(marks), is_armed=is_armed)
     elif chosen:
         name, _, passage = chosen.partition(":")
         strike = _end(marks, int(environment.get(DATABASE) or 0))
-        arm(BY_NAME[name], strike, passage=int(passage) if passage else None, is_armed=is_armed)
+        arm(known[name], strike, passage=int(passage) if passage else None, is_armed=is_armed)
 
 
 def _mark(marks: Path | None) -> Strike:

@@ -12,7 +12,7 @@ import inspect
 import random
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from importlib import import_module
 from itertools import count
@@ -110,6 +110,22 @@ POINTS = (
     Point("K30", "a worker while the web lives, and the other way round", "domain.carrying:hold", AFTER),
 )
 BY_NAME = {point.name: point for point in POINTS}
+#: where the same is done with an object store
+_IN_A_BUCKET = {
+    "K03": "storage.s3_writing:Upload.finish",
+    "K04": "storage.s3_writing:Upload.finish",
+    "K24": "storage.s3_blobs:S3Blobs.delete",
+}
+#: those at which bundles are sent to a store, read from it, or swept out of it
+OF_BUNDLES = ("K02", "K03", "K04", "K05", "K06", "K07", "K24", "K25", "K26", "K27")
+
+
+def points(*, is_in_bucket: bool = False) -> dict[str, Point]:
+    """All points by name, as they are passed where bundles are in an object store."""
+    return {
+        name: replace(point, place=_IN_A_BUCKET[name]) if is_in_bucket and name in _IN_A_BUCKET else point
+        for name, point in BY_NAME.items()
+    }
 
 
 def arm(point: Point, strike: Strike, *, passage: int | None = None, is_armed: Callable[[], bool]) -> None:

