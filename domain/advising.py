@@ -34,22 +34,24 @@ class Advisor:
         self._blobs = ports.blobs
         self._archive = installation.limits.bundle(TenantPlan.ENTERPRISE).archive
 
-    async def advice(
-        self,
-        tenant_id: TenantId,
-        package_name: str,
-        gathered: Closure,
-        version: str | None = None,
-        hashes: Mapping[str, str] | None = None,
-    ) -> Advice | None:
-        """What changed since the last version before ``version``; ``None`` where there is none.
-
-        ``hashes`` are those of the files by artifact id, where they are known already.
-        """
+    async def earlier(self, tenant_id: TenantId, package_name: str, version: str | None = None) -> Package | None:
+        """The last version of a package before ``version``; ``None`` where there is none."""
         key = name_key(package_name)
         async with self._store.view(tenant_id) as unit:
             earlier = earlier_version(await unit.packages.versions(key, most=_VERSIONS_MAX), version)
-            package = await unit.packages.of_version(key, earlier) if earlier is not None else None
+            return await unit.packages.of_version(key, earlier) if earlier is not None else None
+
+    async def advice(
+        self,
+        tenant_id: TenantId,
+        package: Package | None,
+        gathered: Closure,
+        hashes: Mapping[str, str] | None = None,
+    ) -> Advice | None:
+        """What changed since this version; ``None`` where there is none.
+
+        ``hashes`` are those of the files by artifact id, where they are known already.
+        """
         if package is None:
             return None
         known = hashes or await self._hashes(tenant_id, list(gathered.heads.values()))

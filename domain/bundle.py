@@ -349,7 +349,8 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
         raise refuse(ErrorCode.ARTIFACT_INVALID, text, entry.file, limit=REFERENCES_MAX)
     found = [pointer for pointer, _ in content.credentials]
     bindings = reading.bindings.get(content.artifact_id, ())
-    reading.problems += _binding_problems(entry, content, bindings)
+    if bindings:
+        reading.problems += _binding_problems(entry, content, bindings)
     reading.artifacts.append(
         BundleArtifact(
             index=index,
@@ -359,7 +360,7 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
             version=content.version,
             status=content.status,
             references=content.references,
-            credentials=tuple(dict.fromkeys([*bindings, *found])),
+            credentials=tuple(dict.fromkeys([*bindings, *found])) if bindings or found else (),
             hash=entry.hash,
             marks=content.template.marks,
             span=reading.spool.append(content.template.plain),
@@ -369,8 +370,6 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
 
 def _binding_problems(entry: ArtifactEntry, content: Content, bindings: Collection[str]) -> Iterator[Problem]:
     """A binding supplies a value; it never overwrites a reference or the status, which others have judged."""
-    if not bindings:
-        return
     kept = {"/status", *(r.pointer for r in content.references if r.kind is ReferenceKind.LITERAL)}
     around = {place for pointer in kept for place in _places_around(pointer)}
     for path in bindings:

@@ -11,10 +11,7 @@ import struct
 import zlib
 from typing import BinaryIO
 
-try:
-    from isal import isal_zlib as deflate_library
-except ImportError:  # no wheel on this platform: the standard library deflates, only slower (decisions R28)
-    import zlib as deflate_library  # type: ignore[no-redef]
+from domain.deflating import Deflated
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -26,7 +23,6 @@ _MADE_BY_UNIX = (3 << 8) | _VERSION_NEEDED
 _DOS_TIME, _DOS_DATE = 0, 0x21
 _UTF8_NAMES = 0x800
 _REGULAR_FILE = 0o100644 << 16
-_LEVEL = 1
 
 
 class BundleWriter:
@@ -45,12 +41,19 @@ class BundleWriter:
 
     def add(self, name: str, data: bytes, *, is_stored: bool = False) -> None:
         """Write one entry."""
-        method = _STORED if is_stored else _DEFLATED
-        body = data if is_stored else deflate_library.compress(data, _LEVEL, -zlib.MAX_WBITS)
+        if is_stored:
+            self._add(name, _STORED, data, zlib.crc32(data), len(data))
+        else:
+            self.add_deflated(name, Deflated.of(data))
+
+    def add_deflated(self, name: str, content: Deflated) -> None:
+        """The same of what is deflated already."""
+        self._add(name, _DEFLATED, content.stream, content.crc, content.size)
+
+    def _add(self, name: str, method: int, body: bytes, crc: int, size: int) -> None:
         encoded = name.encode()
-        crc = deflate_library.crc32(data)
         flags = 0 if name.isascii() else _UTF8_NAMES
-        common = (_VERSION_NEEDED, flags, method, _DOS_TIME, _DOS_DATE, crc, len(body), len(data), len(encoded), 0)
+        common = (_VERSION_NEEDED, flags, method, _DOS_TIME, _DOS_DATE, crc, len(body), size, len(encoded), 0)
         at = self.size
         self._write(b"".join((_LOCAL.pack(b"PK\3\4", *common), encoded, body)))
         self._central.append(_CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, *common, 0, 0, 0, _REGULAR_FILE, at) + encoded)

@@ -109,7 +109,7 @@ def content_of(
     tree["id"] = f"{_MARK}{artifact_id}{_MARK}"
     marked = strict_json.canonical(tree)
     parts = _between_marks(marked)
-    if any(b"-" in part for part in parts[::2]):  # no id is without one
+    if b"-" in b"".join(parts[::2]):  # no id is without one
         references += _possible_references(tree, marked, artifact_id)
     return Content(
         artifact_type=artifact_type,

@@ -21,9 +21,10 @@ from domain.advising import Advisor, bump_warnings
 from domain.bundle_writing import BundleWriter
 from domain.closure import Closure, closure
 from domain.contents import is_registered_credential
+from domain.deflating import Deflated
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, problem_of, problem_row, refuse, refuse_if
-from domain.export_forms import export_form
+from domain.export_forms import export_form, known_checksum
 from domain.export_order import ExportOrder, export_record, order_problems, root_warnings, taken_problem
 from domain.limits import Installation
 from domain.manifest_fields import is_binding_path
@@ -74,6 +75,8 @@ class _Build:
     writer: BundleWriter
     buffer: io.BytesIO
     digest: Any = field(default_factory=hashlib.sha256)
+    #: that of an earlier package of the very same files; empty where there is none
+    checksum: str = ""
     #: what was not known before of how revisions leave their tenant
     forms: dict[str, ExportForm] = field(default_factory=dict)
     entries: list[ArtifactEntry] = field(default_factory=list)
@@ -113,7 +116,8 @@ class Exporter:
         gathered = await self._gathered(caller, tenant_id, artifact_ids, package_name, mode)
         refuse_if(gathered.problems)
         if package_name:
-            gathered.advice = await self._advisor.advice(tenant_id, package_name, gathered)
+            earlier = await self._advisor.earlier(tenant_id, package_name)
+            gathered.advice = await self._advisor.advice(tenant_id, earlier, gathered)
         return gathered
 
     async def _gathered(
@@ -189,8 +193,9 @@ class Exporter:
             taken = await unit.packages.of_version(name_key(order.package_name), order.version)
         if problems:
             refuse_if([*problems, *([taken_problem(taken)] if taken else [])])
+        earlier = await self._advisor.earlier(order.tenant_id, order.package_name, order.version)
         async with self._blobs.create() as blob:
-            build = await self._built(order, gathered, blob)
+            build = await self._built(order, gathered, blob, earlier)
             await self._remember(order.tenant_id, build.forms)
             package = await self._closed(caller.actor, build, blob, tenant.platform_version)
             if taken:
@@ -199,7 +204,7 @@ class Exporter:
         heads = [gathered.heads[root] for root in gathered.roots]
         warnings = [*root_warnings(order, heads), *gathered.warnings, *build.warnings]
         hashes = {str(entry.artifact_id): entry.hash for entry in build.entries}
-        advice = await self._advisor.advice(order.tenant_id, order.package_name, gathered, order.version, hashes)
+        advice = await self._advisor.advice(order.tenant_id, earlier, gathered, hashes)
         exported = Exported(package, (*warnings, *bump_warnings(advice, order.version)))
         await self._kept(caller, order, exported, request)
         return exported
@@ -212,13 +217,13 @@ class Exporter:
         It is the ``earlier`` one where that holds the same. Nothing is judged, counted or remembered.
         """
         async with self._blobs.create() as blob:
-            build = await self._built(order, gathered, blob)
+            build = await self._built(order, gathered, blob, earlier)
             package = await self._closed(actor, build, blob, platform_version)
             if earlier is not None and earlier.checksum == package.checksum:
                 return earlier
             return replace(package, blob_key=await blob.finish())
 
-    async def _built(self, order: ExportOrder, gathered: Closure, blob: BlobWriter) -> _Build:
+    async def _built(self, order: ExportOrder, gathered: Closure, blob: BlobWriter, earlier: Package | None) -> _Build:
         buffer = io.BytesIO()
         build = _Build(order, gathered, BundleWriter(buffer), buffer)
         heads = [gathered.heads[key] for key in gathered.install_order]
@@ -226,9 +231,10 @@ class Exporter:
             revisions = [head.revision_id for head in heads]
             known = await unit.artifacts.export_forms(revisions)
             sizes = await unit.artifacts.body_sizes(revisions)
+        build.checksum = known_checksum(earlier, heads, known)
         for part in portions(heads, lambda head: sizes[head.revision_id]):
             async with self._store.view(order.tenant_id) as unit:
-                bodies = await unit.artifacts.bodies([head.revision_id for head in part])
+                bodies = await unit.artifacts.deflated_bodies([head.revision_id for head in part])
             build.forms |= await asyncio.to_thread(_add_part, build, part, bodies, known)
             await blob.write(_drained(buffer))
         return build
@@ -284,24 +290,27 @@ class Exporter:
 
 
 def _add_part(
-    build: _Build, heads: Sequence[ArtifactHead], bodies: dict[str, bytes], known: dict[str, ExportForm]
+    build: _Build, heads: Sequence[ArtifactHead], bodies: dict[str, Deflated], known: dict[str, ExportForm]
 ) -> dict[str, ExportForm]:
     """Append artifacts to the bundle; gives the export forms that were not known yet. Runs in a thread."""
     made: dict[str, ExportForm] = {}
     for head in heads:
         form = known.get(head.revision_id)
-        body = bodies[head.revision_id]
-        if form is None or form.bindings:
-            body, form = export_form(head, body)
-            made[head.revision_id] = form
-        _add_artifact(build, head, body, form)
+        kept = bodies[head.revision_id]
+        if form is None or not build.checksum:
+            body = kept.inflated()
+            if form is None or form.bindings:
+                body, form = export_form(head, body)
+                made[head.revision_id] = form
+                kept = Deflated.of(body) if form.bindings else kept
+            build.digest.update(body)
+        _add_artifact(build, head, kept, form)
     return made
 
 
-def _add_artifact(build: _Build, head: ArtifactHead, body: bytes, form: ExportForm) -> None:
+def _add_artifact(build: _Build, head: ArtifactHead, content: Deflated, form: ExportForm) -> None:
     file = head.artifact_type.file_of(head.artifact_id)
-    build.digest.update(body)
-    build.writer.add(file, body)
+    build.writer.add_deflated(file, content)
     build.entries.append(
         ArtifactEntry(head.artifact_type, head.artifact_id, head.name, head.version, file, form.file_hash)
     )
@@ -328,7 +337,7 @@ def _end(build: _Build, actor: Actor, platform_version: str, now: datetime, bund
         exported_by=actor.label,
         tenant_id=order.tenant_id,
         platform_version=platform_version,
-        checksum=HASH_PREFIX + build.digest.hexdigest(),
+        checksum=build.checksum or HASH_PREFIX + build.digest.hexdigest(),
         artifacts=tuple(build.entries),
         install_order=tuple(entry.artifact_id for entry in build.entries),
         package_dependencies=with_needed(order.package_dependencies, build.gathered.externals),

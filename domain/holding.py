@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.contents import file_and_hash, file_of, with_values
+from domain.deflating import Deflated
 from domain.model import Actor, ArtifactStatus, ImportId, Manifest, NewRevision, Origin, name_key
 from domain.plan import Planned
 from domain.plan_model import ActionKind, PlanAction
 from domain.settling import remapped_references
 
 #: a transaction of an import holds at most this, so that neighbours and watchers never wait long
-BATCH_REVISIONS = 100
+BATCH_REVISIONS = 200
 BATCH_BYTES = 4 << 20
 
 
@@ -117,5 +117,5 @@ def _revision(planned: Planned, action: PlanAction, author: Author) -> NewRevisi
         import_id=author.import_id,
         origin=origin_of(planned.bundle.manifest, action.source_id, author.import_id),
         # here, in a thread, and not where the writer is held
-        sha256=hashlib.sha256(body).digest(),
+        deflated=Deflated.of(body),
     )

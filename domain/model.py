@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NewType
 
 from domain.artifact_types import ArtifactType
+from domain.deflating import Deflated
 
 TenantId = NewType("TenantId", str)
 ArtifactId = NewType("ArtifactId", str)
@@ -219,8 +220,8 @@ class NewRevision:
     origin: Origin | None = None
     #: the earlier revision that it is the same as, for an undo's
     restores: RevisionId | None = None
-    #: SHA-256 of the body, where it was taken beforehand
-    sha256: bytes = b""
+    #: the body as it is kept, where it was deflated beforehand
+    deflated: Deflated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from domain.access import Reach
 from domain.artifact_types import ArtifactType
+from domain.body_rows import BodyRows
 from domain.errors import Problem
 from domain.import_model import (
     AuditEntry,
@@ -141,7 +142,7 @@ class Step:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ArtifactRows(Protocol):
+class ArtifactRows(BodyRows, Protocol):
     """Artifacts, revisions and references of one tenant."""
 
     async def heads(self, artifact_ids: Collection[str]) -> dict[ArtifactId, ArtifactHead]:
@@ -160,12 +161,6 @@ class ArtifactRows(Protocol):
 
     async def from_package(self, package_key: str, source: str) -> list[ArtifactHead]:
         """Non-deleted artifacts whose origin is this package (R4)."""
-
-    async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
-        """Bytes of the bodies of saved revisions."""
-
-    async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
-        """Stored bytes by revision id (or merge-base body id); ask for as many as fit the memory that you may take."""
 
     async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
         """What is remembered from earlier exports."""

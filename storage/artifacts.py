@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, tuple_
 
 from domain.artifact_types import ArtifactType
-from domain.errors import ErrorCode, refuse
+from domain.deflating import Deflated
 from domain.model import (
     ArtifactFilter,
     ArtifactHead,
@@ -25,13 +23,12 @@ from domain.model import (
 )
 from domain.ports import RevisionMovedError
 from domain.rows import ExportForm, Slice
+from storage.bodies import SqlBodies, body_columns
 from storage.heads import HEAD, REFERENCE, head_of, reference_columns, reference_of, revision_columns
 from storage.pointers import pointing
 from storage.session import Session
 from storage.sql import chunks, on_both, word
 from storage.tables import artifact, export_form, reference, revision, revision_body
-
-_log = logging.getLogger(__name__)
 
 _TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
 _IDS = bindparam("ids", expanding=True, type_=artifact.c.artifact_id.type)
@@ -69,12 +66,6 @@ _REFERENCES = (
     )
     .order_by(reference.c.artifact_id, reference.c.pointer, reference.c.target_id)
 )
-_BODIES = select(revision_body.c.body_id, revision_body.c.body, revision_body.c.sha256).where(
-    revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
-)
-_SIZES = select(revision_body.c.body_id, func.length(revision_body.c.body)).where(
-    revision_body.c.tenant_id == bindparam("tenant"), revision_body.c.body_id.in_(_IDS)
-)
 _FORMS = select(export_form.c.revision_id, export_form.c.file_hash, export_form.c.bindings).where(
     export_form.c.tenant_id == bindparam("tenant"), export_form.c.revision_id.in_(_IDS)
 )
@@ -94,12 +85,8 @@ _POINT = pointing(
 )
 
 
-class SqlArtifacts:
+class SqlArtifacts(SqlBodies):
     """:class:`domain.ports.ArtifactRows`."""
-
-    def __init__(self, session: Session, tenant_id: TenantId) -> None:
-        self._session = session
-        self._tenant = tenant_id
 
     async def heads(self, artifact_ids: Collection[str]) -> dict[ArtifactId, ArtifactHead]:
         found = [head_of(row) for row in await self._among(_HEADS, artifact_ids)]
@@ -132,12 +119,6 @@ class SqlArtifacts:
         values = {"tenant": self._tenant, "package_key": package_key, "source": source}
         return [head_of(row) for row in await self._session.rows(_FROM_PACKAGE, values)]
 
-    async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
-        return {row[0]: row[1] for row in await self._among(_SIZES, revision_ids)}
-
-    async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
-        return {row[0]: _intact(*row) for row in await self._among(_BODIES, revision_ids)}
-
     async def export_forms(self, revision_ids: Collection[str]) -> dict[str, ExportForm]:
         rows = await self._among(_FORMS, revision_ids)
         return {row[0]: ExportForm(row[1], tuple((path, kind) for path, kind in row[2])) for row in rows}
@@ -162,36 +143,15 @@ class SqlArtifacts:
                 raise session.refuse(RevisionMovedError(late.artifact_id))
             await write_contents(session, self._tenant, some)
 
-    async def _among(self, statement: Select[Any], ids: Collection[str], **values: Any) -> list[Any]:
-        rows: list[Any] = []
-        for some in chunks(list(ids)):
-            rows += await self._session.rows(statement, {"tenant": self._tenant, "ids": some, **values})
-        return rows
-
 
 async def write_contents(
     session: Session, tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
 ) -> None:
     """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
-    bodies: list[tuple[str, bytes, bytes]] = [
-        (new.revision_id, new.body, new.sha256 or _sha256(new.body)) for new in revisions
-    ]
-    bodies += [(key, body, _sha256(body)) for key, body in (bases or {}).items()]
-    columns = dict(zip(("body_id", "body", "sha256"), zip(*bodies, strict=True), strict=False))
-    session.add_columns(revision_body, {**columns, "tenant_id": [tenant_id] * len(bodies)})
+    bodies: dict[str, Deflated] = {new.revision_id: new.deflated or Deflated.of(new.body) for new in revisions}
+    bodies |= {key: Deflated.of(body) for key, body in (bases or {}).items()}
+    session.add_columns(revision_body, body_columns(tenant_id, bodies))
     session.add_columns(reference, reference_columns(tenant_id, revisions))
-
-
-def _sha256(body: bytes) -> bytes:
-    return hashlib.sha256(body).digest()
-
-
-def _intact(body_id: str, body: bytes, sha256: bytes | None) -> bytes:
-    """The body, unless it is another than was written. Raises a refusal ``ContentDamaged``."""
-    if sha256 is not None and hashlib.sha256(body).digest() != bytes(sha256):
-        _log.error("The stored content %s is damaged", body_id, extra={"fields": {"damaged": body_id}})
-        raise refuse(ErrorCode.CONTENT_DAMAGED, f"The stored content {body_id} is damaged, so nobody is given it.")
-    return body
 
 
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:

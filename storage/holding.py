@@ -17,7 +17,7 @@ from domain.model import (
 )
 from storage.artifacts import write_contents
 from storage.heads import REFERENCE, reference_of, revision_columns
-from storage.plan_tables import merge_base, plan_action
+from storage.plan_tables import merge_base, plan, plan_action
 from storage.session import Session
 from storage.sql import chunks, listed, word
 from storage.tables import IS_HELD, artifact, reference, revision, revision_body
@@ -89,6 +89,12 @@ _DROP_BASES = delete(revision_body).where(
     ~exists().where(merge_base.c.body_id == revision_body.c.body_id),
     ~exists().where(_R.revision_id == revision_body.c.body_id),
 )
+#: actions of a plan that was being saved, in parts, when its import was stopped
+DROP_UNPLANNED = delete(plan_action).where(
+    plan_action.c.import_id == _ID,
+    plan_action.c.tenant_id == _TENANT,
+    ~exists().where(plan.c.import_id == plan_action.c.import_id),
+)
 
 
 class Holding:
@@ -110,14 +116,18 @@ class Holding:
         return [row[0] for row in await self._session.rows(_UNREADABLE, self._of(import_id))]
 
     async def discard(self, import_id: ImportId, *, limit: int = 200) -> int:
-        """Bodies of merge bases go with the last batch. The saved plan names them: discard before planning anew."""
+        """Bodies of merge bases, and a plan that is there in part, go with the last batch.
+
+        The saved plan names those bodies: discard before planning anew.
+        """
         found = await self._session.rows(_SOME_HELD, {**self._of(import_id), "limit": limit})
         ids = [row[0] for row in found]
         for some in chunks(ids):
             for statement in _DROP:
                 self._session.later(statement, {"ids": some})
         if len(ids) < limit:
-            self._session.later(_DROP_BASES, self._of(import_id))
+            for statement in (_DROP_BASES, DROP_UNPLANNED):
+                self._session.later(statement, self._of(import_id))
         return len(ids)
 
     def _of(self, import_id: ImportId) -> dict[str, str]:

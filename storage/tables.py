@@ -142,6 +142,8 @@ revision_body = Table(
     Column("body", LargeBinary(), nullable=False),
     #: of the body as it was written; what was written before there was this column has none
     Column("sha256", LargeBinary()),
+    #: of the content, where the body is a gzip file of it; what was written before is the content itself
+    Column("content_size", Integer()),
 )
 
 export_form = Table(

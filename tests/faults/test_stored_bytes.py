@@ -89,6 +89,7 @@ async def test_damaged_bundles_are_given_to_nobody_and_told_in_the_log(world, ca
 async def test_a_damaged_artifact_is_neither_shown_nor_exported(world, caplog):
     await world.load("target", ROOT / "examples" / "acme-source")
     headers = world.headers("target")
+    assert (await _exported(world)).status_code == 200
     with sqlite3.connect(world.settings.data / "installhub.db") as database:
         database.execute("UPDATE revision_body SET body = CAST(body || ' ' AS BLOB)")
     query = """{ viewer { tenants(first: 1) { nodes { artifacts(first: 1) { nodes { content } } } } } }"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from itertools import pairwise
 
@@ -49,6 +50,25 @@ async def test_credentials_stay_at_home_and_the_active_one_survives_an_update(in
     assert codes(refused) == {ErrorCode.BINDING_UNRESOLVED}
     assert first.state is ImportState.SUCCEEDED
     assert (await inside.contents(GLOBEX))["Ada"]["llmConfig"] == {"credentialId": "cred-globex", "model": "m2"}
+
+
+async def test_whatever_an_earlier_version_held_the_checksum_is_that_of_the_files(inside):
+    agent = an_agent("agent-1", name="Ada", llmConfig={"credentialId": "cred-acme"})
+    await inside.save(ACME, an_entity("ent-1"), an_entity("ent-2"), agent)
+    orders = [("ent-1",), ("ent-1",), ("ent-1", "agent-1"), ("ent-1", "agent-1"), ("ent-1",), ("ent-2",), ("ent-2",)]
+    stated, actual = [], []
+
+    for number, roots in enumerate(orders):
+        if number == len(orders) - 1:
+            await inside.save(ACME, an_entity("ent-2", "hours"))
+        package = (await inside.export(ACME, *roots, version=f"1.0.{number}")).package
+        files = members(await inside.bytes_of(package))
+        rows = {row["id"]: files[row["file"]] for row in package.manifest["artifacts"]}
+        stated.append(package.checksum)
+        actual.append("sha256:" + hashlib.sha256(b"".join(rows[one] for one in package.install_order)).hexdigest())
+
+    assert stated == actual
+    assert [stated.index(one) for one in stated] == [0, 0, 2, 2, 0, 5, 6]
 
 
 async def test_a_package_that_comes_home_leaves_the_active_credential(inside):
