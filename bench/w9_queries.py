@@ -1,8 +1,8 @@
 """W9: GraphQL over HTTP at 20 connections, beside a bare Starlette route that reads a body and answers ready bytes.
 
 The small query asks for one field; the typical one for two lists of five through a fragment, out of the database. The
-server remembers what it answered until something is written, as with SQLite it does; beside that stands another one
-that remembers nothing, as with PostgreSQL, or as if something were written between any two requests.
+server remembers what it answered until something is written, and the small one for good; beside it stand the same over
+PostgreSQL, and one that remembers nothing, as if something were written between any two requests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 from bench import corpus
 from bench.measure import Result
 from bench.raw_client import a_post, asked
-from bench.servers import Bare, Product, a_bare_server, a_product, cpu_seconds
+from bench.servers import Bare, Product, a_bare_server, a_postgres, a_product, cpu_seconds
 
 #: the limit's rate divided by ours: a quarter of its requests a second, and 0.15
 GOAL_SMALL, GOAL_TYPICAL = 4.0, 6.67
@@ -71,19 +71,22 @@ async def run() -> list[Result]:
             a_bare_server(folder) as bare,
             a_product(folder / "ours") as product,
             a_product(folder / "forgetful", {"INSTALLHUB_ANSWERS_MB": "0"}) as forgetful,
+            a_postgres() as database,
+            a_product(folder / "far", {"INSTALLHUB_DATABASE_URL": database}) as far,
         ):
-            for one in (product, forgetful):
+            products = (product, far, forgetful)
+            for one in products:
                 await one.add_tenant(_TENANT)
                 await _fill(one)
             typical: dict[str, object] = {"query": _TYPICAL, "variables": {"tenant": _TENANT}}
             return [
-                *await _compared("small query", bare, (product, forgetful), {"query": _SMALL}, GOAL_SMALL),
-                *await _compared("typical query", bare, (product, forgetful), typical, GOAL_TYPICAL),
+                *await _compared("small query", bare, products, {"query": _SMALL}, GOAL_SMALL),
+                *await _compared("typical query", bare, products, typical, GOAL_TYPICAL),
             ]
 
 
 async def _compared(
-    name: str, bare: Bare, products: tuple[Product, Product], question: dict[str, object], goal: float
+    name: str, bare: Bare, products: tuple[Product, ...], question: dict[str, object], goal: float
 ) -> list[Result]:
     body = orjson.dumps(question)
     limit = _Side(bare.port, bare.pid, a_post("/answer", body, {}))
@@ -97,7 +100,7 @@ async def _compared(
             await ours.ask()
     return [
         result
-        for ours, how in zip(sides, ("", ", executed each time"), strict=True)
+        for ours, how in zip(sides, ("", " on PostgreSQL", ", executed each time"), strict=True)
         for result in _told(f"W9 {name}{how}", ours, limit, goal)
     ]
 

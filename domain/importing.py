@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -18,11 +19,12 @@ from typing import Any
 
 from domain import carrying, import_outcome, policy, undo_outcome
 from domain.activating import Activator, Draft, PlanMovedError, entry
-from domain.aside import aside
+from domain.aside import FEW, aside
 from domain.backup import Backups
 from domain.bringing import package_batches, shown, verified
 from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.bundle_mapping import endpoints_told, unknown_sources, with_endpoints
+from domain.courtesy import Courtesy
 from domain.discarding import discard_held
 from domain.drifting import HELD_TOO_LONG, drift_of, end_as_stale, moved_since_shown
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
@@ -54,8 +56,8 @@ SMALL_ARTIFACTS = 50
 SMALL_BYTES = 4 << 20
 REPLANS_MAX = 3
 ATTEMPTS_MAX = 5
-#: how many artifacts are checked between two lines of progress
-_TOLD_EVERY = 250
+#: how many artifacts are checked between two lines of progress, and how many seconds at least
+_TOLD_EVERY, _TOLD_AFTER = 250, 0.1
 
 
 class Importer:
@@ -66,6 +68,7 @@ class Importer:
         self._observer = observer
         self._blobs = ports.blobs
         self._clock = ports.clock
+        self._courtesy = ports.courtesy
         self._limits = installation.limits
         self._planner = Planner(ports.store, ports.clock, installation.limits)
         self._undos = UndoPlanner(ports.store, ports.clock, installation.limits)
@@ -197,7 +200,7 @@ class Importer:
                 read = await self._reading(run, package, folder, stack)
                 before = sum(len(bundle.artifacts) for bundle in bundles)
                 try:
-                    bundles.append(await _told_while(run, read, before=before))
+                    bundles.append(await _told_while(run, read, before=before, courtesy=self._courtesy))
                 except Refusal:
                     if package.offer is not None:
                         await self._downloads.drop(run, package)
@@ -379,16 +382,23 @@ async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, Non
         raise refuse(code, f"The stage took longer than {seconds:g} seconds.") from error
 
 
-async def _told_while(run: Run, read: Callable[[Told], CheckedBundle], *, before: int) -> CheckedBundle:
+async def _told_while(
+    run: Run, read: Callable[[Told], CheckedBundle], *, before: int, courtesy: Courtesy
+) -> CheckedBundle:
     """Run the reading in a thread and write its progress down as it comes, after ``before`` artifacts."""
     loop = asyncio.get_running_loop()
     news: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
     is_stopped = threading.Event()
+    told_at = time.monotonic()
 
     def told(done: int, total: int) -> None:
+        nonlocal told_at
         if is_stopped.is_set():
             raise CancelRequestedError
-        if done % _TOLD_EVERY == 0 and done < total:
+        if done > FEW:
+            courtesy.give_way()
+        if done % _TOLD_EVERY == 0 and done < total and time.monotonic() - told_at >= _TOLD_AFTER:
+            told_at = time.monotonic()
             loop.call_soon_threadsafe(news.put_nowait, (done, total))
 
     work = asyncio.ensure_future(asyncio.to_thread(read, told))

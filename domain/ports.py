@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from domain.batch_rows import BatchRows
 from domain.binding_rows import BindingRows
+from domain.courtesy import Courtesy
 from domain.exception_rows import ExceptionRows
 from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
@@ -252,3 +253,5 @@ class Ports:
     hub_desk: HubDesk | None = None
     #: without it no publisher can be verified
     proof: DomainProof | None = None
+    #: what the store is asked is counted here
+    courtesy: Courtesy = field(default_factory=Courtesy)

@@ -29,7 +29,7 @@ from resolvers.introspecting import asks_schema, introspected
 from resolvers.listings import ListingMutation, ListingQuery
 from resolvers.mutations import Mutation
 from resolvers.notices import NoticeMutation, NoticeQuery, NoticeSubscription
-from resolvers.plain import read_plainly
+from resolvers.plain import begin_when_awaited, read_plainly
 from resolvers.plans import PlanMutation
 from resolvers.probes import ProbeQuery, ProbeSubscription
 from resolvers.publishing import PublishingMutation, PublishingQuery
@@ -47,6 +47,7 @@ from schema.artifacts import Artifact
 from schema.meanings import explain
 from schema.refusals import LimitRefusal, PlainRefusal, StaleRefusal, TakenRefusal
 from schema.scalars import SCALARS
+from schema.steadiness import Steadiness
 
 R = TypeVar("R", bound=ExecutionResult)
 
@@ -87,7 +88,7 @@ class Api(strawberry.Schema):
                 read = await self._read(query, operation_name, variables or {}, kinds)
                 if read.errors or read.document is None:
                     return ExecutionResult(data=None, errors=shown(read.errors))
-                if asks_schema(read.document, operation_name):
+                if read.is_introspective and asks_schema(read.document, operation_name):
                     return await introspected(self._schema, read.text, operation_name, variables or {})
                 return await executed(
                     self._schema, read.document, asker=asker, variables=variables or {}, operation_name=operation_name
@@ -99,9 +100,9 @@ class Api(strawberry.Schema):
         """Answer an operation of any kind as it goes on. The names are those with which Strawberry's doors ask."""
         return self._told(query or "", **asked)
 
-    async def is_steady(self, query: Asked) -> bool:
-        """Whether what a document was answered without errors is the answer until something is written."""
-        return (await known(self._schema, self.terms.documents.text(query))).is_steady
+    async def steadiness(self, query: Asked) -> Steadiness:
+        """How long what a document was answered without errors is the answer."""
+        return (await known(self._schema, self.terms.documents.text(query))).steadiness
 
     async def watches(self, query: Asked, operation_name: str | None) -> bool:
         """Whether a document's operation is a subscription; what cannot be parsed is none."""
@@ -120,7 +121,8 @@ class Api(strawberry.Schema):
         operation = get_operation_ast(found.document, operation_name) if found.document else None
         if operation is not None and OperationType(operation.operation.value) not in kinds:
             raise InvalidOperationTypeError(OperationType(operation.operation.value))
-        return _Read(text, found.document, flaws(self._schema, found, self.terms, operation_name, variables))
+        errors = flaws(self._schema, found, self.terms, operation_name, variables)
+        return _Read(text, found.document, errors, is_introspective=found.is_introspective)
 
     async def _told(
         self,
@@ -140,7 +142,7 @@ class Api(strawberry.Schema):
         if read.errors or read.document is None:
             yield PreExecutionError(data=None, errors=shown(read.errors))
             return
-        if asks_schema(read.document, operation_name):
+        if read.is_introspective and asks_schema(read.document, operation_name):
             yield await introspected(self._schema, read.text, operation_name, variables)
             return
         watched = subscription(
@@ -176,6 +178,7 @@ class _Read:
     text: str
     document: DocumentNode | None
     errors: Sequence[GraphQLError]
+    is_introspective: bool = False
 
 
 async def _in_time(results: AsyncGenerator[Any, None], seconds: float) -> AsyncGenerator[Any, None]:
@@ -252,6 +255,7 @@ def _api(query: type[AllQueries], subscription: type[AllSubscriptions]) -> Api:
     )
     explain(made._schema)  # noqa: SLF001 - Strawberry keeps graphql-core's own there
     read_plainly(made._schema)  # noqa: SLF001 - the same
+    begin_when_awaited(made._schema)  # noqa: SLF001 - the same
     return made
 
 

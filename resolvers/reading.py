@@ -31,8 +31,9 @@ from domain.errors import ErrorCode
 from resolvers.costs import Lists, lists, possible
 from resolvers.introspecting import is_mixed
 from resolvers.limits import TOKENS_MAX, TooComplexError, measure, measure_text, measure_variables
-from resolvers.steadiness import is_steady
+from resolvers.steadiness import steadiness
 from resolvers.terms import Terms
+from schema.steadiness import Steadiness
 
 ERRORS_MAX = 20
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -51,8 +52,7 @@ class Checked:
     errors: tuple[GraphQLError, ...] = ()
     lists: Lists = field(default_factory=dict)
     is_introspective: bool = False
-    #: whether it gives the same until something is written
-    is_steady: bool = False
+    steadiness: Steadiness = Steadiness.FLEETING
 
 
 _seen: OrderedDict[tuple[GraphQLSchema, str], Checked] = OrderedDict()
@@ -90,7 +90,12 @@ def checked(schema: GraphQLSchema, text: str) -> Checked:
     errors = validate(schema, document, _RULES, max_errors=ERRORS_MAX, hide_suggestions=True)
     if errors:
         return Checked(document, tuple(errors))
-    return Checked(document, (), lists(schema, document), _is_introspective(document), is_steady(schema, document))
+    return Checked(
+        document,
+        lists=lists(schema, document),
+        is_introspective=_is_introspective(document),
+        steadiness=steadiness(schema, document),
+    )
 
 
 def flaws(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -18,21 +20,23 @@ from graphql import (
     visit,
 )
 
-from schema.steadiness import STEADY
+from schema.steadiness import ROWLESS, STEADY, Steadiness
 
 #: the one field of every type
 _TYPENAME = "__typename"
 
 
-def is_steady(schema: GraphQLSchema, document: DocumentNode) -> bool:
-    """Whether a valid document has nothing but queries, and in them no field that could give something else later."""
+def steadiness(schema: GraphQLSchema, document: DocumentNode) -> Steadiness:
+    """How long a valid document gives the same, by the fields in it; only queries do at all."""
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     if any(node.operation is not OperationType.QUERY for node in operations):
-        return False
+        return Steadiness.FLEETING
     types = TypeInfo(schema)
     looking = _Looking(schema, types)
     visit(document, TypeInfoVisitor(types, looking))
-    return looking.is_steady
+    if looking.found <= ROWLESS:
+        return Steadiness.FOR_GOOD
+    return Steadiness.UNTIL_WRITTEN if looking.found <= STEADY else Steadiness.FLEETING
 
 
 def has_resolver(known: GraphQLField) -> bool:
@@ -42,23 +46,22 @@ def has_resolver(known: GraphQLField) -> bool:
 
 
 class _Looking(Visitor):
+    """Finds the fields of a document that are more than parts of those around them."""
+
     def __init__(self, schema: GraphQLSchema, types: TypeInfo) -> None:
         super().__init__()
-        self.is_steady = True
+        self.found: set[str] = set()
         self._schema = schema
         self._types = types
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         name = node.name.value
         if name != _TYPENAME:
-            self.is_steady &= self._gives_the_same(name)
+            self.found.update(self._fields(name))
 
-    def _gives_the_same(self, name: str) -> bool:
+    def _fields(self, name: str) -> Iterator[str]:
         around: GraphQLNamedType | None = self._types.get_parent_type()
-        kinds = self._schema.get_possible_types(around) if is_abstract_type(around) else [around]
-        return all(
-            is_object_type(kind)
-            and (known := kind.fields.get(name)) is not None
-            and (f"{kind.name}.{name}" in STEADY or not has_resolver(known))
-            for kind in kinds
-        )
+        for kind in self._schema.get_possible_types(around) if is_abstract_type(around) else [around]:
+            known = kind.fields.get(name) if is_object_type(kind) else None
+            if known is None or has_resolver(known):
+                yield f"{kind}.{name}"

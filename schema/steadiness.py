@@ -8,6 +8,17 @@ into ``FLEETING``.
 
 from __future__ import annotations
 
+from enum import Enum
+
+
+class Steadiness(Enum):
+    """How long the answer to a document is the answer to the same caller."""
+
+    FLEETING = "nobody knows"
+    UNTIL_WRITTEN = "until something is written"
+    FOR_GOOD = "as long as the token and the process"
+
+
 #: made of stored rows, of the caller's token and of settings; no clock, no file, no chance, no other server
 STEADY = frozenset(
     {
@@ -57,6 +68,9 @@ STEADY = frozenset(
         "ProgressEvent.importJob",
     }
 )
+
+#: those of them that are made of the token and of settings alone
+ROWLESS = frozenset({"Query.viewer"})
 
 FLEETING = frozenset(
     {

@@ -41,7 +41,7 @@ _CODES: Mapping[int, ErrorCode] = {
 
 def create_app(runtime: Runtime) -> Starlette:
     """The application over a running world; it opens and closes nothing itself."""
-    graphql = graphql_endpoint(runtime.settings, Answers(runtime.changes, runtime.settings.answers_mb << 20))
+    graphql = graphql_endpoint(runtime.settings, Answers(runtime.moments, runtime.settings.answers_mb << 20))
     return _app(
         runtime,
         [

@@ -23,7 +23,8 @@ from domain.errors import ErrorCode, Refusal, refuse
 from resolvers.api import Api
 from resolvers.context import Asker
 from resolvers.refusals import formatted
-from server.answers import Answers, Asking
+from schema.steadiness import Steadiness
+from server.answers import Answers, Asking, Looked
 from server.graphql_asking import Question, body_of, question_of, tenant_header
 from server.graphql_page import Page
 from server.graphql_streams import WIRES, ResultStream, shape_of, was_never_executed, written
@@ -50,23 +51,30 @@ async def answer(request: Request, api: Api, streams: OpenStreams, *, page: Page
             raise refuse(ErrorCode.NOT_ACCEPTABLE, f"Answers are {GRAPHQL}, {JSON}, {EVENTS} or {PARTS}.")
         body = await body_of(request)
         asking = Asking(asker.caller, asker.tenant_header, request.method, request.scope["query_string"], body)
-        if media not in WIRES and (known := answers.find(asking)) is not None:
-            return _sent(known, media)
+        looked = await answers.find(asking) if media not in WIRES else Looked()
+        if looked.answer is not None:
+            return _sent(looked.answer, media)
         question = question_of(request, body)
         if media not in WIRES and names(accept, PARTS) and await api.watches(question.query, question.operation_name):
             # such a caller takes plain JSON for what is no subscription, so the order and the weights say nothing here
             media = PARTS
         if media in WIRES:
             return await _streamed(api, question, asker, media, request, streams)
-        moment = answers.moment()
         result = await _executed(api, question, asker)
-        if not result.errors and await api.is_steady(question.query):
-            encoded = orjson.dumps(shape_of(result))
-            answers.keep(asking, encoded, moment)
-            return _sent(encoded, media)
-        return _answered(result, media)
+        if result.errors:
+            return _answered(result, media)
+        encoded = orjson.dumps(shape_of(result))
+        await _remember(answers, asking, encoded, looked, how=await api.steadiness(question.query))
+        return _sent(encoded, media)
     except Refusal as refusal:
         return _refused(request, refusal, GRAPHQL if media == GRAPHQL else JSON)
+
+
+async def _remember(answers: Answers, asking: Asking, encoded: bytes, looked: Looked, *, how: Steadiness) -> None:
+    if how is Steadiness.FOR_GOOD:
+        answers.keep_for_good(asking, encoded)
+    elif how is Steadiness.UNTIL_WRITTEN:
+        await answers.keep(asking, encoded, looked.moment)
 
 
 async def _asker(request: Request) -> Asker:

@@ -40,7 +40,9 @@ def chosen(accept: str | None, offered: Sequence[str]) -> str | None:
 
 def names(accept: str | None, media: str) -> bool:
     """Whether a type is asked for by its own name, with whatever weight."""
-    weight, exactness = _rating(list(_ranges(accept or "")), media)
+    if not accept:
+        return False
+    weight, exactness = _rating(list(_ranges(accept)), media)
     return weight > 0 and exactness == _NAMED
 
 

@@ -18,6 +18,7 @@ from domain.measures import Measures
 from domain.ports import Bell, Clock, Ports, UnavailableError
 from domain.scanning import put_in_force
 from domain.services import Services, services
+from server.answers import Moments
 from server.auth import TokenAuthenticator, Trust
 from server.domain_proof import DomainShows
 from server.hub import HubIndex, lifetimes_of
@@ -34,7 +35,6 @@ from server.scanner import scanner_of
 from server.settings import Settings, SettingsError
 from storage.bells import LocalBell, PostgresBell
 from storage.blobs import FileBlobs
-from storage.changes import Changes
 from storage.clock import SystemClock
 from storage.engines import Engines
 from storage.limiter import MemoryLimiter
@@ -42,6 +42,7 @@ from storage.lock import single_process_lock
 from storage.migrate import migrate
 from storage.s3_blobs import S3Blobs
 from storage.s3_place import s3_place
+from storage.snapshots import Snapshots
 from storage.store import SqlStore
 from storage.valkey import SharedLimiter
 from storage.valkey_place import valkey_place
@@ -62,8 +63,8 @@ class Runtime:
     is_alone: bool
     metrics: Metrics
     onlooker: Onlooker
-    #: every change of the database, where no other process can make one
-    changes: Changes | None = None
+    #: how long what was read stays as it is; without it, nobody knows
+    moments: Moments | None = None
     #: the hub that this installation is to others, unless it is a client of another's
     hub: HubIndex | None = None
     #: where processes count together; without it each counts for itself
@@ -127,6 +128,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             hub_pages=RemotePages(place.url, outward) if place else None,
             hub_desk=RemoteDesk(place.url, token, outward) if place and token else None,
             proof=DomainShows(outward),
+            courtesy=store.courtesy,
         )
         metrics = Metrics()
         if shared is not None:
@@ -140,7 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
             is_alone=settings.sqlite_file is not None,
             metrics=metrics,
             onlooker=onlooker,
-            changes=store.changes if settings.sqlite_file is not None else None,
+            moments=store.changes if settings.sqlite_file is not None else _snapshots(settings, opened),
             hub=None if place else HubIndex(store, clock, lifetimes_of(settings)),
             shared_limits=shared,
         )
@@ -206,10 +208,21 @@ def _shared_limits(settings: Settings, opened: AsyncExitStack) -> SharedLimiter 
     return limiter
 
 
+def _snapshots(settings: Settings, opened: AsyncExitStack) -> Snapshots:
+    snapshots = Snapshots(_direct(settings))
+    opened.push_async_callback(snapshots.aclose)
+    return snapshots
+
+
+def _direct(settings: Settings) -> str:
+    """The address of PostgreSQL, as its driver takes it."""
+    return make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 async def _bell(settings: Settings, opened: AsyncExitStack) -> Bell:
     if settings.sqlite_file is not None:
         return LocalBell()
-    bell = PostgresBell(make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False))
+    bell = PostgresBell(_direct(settings))
     opened.push_async_callback(bell.aclose)
     await bell.start()
     return bell

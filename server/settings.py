@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         64, description="KB that one message of a socket may hold"
     )
     answers_mb: Annotated[int, Field(ge=0, le=1024)] = Field(
-        16, description="MB of answers to GraphQL queries kept until something is written, with SQLite; 0 keeps none"
+        16, description="MB of answers to GraphQL queries kept until something is written; 0 keeps none"
     )
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = Field(
         30, description="seconds without a sign of life after which another worker begins an import again"

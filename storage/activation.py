@@ -15,7 +15,7 @@ from storage.holding import HELD
 from storage.plan_tables import merge_base, plan_action
 from storage.pointers import pointing
 from storage.session import Session
-from storage.sql import chunks, listed, on_both, word
+from storage.sql import checked, chunks, listed, on_both, word
 from storage.tables import artifact, import_package, installed_package, revision
 from storage.undo_tables import arrival
 
@@ -44,7 +44,7 @@ _GIVE_UP_NAMES = (
         artifact.c.artifact_id.in_(
             select(_P.target_id).where(
                 _P.import_id == _ID,
-                _P.tenant_id == _TENANT,
+                checked(_P.tenant_id == _TENANT),
                 _P.target_id == _P.existing_id,
                 _P.revision_id.is_not(None),
                 or_(_P.name_key != _P.existing_name_key, _P.status == word(ArtifactStatus.DELETED)),

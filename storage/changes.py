@@ -11,6 +11,8 @@ class Changes:
     the same rows, and they are so still.
     """
 
+    is_far = False
+
     def __init__(self) -> None:
         self._ended = 0
         self._under_way = 0
@@ -19,6 +21,10 @@ class Changes:
     def count(self) -> int | None:
         """How many commits there were; ``None`` while one is under way."""
         return None if self._under_way else self._ended
+
+    async def now(self) -> int | None:
+        """The same, as :class:`server.answers.Moments` has it."""
+        return self.count
 
     def begin(self) -> None:
         """A commit is about to be sent."""

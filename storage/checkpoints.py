@@ -1,11 +1,14 @@
-"""SQLite's log, moved into the database's file while nobody writes instead of inside somebody's commit.
+"""SQLite's log, moved into the database's file beside the writers instead of inside somebody's commit.
 
-A commit that does this itself takes 20 to 60 ms longer after an import of a thousand artifacts, and everybody waits for
-it. Only where writers never pause do commits do it, in small parts (``storage.engines``). What is in the log is as safe
-as what is in the file, whenever the process dies.
+A commit that does this itself takes 20 to 60 ms longer beside an import of a thousand artifacts, and everybody waits
+for it. What is in the log is as safe as what is in the file, whenever the process dies.
 
-It is done on the writing connection: SQLite before 3.51.3 can lose what was committed when one connection moves the log
-at the very moment at which another begins it anew (sqlite.org/wal.html, the WAL-reset bug).
+While writers go on it is done over a connection of its own, and they do not wait. SQLite before 3.51.3 can lose what
+was committed when a checkpoint begins with everything moved already, at the very moment at which a writer therefore
+begins the log anew (sqlite.org/wal.html, the WAL-reset bug). So this one begins only after somebody has written to the
+log since the last one: then something is left to move, and no writer begins the log anew before it is moved. Nobody
+else makes any (``storage.engines``). When the writers pause, or the log has become long, what is left is moved over the
+writing connection, where nobody writes meanwhile; the next commit begins the log anew.
 """
 
 from __future__ import annotations
@@ -13,59 +16,100 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.ports import UnavailableError
+from storage.drivers import sqlite_driver
 from storage.engines import translated
 
-#: nobody wrote for so long
+#: between two looks whether writers go on; a pause is as long
 PAUSE_SECONDS = 0.5
+#: pages (of 4 KiB): a longer log is moved to its end even if writers have to wait for the last of it
+LONG_LOG = 4096
+# without waiting for readers: what they still need stays in the log
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 _log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """Checkpoints of one process's database, each time that its writers have paused."""
+    """Checkpoints of one process's database, now and then while its writers write, and when they have paused."""
 
     def __init__(self, writer: AsyncEngine) -> None:
         self._writer = writer
+        self._path = writer.url.database or ""
+        self._beside: aiosqlite.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._count = 0
+        #: when the log was last written to, as it was after the last checkpoint
+        self._moved_to: int | None = None
 
     def soon(self) -> None:
         """Something was committed."""
         self._count += 1
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._at_the_next_pause())
+            self._task = asyncio.create_task(self._until_the_next_pause())
 
     async def aclose(self) -> None:
         """Make none any more. What is left, the last connection moves when it is closed."""
         self._closing.set()
         if self._task is not None:
             await asyncio.wait([self._task])
+        if self._beside is not None:
+            await self._beside.close()
 
-    async def _at_the_next_pause(self) -> None:
-        seen = -1
-        while seen != self._count:
+    async def _until_the_next_pause(self) -> None:
+        is_pause = False
+        while not is_pause:
             seen = self._count
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_SECONDS):
                     await self._closing.wait()
                 return
-        try:
-            await self._move()
-        except UnavailableError as trouble:
-            _log.warning("The log of the database could not be moved into its file: %s", trouble)
+            is_pause = seen == self._count
+            try:
+                await (self._move_all() if is_pause else self._move_on())
+            except UnavailableError as trouble:
+                _log.warning("The log of the database could not be moved into its file: %s", trouble)
 
-    async def _move(self) -> None:
+    async def _move_on(self) -> None:
+        if await self._move_beside() > LONG_LOG:
+            await self._move_all()
+
+    async def _move_beside(self) -> int:
+        """Move what is there while others write; the length of the log."""
+        if self._written_at() == self._moved_to:
+            return 0
+        with translated():
+            if self._beside is None:
+                self._beside = await sqlite_driver(self._path, 1)
+            length = await _moved(self._beside)
+        self._moved_to = self._written_at()
+        return length
+
+    async def _move_all(self) -> None:
+        """Move what is left while nobody writes."""
         with translated():
             connection = await self._writer.raw_connection()
             try:
-                driver: Any = connection.driver_connection
-                # without waiting for readers: what they still need stays in the log
-                async with driver.execute("PRAGMA wal_checkpoint(PASSIVE)"):
-                    pass
+                await _moved(connection.driver_connection)
+                self._moved_to = self._written_at()
             finally:
                 connection.close()
+
+    def _written_at(self) -> int:
+        # asked by name: who opens and closes a file of SQLite's lets go of its locks
+        with suppress(FileNotFoundError):
+            return Path(f"{self._path}-wal").stat().st_mtime_ns
+        return 0
+
+
+async def _moved(driver: Any) -> int:
+    """Move what can be moved; how long the log is, in pages (-1 where there is none)."""
+    async with driver.execute(_CHECKPOINT) as cursor:
+        _, length, _ = await cursor.fetchone()
+    return int(length)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
+import aiosqlite
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
@@ -30,6 +31,7 @@ from domain.ports import (
 )
 from storage.drivers import Driver, PostgresDriver, SqliteDriver, sqlite_driver
 from storage.pulse import Pulse
+from storage.quick_reads import Quickness, quick_reader
 from storage.sql import SQLITE
 
 #: statements kept ready: the store has a fixed number of them
@@ -41,8 +43,8 @@ _WRITER_PRAGMAS = (
     # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    # where writers never pause, commits move the log into the file themselves, while all wait: little at a time (2 MiB)
-    "PRAGMA wal_autocheckpoint=512",
+    # a commit that moved the log into the file would keep everybody waiting (storage.checkpoints)
+    "PRAGMA wal_autocheckpoint=0",
 )
 _READER_PRAGMAS = ("PRAGMA busy_timeout=10000", "PRAGMA query_only=ON")
 #: to connect to PostgreSQL; what its longest statement may take; how long one may wait for a row of another's (as
@@ -95,7 +97,7 @@ class Engines:
         ``readers`` are SQLite's; on PostgreSQL units have ``pool`` connections and views as many.
         """
         if make_url(url).get_backend_name() == SQLITE:
-            return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
+            return cls(writing_sqlite(url), _reading_sqlite(url, readers))
         # apart here too: with one pool, units that all wait for a view would wait for each other
         return cls(postgresql(url, pool), postgresql(url, pool))
 
@@ -154,7 +156,8 @@ async def _is_there(engine: AsyncEngine) -> bool:
 
 def writing_sqlite(url: str) -> AsyncEngine:
     """One connection. What SQLAlchemy itself begins takes the write lock at once, as units do."""
-    engine = _sqlite(url, 1, _WRITER_PRAGMAS)
+    path = _file_of(url)
+    engine = _sqlite(url, 1, _WRITER_PRAGMAS, lambda: sqlite_driver(path, _PREPARED))
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
@@ -178,8 +181,18 @@ def postgresql(url: str, pool: int, *, is_patient: bool = False) -> AsyncEngine:
     )
 
 
-def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
-    path = make_url(url).database or ""
+def _reading_sqlite(url: str, readers: int) -> AsyncEngine:
+    path, quickness = _file_of(url), Quickness()
+    return _sqlite(url, readers, _READER_PRAGMAS, lambda: quick_reader(path, _PREPARED, quickness))
+
+
+def _file_of(url: str) -> str:
+    return make_url(url).database or ""
+
+
+def _sqlite(
+    url: str, pool: int, pragmas: tuple[str, ...], opened: Callable[[], Awaitable[aiosqlite.Connection]]
+) -> AsyncEngine:
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
@@ -187,7 +200,7 @@ def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_reset_on_return=None,
-        async_creator=lambda: sqlite_driver(path, _PREPARED),
+        async_creator=opened,
     )
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - the event hands both over

@@ -12,6 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from domain.batch_rows import BatchRows
 from domain.binding_rows import BindingRows
+from domain.courtesy import Courtesy
 from domain.exception_rows import ExceptionRows
 from domain.keeping_rows import KeepingRows, PurgeRows
 from domain.market.catalogue_rows import CatalogueRows
@@ -127,6 +128,7 @@ class SqlStore:
 
     def __init__(self, engines: Engines, bell: Bell, clock: Clock) -> None:
         self.changes = Changes()
+        self.courtesy = Courtesy()
         self._engines = engines
         self._bell = bell
         self._clock = clock
@@ -178,7 +180,7 @@ class SqlStore:
         connection, driver = await self._engines.connection(engine)
         session = Session(driver, engine.dialect.name, self._clock, is_unit=is_unit)
         rows_before = driver.changed_rows()
-        with ExitStack() as committing:
+        with self.courtesy.asking(), ExitStack() as committing:
             try:
                 yield session
                 if is_unit:

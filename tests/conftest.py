@@ -117,6 +117,14 @@ def postgres_url(request: pytest.FixtureRequest) -> str:
     return _new_postgres(request, template=request.getfixturevalue("migrated_postgres"))
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def file_database_url(request: pytest.FixtureRequest) -> str:
+    """For all tests of one file: nothing for the SQLite file of a world, or else a migrated PostgreSQL database."""
+    if request.param == "sqlite":
+        return ""
+    return _new_postgres(request, template=request.getfixturevalue("migrated_postgres"))
+
+
 @pytest.fixture(params=DATABASES)
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without tables."""

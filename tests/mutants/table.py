@@ -442,6 +442,20 @@ _ROWS = (
         ("tests/ports/test_store_units.py::test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it",),
     ),
     Mutant(
+        "an answer is kept though something was committed meanwhile",
+        "server/answers.py",
+        "        elif moment == await self._moments.now():\n",
+        "        else:\n",
+        ("tests/server/test_answers.py::test_an_answer_that_was_begun_before_a_commit_is_not_kept",),
+    ),
+    Mutant(
+        "a long statement keeps the loop",
+        "storage/quick_reads.py",
+        "        return self._is_at_once and self._looks > 1\n",
+        "        return False\n",
+        ("tests/ports/test_quick_reads.py::test_a_long_one_is_answered_in_the_thread_while_others_have_their_turn",),
+    ),
+    Mutant(
         "who has just written goes before those who wait",
         "storage/engines.py",
         "        if self._turns is None:\n",
@@ -578,6 +592,27 @@ _IMPORTS = (
         "        if tenant is not None and tenant.freeze_reason is not None:\n",
         "        if tenant is None:\n",
         ("tests/journeys/test_freezing.py::test_who_would_wait_for_an_import_is_told_that_the_tenant_is_frozen",),
+    ),
+    Mutant(
+        "one that cannot be scanned keeps the others waiting",
+        "domain/tending.py",
+        "                if len(failed) < _FAILED_MAX:\n",
+        "                if not failed:\n",
+        ("tests/unit/test_tending.py",),
+    ),
+    Mutant(
+        "a plan that is there in part outlives its import",
+        "storage/line.py",
+        "        self._session.later(DROP_UNPLANNED, self._named(import_id))\n",
+        "",
+        ("tests/journeys/test_crash.py::test_what_a_cancelled_import_had_planned_in_part_goes_with_it",),
+    ),
+    Mutant(
+        "a rule is not asked of texts that it is for",
+        "domain/scanning/rules.py",
+        'needs=("eval", "function"),',
+        'needs=("eval",),',
+        ("tests/unit/test_scanning.py::test_what_a_rule_needs_stands_in_all_that_the_corpus_has_for_it",),
     ),
 )
 

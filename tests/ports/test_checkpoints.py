@@ -1,4 +1,4 @@
-"""SQLite's log: moved into the file when its writers pause, and begun anew when it is moved."""
+"""SQLite's log: moved into the file beside its writers and when they pause, and begun anew when it is moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.bells import LocalBell
 from storage.clock import SystemClock
 from storage.engines import Engines
 from storage.store import SqlStore
-from tests.ports.rows import a_revision, saved, with_tenants
+from tests.ports.rows import ACME, a_revision, saved, with_tenants
 
 ROUNDS = 30
 
@@ -81,3 +81,66 @@ async def test_what_waits_to_be_moved_holds_up_no_end(store, tmp_path):
 
     assert _in_the_file_alone(tmp_path) == ["rule-1"]
     assert not (tmp_path / "hub.db-wal").exists()
+
+
+async def test_the_log_is_moved_while_somebody_writes(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    await saved(store, a_revision("rule-1"))
+
+    async with store.unit(ACME) as unit:
+        await unit.artifacts.write([a_revision("rule-2")])
+        await store._checkpoints._move_beside()
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1"]
+
+
+async def test_no_commit_waits_until_the_log_is_moved(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+
+    await saved(store, a_revision("rule-1", body=b" " * (8 << 20)))
+
+    assert _in_the_file_alone(tmp_path) == []
+
+
+async def test_what_is_moved_is_moved_anew_only_after_somebody_has_written(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    await saved(store, a_revision("rule-0"))
+
+    lengths = [await store._checkpoints._move_beside() for _ in range(3)]
+    number = 0
+    # the next write may fall into the same tick of the file's clock
+    while not await store._checkpoints._move_beside():
+        number += 1
+        await saved(store, a_revision(f"rule-{number}"))
+
+    assert lengths[0] > 0
+    assert lengths[1:] == [0, 0]
+    assert _in_the_file_alone(tmp_path) == sorted(f"rule-{one}" for one in range(number + 1))
+
+
+async def test_a_long_log_is_moved_to_its_end_before_its_writers_pause(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    monkeypatch.setattr(checkpoints, "LONG_LOG", 0)
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM artifact").fetchone()
+        await saved(store, a_revision("rule-1"))
+        moving = store._checkpoints._move_beside
+        monkeypatch.setattr(store._checkpoints, "_move_beside", lambda: _then(moving, other.rollback))
+
+        await store._checkpoints._move_on()
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1"]
+
+
+async def _never_by_itself(store, monkeypatch):
+    await _all_moved(store)
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 60.0)
+    # two writes may fall into one tick of the file's clock
+    store._checkpoints._moved_to = None
+
+
+async def _then(first, second):
+    found = await first()
+    second()
+    return found

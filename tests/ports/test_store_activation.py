@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
@@ -14,6 +17,7 @@ from domain.options import ConflictStrategy
 from domain.plan_model import ActionKind, Drift, MatchedBy, MergeBase
 from domain.ports import NameTakenError
 from domain.rows import Slice
+from storage import activation
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
@@ -458,3 +462,18 @@ async def test_every_question_about_plans_does_not_show_other_tenants(store):
         assert await unit.artifacts.heads(["rule-1"]) == {}
 
     assert not any(nothing)
+
+
+# a small table's plan says nothing on PostgreSQL
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_activation_reads_only_the_plan_of_its_own_import(store):
+    told: dict[str, Any] = {"GIVE_UP_NAMES": activation._GIVE_UP_NAMES, "SHOW": activation._SHOW}
+    told |= {"POINT": activation._POINT["sqlite"], "KEEP_BASES": activation._KEEP_BASES["sqlite"]}
+    read = {}
+    async with store._engines.reader.connect() as connection:
+        for name, statement in told.items():
+            asked = str(statement.compile(dialect=sqlite.dialect())).replace("?", "'x'")
+            rows = await connection.execute(text(f"EXPLAIN QUERY PLAN {asked}"))
+            read[name] = [row[-1] for row in rows if row[-1].startswith("SCAN") or "(tenant_id=?)" in row[-1]]
+
+    assert read == {name: [] for name in told}

@@ -34,7 +34,8 @@ async def _post(store, *kinds):
 
 async def _trips_of(store, monkeypatch, use):
     trips = []
-    kind = type((await _a_session(store))._driver)
+    async with store.unit(ACME) as unit:
+        kind = type(unit._session._driver)
     together = kind.together
 
     async def counted(driver, steps):
@@ -44,11 +45,6 @@ async def _trips_of(store, monkeypatch, use):
     monkeypatch.setattr(kind, "together", counted)
     await use()
     return trips
-
-
-async def _a_session(store):
-    async with store.view(ACME) as view:
-        return view._session
 
 
 async def test_what_needs_no_answer_goes_with_the_commit(store, monkeypatch):

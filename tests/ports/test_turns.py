@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from domain.courtesy import PATIENCE_SECONDS, Courtesy
 from domain.ports import UnavailableError
 from storage import engines
 from storage.bells import LocalBell
@@ -57,3 +58,19 @@ async def test_who_waits_too_long_for_others_is_told_so_and_the_next_is_served(s
 
     async with store.unit(GLOBEX) as unit:
         assert await unit.imports.queued_count() == 0
+
+
+@pytest.mark.parametrize("opened", ["unit", "view"])
+async def test_long_work_stands_aside_for_whoever_asks_the_store(store, opened):
+    waits: list[float] = []
+    store.courtesy = Courtesy(lambda: float(sum(waits)), waits.append)
+
+    async with getattr(store, opened)(ACME) as unit:
+        await unit.imports.queued_count()
+        store.courtesy.give_way()
+    meanwhile = sum(waits)
+    waits.append(PATIENCE_SECONDS)
+    store.courtesy.give_way()
+
+    assert meanwhile >= PATIENCE_SECONDS
+    assert sum(waits) == meanwhile + PATIENCE_SECONDS

@@ -7,8 +7,8 @@ from graphql import get_named_type, is_abstract_type, is_object_type, parse
 
 from resolvers.api import API, with_probes
 from resolvers.reading import checked
-from resolvers.steadiness import has_resolver, is_steady
-from schema.steadiness import FLEETING, STEADY
+from resolvers.steadiness import has_resolver, steadiness
+from schema.steadiness import FLEETING, ROWLESS, STEADY, Steadiness
 
 SCHEMA = API._schema
 
@@ -51,7 +51,7 @@ def test_what_only_testers_ask_is_never_steady():
     ],
 )
 def test_a_document_of_steady_fields_is_steady(text):
-    assert checked(SCHEMA, text).is_steady
+    assert checked(SCHEMA, text).steadiness is not Steadiness.FLEETING
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,17 @@ def test_a_document_of_steady_fields_is_steady(text):
 )
 def test_one_field_that_may_change_by_itself_makes_the_document_another_each_time(text):
     assert checked(SCHEMA, text).errors == ()
-    assert not is_steady(SCHEMA, parse(text))
+    assert steadiness(SCHEMA, parse(text)) is Steadiness.FLEETING
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{ viewer { subject scopes ...V } } fragment V on Viewer { __typename tokenExpiresAt }", Steadiness.FOR_GOOD),
+        ("{ viewer { subject tenants { nodes { tenantId } } } }", Steadiness.UNTIL_WRITTEN),
+        ('query A { viewer { subject } } query B { importJob(id: "a") { state } }', Steadiness.UNTIL_WRITTEN),
+    ],
+)
+def test_what_the_token_says_by_itself_stays_whatever_is_written(text, expected):
+    assert ROWLESS < STEADY
+    assert checked(SCHEMA, text).steadiness is expected

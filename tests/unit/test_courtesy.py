@@ -1,0 +1,73 @@
+"""Long work in a thread, and whoever is being answered meanwhile."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from domain.courtesy import PATIENCE_SECONDS, Courtesy
+
+
+class Waits:
+    """A clock that moves on while somebody sleeps; ``then`` is done in the first sleep."""
+
+    def __init__(self, then=lambda: None):
+        self.now = 0.0
+        self.count = 0
+        self._then = then
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.count += 1
+        if self.count == 1:
+            self._then()
+
+
+@pytest.fixture
+def waits():
+    return Waits()
+
+
+@pytest.fixture
+def courtesy(waits):
+    return Courtesy(waits.monotonic, waits.sleep)
+
+
+def test_work_goes_on_at_once_where_nobody_is_answered(courtesy, waits):
+    courtesy.give_way()
+
+    assert waits.count == 0
+
+
+def test_work_stands_aside_until_the_answer_is_there():
+    answered = ExitStack()
+    waits = Waits(then=answered.close)
+    courtesy = Courtesy(waits.monotonic, waits.sleep)
+    answered.enter_context(courtesy.asking())
+
+    courtesy.give_way()
+
+    assert 0 < waits.now < PATIENCE_SECONDS
+
+
+def test_work_stands_aside_while_the_next_question_may_come(courtesy, waits):
+    with courtesy.asking():
+        pass
+
+    courtesy.give_way()
+    stood_aside = waits.now
+    courtesy.give_way()
+
+    assert 0 < stood_aside < PATIENCE_SECONDS
+    assert waits.now == stood_aside
+
+
+def test_work_goes_on_after_a_while_however_many_are_answered(courtesy, waits):
+    with courtesy.asking(), courtesy.asking():
+        courtesy.give_way()
+
+    assert PATIENCE_SECONDS <= waits.now < 2 * PATIENCE_SECONDS
