@@ -1,6 +1,6 @@
 """Contents deflated: as a tenant keeps them and as they stand in a bundle, so an export need not do it again.
 
-The same content always comes to the same bytes (decisions R14, R28).
+The same content comes to the same bytes, as long as the deflater is the same one (decisions R14, R28).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Deflated(NamedTuple):
     @classmethod
     def of_gzip(cls, data: bytes) -> Self:
         """The way back from :attr:`gzip`. Raises ``ValueError`` for what that never gives."""
-        if len(data) < len(_HEAD) + _TAIL.size or not data.startswith(_HEAD):
+        if gzip_size(data) is None:
             raise ValueError("this is no content that was deflated here")
         return cls(data[len(_HEAD) : -_TAIL.size], *_TAIL.unpack_from(data, len(data) - _TAIL.size))
 
@@ -55,3 +55,11 @@ class Deflated(NamedTuple):
         if not inflater.eof or len(content) != self.size or library.crc32(content) != self.crc:
             raise ValueError("the deflated content is another one")
         return content
+
+
+def gzip_size(data: bytes) -> int | None:
+    """How long the content of a :attr:`Deflated.gzip` says it is; ``None`` for what is none."""
+    if len(data) < len(_HEAD) + _TAIL.size or not data.startswith(_HEAD):
+        return None
+    size: int = _TAIL.unpack_from(data, len(data) - _TAIL.size)[1]
+    return size

@@ -124,9 +124,10 @@ class SqlArtifacts(SqlBodies):
         return {row[0]: ExportForm(row[1], tuple((path, kind) for path, kind in row[2])) for row in rows}
 
     async def remember_export_forms(self, forms: Mapping[str, ExportForm]) -> None:
+        # in one order for all: two exports that remember the same would wait for each other on PostgreSQL
         rows = [
             {"revision_id": key, "tenant_id": self._tenant, "file_hash": form.file_hash, "bindings": form.bindings}
-            for key, form in forms.items()
+            for key, form in sorted(forms.items())
         ]
         if rows:
             self._session.later(_REMEMBER_FORM, rows)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 
 from domain.aside import aside
-from domain.deflating import Deflated
+from domain.deflating import Deflated, gzip_size
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.model import TenantId
 from storage.session import Session
@@ -73,7 +73,7 @@ def body_columns(tenant_id: TenantId, bodies: Mapping[str, Deflated]) -> dict[st
 
 def _content(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> bytes:
     """The content of a body. Raises a refusal ``ContentDamaged`` if it is another than was written."""
-    intact = _intact(body_id, body, sha256)
+    intact = _intact(body_id, body, sha256, size)
     if size is None:
         return intact
     try:
@@ -84,15 +84,14 @@ def _content(body_id: str, body: bytes, sha256: bytes | None, size: int | None) 
 
 def _deflated(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> Deflated:
     """The same as it is kept."""
-    intact = _intact(body_id, body, sha256)
-    try:
-        return Deflated.of(intact) if size is None else Deflated.of_gzip(intact)
-    except ValueError as error:
-        raise _damaged(body_id) from error
+    intact = _intact(body_id, body, sha256, size)
+    return Deflated.of(intact) if size is None else Deflated.of_gzip(intact)
 
 
-def _intact(body_id: str, body: bytes, sha256: bytes | None) -> bytes:
-    if sha256 is not None and hashlib.sha256(body).digest() != bytes(sha256):
+def _intact(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> bytes:
+    """The body as it was written: what says nothing of its size is no gzip file, for no artifact begins like one."""
+    is_another = sha256 is not None and hashlib.sha256(body).digest() != bytes(sha256)
+    if is_another or gzip_size(body) != size:
         raise _damaged(body_id)
     return body
 

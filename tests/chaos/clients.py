@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from bench import corpus
+from domain.holding import BATCH_REVISIONS
 from tests.chaos.invariants import Acknowledged
 from tests.chaos.points import Deed
 from tests.journeys.processes import ServerProcess
@@ -20,7 +21,7 @@ from tests.journeys.processes import ServerProcess
 SCOPES = "installhub:platform installhub:admin marketplace:install marketplace:install:community"
 TARGET, SOURCE = "target", "source"
 #: more than one import writes in one transaction, in three batches; and more than is written between two renewals
-ARTIFACTS, MANY = 210, 900
+ARTIFACTS, MANY = 2 * BATCH_REVISIONS + 10, 900
 #: bytes of an artifact; what is long on a machine that does nothing else is so by its bytes
 SMALL, LARGE = 1_500, 40_000
 _PACKAGES = "/api/installhub/packages"

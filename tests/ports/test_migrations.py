@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 import sys
@@ -187,6 +188,21 @@ async def test_contents_can_be_put_back_as_older_versions_kept_them_and_leave_as
     # the artifacts stand first; what stands behind tells the version
     parts = [raw[: raw.index(b"README.md") - _LOCAL_HEADER] for raw in bundles]
     assert (parts[0] == parts[1], first.package.checksum) == (True, second.package.checksum)
+
+
+async def test_a_damaged_content_stays_so_on_the_way_back_and_keeps_no_other_from_it(database_url, tmp_path):
+    async with an_inside(database_url, tmp_path) as inside:
+        await inside.save(GLOBEX, an_entity("ent-1", name="Damaged"), an_entity("ent-2", name="Hours"))
+        damaged = (await inside.heads(GLOBEX))["Damaged"].revision_id
+        cut_off = text("UPDATE revision_body SET body = substr(body, 1, 40) WHERE body_id = :damaged")
+        async with inside.sql._engines.writer.begin() as connection:
+            await connection.execute(cut_off, {"damaged": damaged})
+            await connection.run_sync(_back_to, "0015")
+            rows = (await connection.execute(text("SELECT body_id, body, sha256 FROM revision_body"))).all()
+
+    intact = {row[0]: hashlib.sha256(row[1]).digest() == bytes(row[2]) for row in rows}
+    assert sorted(intact.values()) == [False, True]
+    assert not intact[damaged]
 
 
 #: of a ZIP's entry, before its name

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from sqlalchemy import text
 
 from domain.artifact_types import ArtifactType
 from domain.model import ArtifactFilter, ArtifactStatus, ReferenceKind
@@ -175,6 +178,37 @@ async def test_more_ids_than_one_statement_takes_are_all_found(store):
         heads = await view.artifacts.heads([f"rule-{n}" for n in range(2000)])
 
     assert len(heads) == 1202
+
+
+async def test_two_exports_that_remember_the_same_forms_do_not_both_wait_for_the_other(store, database_url):
+    if "postgres" not in database_url:
+        # units of SQLite come one after the other
+        return
+    form = ExportForm("sha256:1", ())
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    async def remember_both():
+        async with store.unit(ACME) as unit:
+            await unit.artifacts.remember_export_forms({"rev-2": form, "rev-1": form})
+
+    async with store.unit(ACME) as unit:
+        await unit.artifacts.remember_export_forms({"rev-1": form})
+        await unit._session.flush()
+        other = asyncio.create_task(remember_both())
+        while not await _asked(store, blocked):
+            await asyncio.sleep(0.001)
+        await unit.artifacts.remember_export_forms({"rev-2": form})
+    await other
+
+    async with store.view(ACME) as view:
+        assert await view.artifacts.export_forms(["rev-1", "rev-2"]) == {"rev-1": form, "rev-2": form}
+
+
+async def _asked(store, statement):
+    async with store._engines.reader.connect() as connection:
+        return (await connection.execute(statement)).scalar_one()
 
 
 async def test_an_export_form_is_remembered_once(store):

@@ -63,7 +63,16 @@ async def test_contents_of_another_tenant_are_as_absent(store):
     assert found == [{}, {}, {}]
 
 
-@pytest.mark.parametrize("damage", ["body = :other", "sha256 = :other", "body = :other, sha256 = :its_hash"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "body = :other",
+        "sha256 = :other",
+        "body = :other, sha256 = :its_hash",
+        "content_size = NULL",
+        "content_size = 7",
+    ],
+)
 async def test_a_damaged_content_is_given_to_nobody(store, caplog, damage):
     new = a_revision("rule-1", body=LONG)
     await saved(store, new)

@@ -13,11 +13,15 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-_AT_ONCE = 50
-_NEXT = sa.text("SELECT body_id, body FROM revision_body WHERE content_size IS NOT NULL LIMIT :count")
-_PUT_BACK = sa.text(
-    "UPDATE revision_body SET body = :body, sha256 = :sha256, content_size = NULL WHERE body_id = :body_id"
-).bindparams(sa.bindparam("body", type_=sa.LargeBinary()), sa.bindparam("sha256", type_=sa.LargeBinary()))
+#: a body may have megabytes
+_AT_ONCE = 10
+_NEXT = sa.text(
+    "SELECT body_id, body, sha256 FROM revision_body WHERE content_size IS NOT NULL AND body_id > :after"
+    " ORDER BY body_id LIMIT :count"
+)
+_PUT_BACK = sa.text("UPDATE revision_body SET body = :body, sha256 = :sha256 WHERE body_id = :body_id").bindparams(
+    sa.bindparam("body", type_=sa.LargeBinary()), sa.bindparam("sha256", type_=sa.LargeBinary())
+)
 
 
 def upgrade() -> None:
@@ -25,10 +29,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    while rows := connection.execute(_NEXT, {"count": _AT_ONCE}).all():
-        for body_id, body in rows:
-            content = gzip.decompress(body)
-            values = {"body_id": body_id, "body": content, "sha256": hashlib.sha256(content).digest()}
-            connection.execute(_PUT_BACK, values)
+    connection, after = op.get_bind(), ""
+    while rows := connection.execute(_NEXT, {"after": after, "count": _AT_ONCE}).all():
+        for body_id, body, sha256 in rows:
+            # a damaged one stays beside its hash, by which it is still known to be damaged
+            if hashlib.sha256(body).digest() == bytes(sha256):
+                content = gzip.decompress(body)
+                values = {"body_id": body_id, "body": content, "sha256": hashlib.sha256(content).digest()}
+                connection.execute(_PUT_BACK, values)
+        after = rows[-1][0]
     op.drop_column("revision_body", "content_size")
