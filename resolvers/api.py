@@ -29,7 +29,7 @@ from resolvers.introspecting import asks_schema, introspected
 from resolvers.listings import ListingMutation, ListingQuery
 from resolvers.mutations import Mutation
 from resolvers.notices import NoticeMutation, NoticeQuery, NoticeSubscription
-from resolvers.plain import begin_when_awaited, read_plainly
+from resolvers.plain import read_plainly
 from resolvers.plans import PlanMutation
 from resolvers.probes import ProbeQuery, ProbeSubscription
 from resolvers.publishing import PublishingMutation, PublishingQuery
@@ -255,7 +255,6 @@ def _api(query: type[AllQueries], subscription: type[AllSubscriptions]) -> Api:
     )
     explain(made._schema)  # noqa: SLF001 - Strawberry keeps graphql-core's own there
     read_plainly(made._schema)  # noqa: SLF001 - the same
-    begin_when_awaited(made._schema)  # noqa: SLF001 - the same
     return made
 
 

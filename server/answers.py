@@ -1,4 +1,4 @@
-"""What queries were answered since something was last written, so that it is not found out again (ADR 0019, 0022).
+"""What queries were answered since something was last written, so that it is not found out again (ADR 0019, 0021).
 
 Who asks was checked before, and whatever a request costs its caller, it costs that here too.
 """

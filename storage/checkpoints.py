@@ -5,10 +5,11 @@ for it. What is in the log is as safe as what is in the file, whenever the proce
 
 While writers go on it is done over a connection of its own, and they do not wait. SQLite before 3.51.3 can lose what
 was committed when a checkpoint begins with everything moved already, at the very moment at which a writer therefore
-begins the log anew (sqlite.org/wal.html, the WAL-reset bug). So this one begins only after somebody has written to the
-log since the last one: then something is left to move, and no writer begins the log anew before it is moved. Nobody
-else makes any (``storage.engines``). When the writers pause, or the log has become long, what is left is moved over the
-writing connection, where nobody writes meanwhile; the next commit begins the log anew.
+begins the log anew (sqlite.org/wal.html, the WAL-reset bug). So this one begins only after the log's header has changed
+since the last one ended: then something is left to move, and no writer begins the log anew before it is moved. SQLite
+says so itself (``data_version``), since not all who write or commit change it: who takes back what was long, or writes
+what was there. Nobody else makes any (``storage.engines``). When the writers pause, or the log has become long, what is
+left is moved over the writing connection, where nobody writes meanwhile; the next commit begins the log anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -32,6 +32,8 @@ PAUSE_SECONDS = 0.5
 LONG_LOG = 4096
 # without waiting for readers: what they still need stays in the log
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+# of a connection that writes nothing: another number once the header of the log is not as it saw it last
+_SHOWN = "PRAGMA data_version"
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class Checkpoints:
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._count = 0
-        #: when the log was last written to, as it was after the last checkpoint
+        #: what the log showed after the last checkpoint, to the connection beside; without it none begins there
         self._moved_to: int | None = None
 
     def soon(self) -> None:
@@ -82,30 +84,29 @@ class Checkpoints:
 
     async def _move_beside(self) -> int:
         """Move what is there while others write; the length of the log."""
-        if self._written_at() == self._moved_to:
-            return 0
+        moved_to, self._moved_to, length = self._moved_to, None, 0
         with translated():
             if self._beside is None:
                 self._beside = await sqlite_driver(self._path, 1)
-            length = await _moved(self._beside)
-        self._moved_to = self._written_at()
+            shown = await _shown(self._beside)
+            if moved_to not in {None, shown}:
+                length = await _moved(self._beside)
+                # what was committed meanwhile may count as moved: it is moved with what comes next
+                shown = await _shown(self._beside)
+        self._moved_to = shown
         return length
 
     async def _move_all(self) -> None:
         """Move what is left while nobody writes."""
+        self._moved_to = None
         with translated():
             connection = await self._writer.raw_connection()
             try:
                 await _moved(connection.driver_connection)
-                self._moved_to = self._written_at()
             finally:
                 connection.close()
-
-    def _written_at(self) -> int:
-        # asked by name: who opens and closes a file of SQLite's lets go of its locks
-        with suppress(FileNotFoundError):
-            return Path(f"{self._path}-wal").stat().st_mtime_ns
-        return 0
+            if self._beside is not None:
+                self._moved_to = await _shown(self._beside)
 
 
 async def _moved(driver: Any) -> int:
@@ -113,3 +114,10 @@ async def _moved(driver: Any) -> int:
     async with driver.execute(_CHECKPOINT) as cursor:
         _, length, _ = await cursor.fetchone()
     return int(length)
+
+
+async def _shown(driver: Any) -> int:
+    """The same until somebody else has changed what the log shows."""
+    async with driver.execute(_SHOWN) as cursor:
+        (shown,) = await cursor.fetchone()
+    return int(shown)

@@ -18,7 +18,7 @@ import asyncpg
 from storage.prepared import AnyRow, Step
 from storage.pulse import Pulse
 
-CHUNK = 64
+_CHUNK = 64
 
 
 class Found(NamedTuple):
@@ -47,7 +47,7 @@ class SqliteDriver(aiosqlite.Connection):
     async def together(self, steps: Sequence[Step]) -> Found:
         if self._connection is None:
             raise sqlite3.ProgrammingError("the connection is closed")
-        found: Found = await self._execute(run_together, self._connection, steps)  # type: ignore[no-untyped-call]
+        found: Found = await self._execute(_together, self._connection, steps)  # type: ignore[no-untyped-call]
         return found
 
     async def roll_back(self) -> bool:
@@ -111,14 +111,13 @@ def sqlite_driver(path: Path | str, cached_statements: int) -> SqliteDriver:
         # the driver must not begin transactions by itself: it would begin them without the write lock
         return sqlite3.connect(path, isolation_level=None, cached_statements=cached_statements)
 
-    driver = SqliteDriver(connect, CHUNK)
+    driver = SqliteDriver(connect, _CHUNK)
     # a process that forgot to close it must not be kept alive by it (SQLAlchemy's adapter does the same)
     driver._thread.daemon = True  # noqa: SLF001
     return driver
 
 
-def run_together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
-    """Run these one after the other, until one fails; the last one's rows."""
+def _together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
     found = Found()
     for step in steps:
         run = connection.executemany if step.is_many else connection.execute

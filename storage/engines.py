@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-import aiosqlite
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
@@ -31,7 +30,6 @@ from domain.ports import (
 )
 from storage.drivers import Driver, PostgresDriver, SqliteDriver, sqlite_driver
 from storage.pulse import Pulse
-from storage.quick_reads import Quickness, quick_reader
 from storage.sql import SQLITE
 
 #: statements kept ready: the store has a fixed number of them
@@ -97,7 +95,7 @@ class Engines:
         ``readers`` are SQLite's; on PostgreSQL units have ``pool`` connections and views as many.
         """
         if make_url(url).get_backend_name() == SQLITE:
-            return cls(writing_sqlite(url), _reading_sqlite(url, readers))
+            return cls(writing_sqlite(url), _sqlite(url, readers, _READER_PRAGMAS))
         # apart here too: with one pool, units that all wait for a view would wait for each other
         return cls(postgresql(url, pool), postgresql(url, pool))
 
@@ -156,8 +154,7 @@ async def _is_there(engine: AsyncEngine) -> bool:
 
 def writing_sqlite(url: str) -> AsyncEngine:
     """One connection. What SQLAlchemy itself begins takes the write lock at once, as units do."""
-    path = _file_of(url)
-    engine = _sqlite(url, 1, _WRITER_PRAGMAS, lambda: sqlite_driver(path, _PREPARED))
+    engine = _sqlite(url, 1, _WRITER_PRAGMAS)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
@@ -181,18 +178,8 @@ def postgresql(url: str, pool: int, *, is_patient: bool = False) -> AsyncEngine:
     )
 
 
-def _reading_sqlite(url: str, readers: int) -> AsyncEngine:
-    path, quickness = _file_of(url), Quickness()
-    return _sqlite(url, readers, _READER_PRAGMAS, lambda: quick_reader(path, _PREPARED, quickness))
-
-
-def _file_of(url: str) -> str:
-    return make_url(url).database or ""
-
-
-def _sqlite(
-    url: str, pool: int, pragmas: tuple[str, ...], opened: Callable[[], Awaitable[aiosqlite.Connection]]
-) -> AsyncEngine:
+def _sqlite(url: str, pool: int, pragmas: tuple[str, ...]) -> AsyncEngine:
+    path = make_url(url).database or ""
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
@@ -200,7 +187,7 @@ def _sqlite(
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_reset_on_return=None,
-        async_creator=opened,
+        async_creator=lambda: sqlite_driver(path, _PREPARED),
     )
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - the event hands both over

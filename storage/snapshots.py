@@ -1,4 +1,4 @@
-"""What PostgreSQL shows to whoever looks now: the same until something is committed, by whichever process (ADR 0022).
+"""What PostgreSQL shows to whoever looks now: the same until something is committed, by whichever process (ADR 0021).
 
 A snapshot names the transactions that it does not show: all from ``xmax`` on, and those before that were still going
 on. Whoever changes anything has a number, and a commit takes it out of that list or moves ``xmax``, in the very moment

@@ -449,11 +449,11 @@ _ROWS = (
         ("tests/server/test_answers.py::test_an_answer_that_was_begun_before_a_commit_is_not_kept",),
     ),
     Mutant(
-        "a long statement keeps the loop",
-        "storage/quick_reads.py",
-        "        return self._is_at_once and self._looks > 1\n",
-        "        return False\n",
-        ("tests/ports/test_quick_reads.py::test_a_long_one_is_answered_in_the_thread_while_others_have_their_turn",),
+        "the log is moved beside its writers though all of it is moved",
+        "storage/checkpoints.py",
+        "            if moved_to not in {None, shown}:\n",
+        "            if shown is not None:\n",
+        ("tests/ports/test_checkpoints.py::test_what_was_written_to_the_log_and_taken_back_is_no_reason_to_move_it",),
     ),
     Mutant(
         "who has just written goes before those who wait",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re._constants as code
-import re._parser as parser
+import re._constants as code  # type: ignore[import-not-found] # typeshed has none of the two
+import re._parser as parser  # type: ignore[import-not-found]
 from itertools import product
 
 import pytest
