@@ -200,6 +200,8 @@ async def _until_asleep(url):
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     async with engines.writer.connect() as connection:
         while not (await connection.exec_driver_sql(asleep)).scalar_one():
+            # a transaction sees all along what it saw first there
+            await connection.rollback()
             await asyncio.sleep(0.01)
     await engines.close()
 
