@@ -442,13 +442,6 @@ _ROWS = (
         ("tests/ports/test_store_units.py::test_a_unit_commits_on_a_clean_exit_and_rings_each_bell_once_after_it",),
     ),
     Mutant(
-        "an answer is kept though something was committed meanwhile",
-        "server/answers.py",
-        "        elif moment == await self._moments.now():\n",
-        "        else:\n",
-        ("tests/server/test_answers.py::test_an_answer_that_was_begun_before_a_commit_is_not_kept",),
-    ),
-    Mutant(
         "the log is moved beside its writers though all of it is moved",
         "storage/checkpoints.py",
         "            if moved_to not in {None, shown}:\n",
