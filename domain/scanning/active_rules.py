@@ -21,7 +21,8 @@ _EVENTS = (
     "|finish|play|show"
 )
 _HANDLER = rf"<[a-z][a-z0-9-]{{0,40}}(?:[\s/\"'][^<>]{{0,400}})?[\s/\"']on(?:{_EVENTS})[a-z]{{0,20}}\s{{0,8}}=(?!=)"
-_MAY_HANDLE = re.compile(rb"<[a-z][^<>\n]{0,900}on[a-z]{3,40}[^<>\n]{0,32}=", re.IGNORECASE)
+#: as many bytes as the signs before it may be written with
+_MAY_HANDLE = re.compile(rb"<[a-z][^<>\n]{0,2500}?on[a-z]{3,40}+(?: |\\[nrtf]|\\u000b)*+=", re.IGNORECASE)
 
 #: a browser takes tabs and line feeds out of an address wherever they stand
 _BREAK, _BREAK_WRITTEN = r"[\t\r\n]*", rb"(?:\\[ntrf]|\s)*"
@@ -67,7 +68,9 @@ _PATTERN_ENDS = (b'attern":', b'regex":', b'regexp":', b'regularExpression":')
 _SLASHES = (
     '"://"', r'":\\"', r'":/\\"',
     # without a scheme, that of the page around it: a number, or a name of the inside
-    r"/[^:\/]\/\/[0-9\[%\x80-\xFF]/", '"//metadata" nocase', '"//instance-data" nocase',
+    r"/[^:\/]\/\/[0-9\[%\\\x80-\xFF]/", '"//metadata" nocase', '"//instance-data" nocase',
+    # or either with a break in it, or between the slashes
+    r"/\/\/[im][a-z-]{0,12}\\[tnr]/i", r"/\/\\[tnr]/",
 )  # fmt: skip
 _INSIDE = (
     (
@@ -102,8 +105,8 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ScriptAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        # a colon behind the last letter, or behind a break that a browser takes out
-        ("/[tnrf ]:/i", '"data:text/html" nocase'),
+        # whole, or with a break in it that a browser takes out
+        ('"script:" nocase', r"/\\[tnr][a-z]{0,10}:/i", '"data:text/html" nocase'),
         any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
         "The address runs a script instead of leading somewhere.",
         gate=may_be_script,
@@ -122,7 +125,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "TemplateInjection", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
         (
-            "/T\\( ?java/", '"T(\\\\"', '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
+            "/T\\( ?java/", '"T(\\\\"', '"T( \\\\"', '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
             '"java.lang.ProcessBuilder"', '"getRuntime"', '"__subclasses__"', '"__mro__"', '"__globals__"',
             '"__builtins__"',
         ),
@@ -134,7 +137,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         Rule(
             name, Check.ACTIVE, severity, Where.TEXT,
             _SLASHES,
-            any_case(r":[\t\r\n]{0,8}[/\\]|//"),
+            any_case(r":[\t\r\n]{0,8}[/\\]|/[\t\r\n]*+/"),
             message,
             judge=judge,
             needs=("/", "\\"),

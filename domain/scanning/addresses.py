@@ -31,8 +31,12 @@ _LOOKS_INSIDE = re.compile(
     rb"|metadata|instance-data|localhost)",
     re.IGNORECASE,
 )
-#: the same without a scheme, in a row of its own: each of the two begins with what is sought fast
-_LOOKS_INSIDE_BARE = re.compile(rb"//(?<![:/]//)(?:[0-9\[%\x80-\xff]|metadata|instance-data)", re.IGNORECASE)
+#: the same without a scheme, in rows of their own: each of the three begins with what is sought fast
+_LOOKS_INSIDE_BARE = re.compile(
+    rb"//(?<![:/]//)(?:[0-9\[%\\\x80-\xff]|metadata|instance-data|[im][a-z-]{0,12}\\)", re.IGNORECASE
+)
+_LOOKS_BROKEN = re.compile(rb"/\\[tnr]")
+_LOOKS = (_LOOKS_INSIDE, _LOOKS_INSIDE_BARE, _LOOKS_BROKEN)
 #: a browser takes these out of an address before it reads it
 _TAKEN_OUT = str.maketrans("", "", "\t\r\n")
 #: where clouds tell a machine its own secrets
@@ -53,7 +57,7 @@ class Inside(Enum):
 
 def may_lead_inside(raw: bytes) -> bool:
     """False if no address in a file has a host that could be a number or a known name of the inside."""
-    return any(first_in(looks.search, raw) is not None for looks in (_LOOKS_INSIDE, _LOOKS_INSIDE_BARE))
+    return any(first_in(looks.search, raw) is not None for looks in _LOOKS)
 
 
 def leads_to_a_private_network(text: str) -> bool:

@@ -42,7 +42,8 @@ _SELECT_ALL = re.compile(r"\bSELECT\s+\*\s+FROM\b", re.ASCII | re.IGNORECASE)
 _WHERE = re.compile(r"\bWHERE\b", re.ASCII | re.IGNORECASE)
 _PARAMETER = re.compile(r"@\w")
 
-_LOGIN = re.compile(rb"://[^\s/@\"]{3,400}@")
+#: as many bytes as the signs of a name and a password may be written with
+_LOGIN = re.compile(rb"://[^\s/@\"]{3,2000}@")
 
 _LETTER = re.compile(r"[A-Za-z]")
 _NO_WORD = re.compile(r"[^A-Za-z._/\\-]")

@@ -183,8 +183,9 @@ def _scanned(scanner: Scanner, parts: Sequence[Part], tally: _Tally) -> _Answer:
             found = part(scanner, tally.above)
             if not isinstance(found, list) or not all(isinstance(one, Finding) for one in found):
                 raise _NonsenseError
-            findings += found
-            tally = tally.with_more(found)
+            if found:
+                findings += found
+                tally = tally.with_more(found)
     except Exception as error:  # noqa: BLE001 - whatever a scanner dies of, its package does not pass
         return _Answer([], error=error)
     return _Answer(findings, tally)

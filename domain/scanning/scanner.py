@@ -34,16 +34,20 @@ class Scanner:
         added = self.custom.version + self.advisories.version
         return f"{OWN_VERSION}+{hashlib.sha256(added.encode()).hexdigest()[:8]}" if added else OWN_VERSION
 
+    @property
+    def has_additions(self) -> bool:
+        """Whether its operator added anything to our own rules."""
+        return bool(self.custom.version or self.advisories.version)
+
     def artifact(self, artifact_type: str, artifact_id: str, name: str, raw: bytes, above: int = 0) -> list[Finding]:
         """All findings in the canonical bytes of one artifact; if a severity is given, those that are worse."""
         if above >= Severity.CRITICAL:
             return []
+        found = own.scan_artifact(artifact_type, artifact_id, name, raw, None, above=above)
+        if not self.has_additions:
+            return found
         owner = (artifact_type, artifact_id, redacted(name)[:_NAME_MAX])
-        return [
-            *own.scan_artifact(artifact_type, artifact_id, name, raw, None, above=above),
-            *self.advisories.in_artifact(owner, raw),
-            *self.custom.in_artifact(owner, raw),
-        ]
+        return [*found, *self.advisories.in_artifact(owner, raw), *self.custom.in_artifact(owner, raw)]
 
     def text(self, where: str, text: str) -> list[Finding]:
         """All findings in a text of the package itself, such as ``README.md``."""

@@ -1,15 +1,17 @@
 r"""The fast path: which rules have any reason to look closer at a file (decisions R9, R28).
 
-All triggers are compiled into one set of YARA rules, one for each row of the table, and tried on the canonical bytes
-in one pass. A file with a ``\u`` or ``\x`` escape, an invisible character, a foreign blank or a comment may
-hide its words, so it is tried a second time with these shown or gone.
+All triggers are compiled into YARA rules, one for each row of the table, and tried on the canonical bytes. Going
+through a file costs more than the number of rules, so one with a sign of trouble is tried with all of them at once.
+Without such a sign half of the rules find nothing, and without an expression or a query a third. A file with a ``\u``
+or ``\x`` escape, an invisible character, a foreign blank or a comment may hide its words, so it is tried a second time
+with these shown or gone.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import yara_x
 
@@ -32,6 +34,8 @@ _PLACES = {
     Where.EXPRESSION: ("expressions", ('"{{"', *(f'"\\"{key}\\""' for key in EXPRESSION_KEYS))),
     Where.QUERY: ("queries", tuple(f'"\\"{key}\\""' for key in QUERY_KEYS)),
 }
+#: rare in files, and sought in a moment. All that hides words holds one of them, or a byte outside of ASCII
+_SIGNS = ("<", "@", "$", "/", "\\")
 
 
 def suspected(raw: bytes) -> list[Rule]:
@@ -40,13 +44,11 @@ def suspected(raw: bytes) -> list[Rule]:
     Never misses a rule that would find something.
     """
     named = _named(raw)
-    if not named:
-        return []
     fired = _fired(raw, named)
     if _HIDING in named:
         for shown in _shown(raw):
-            fired |= _fired(shown, _named(shown) - fired)
-    return [rule for name, rule in _RULE_OF.items() if name in fired]
+            fired |= _fired(shown, [name for name in _named(shown) if name not in fired])
+    return [rule for name, rule in _RULE_OF.items() if name in fired] if fired else []
 
 
 def plain(text: str) -> str:
@@ -61,8 +63,8 @@ def _shown(raw: bytes) -> list[bytes]:
 
     Once more without its comments, if it has some: what begins like a comment may be none.
     """
-    text = _ESCAPE.sub(_character, raw.decode("utf-8", "replace"))
-    shown = plain(text)
+    # what is not seen may stand in an escape, and may be written as one
+    shown = plain(_ESCAPE.sub(_character, plain(raw.decode("utf-8", "replace"))))
     bare = _COMMENT.sub(" ", shown)
     return [one.encode("utf-8", "replace") for one in ((shown,) if bare == shown else (shown, bare))]
 
@@ -71,29 +73,63 @@ def _character(match: re.Match[str]) -> str:
     number = int(match[1] or match[2] or match[3], 16)
     if number in _QUOTE_AND_BACKSLASH:
         return f"\\{chr(number)}"
-    return chr(number) if _FIRST_VISIBLE <= number <= _LAST_CHARACTER else " "
+    return chr(number) if number not in _BLANKS and number <= _LAST_CHARACTER else " "
 
 
-def _named(raw: bytes) -> set[str]:
-    return {rule.identifier for rule in _SCANNERS.scanner.scan(raw).matching_rules}
+def _named(raw: bytes) -> list[str]:
+    """The names of the YARA rules that match, and of those rules that have nothing but a gate."""
+    if _holds_a_sign(raw):
+        return _UNTRIGGERED + _matching(_ALL, raw)
+    named = _UNTRIGGERED + _matching(_WORDS, raw)
+    return named if _PLACES_NAMED.isdisjoint(named) else named + _matching(_PLACED, raw)
 
 
-def _fired(raw: bytes, named: set[str]) -> set[str]:
-    return {name for name in named & _RULE_OF.keys() if (gate := _RULE_OF[name].gate) is None or gate(raw)}
+def _holds_a_sign(raw: bytes) -> bool:
+    if not raw.isascii():
+        return True
+    for sign in _SIGN_BYTES:  # noqa: SIM110 - a generator costs more than the search
+        if sign in raw:
+            return True
+    return False
+
+
+def _matching(name: str, raw: bytes) -> list[str]:
+    return [rule.identifier for rule in _SCANNERS.of(name).scan(raw).matching_rules]
+
+
+def _fired(raw: bytes, named: Iterable[str]) -> set[str]:
+    return {name for name in named if name in _RULE_OF and ((gate := _RULE_OF[name].gate) is None or gate(raw))}
+
+
+def _is_told(rule: Rule) -> bool:
+    """Whether a YARA rule tells of it."""
+    return bool(rule.trigger) or _is_placed(rule)
+
+
+def _is_placed(rule: Rule) -> bool:
+    return rule.where in _PLACES
+
+
+def _is_signed(rule: Rule) -> bool:
+    """Whether all that it finds holds a sign."""
+    return rule.where is Where.AS_WRITTEN or all(any(sign in need for sign in _SIGNS) for need in rule.needs)
 
 
 def _source(name: str, rule: Rule) -> str:
-    if rule.where is Where.PACKAGE_TEXT:
-        return f"rule {name} {{ condition: false }}"
     if rule.where is Where.AS_WRITTEN:
-        return f"{_any_of(name, rule.trigger).removesuffix('}')} or {_HIDING} }}"
+        return _any_of(name, rule.trigger, f"any of them or {_HIDING}")
     place, _ = _PLACES.get(rule.where, ("true", ()))
-    return _any_of(name, rule.trigger, place) if rule.trigger else f"rule {name} {{ condition: {place} }}"
+    return _any_of(name, rule.trigger, f"{place} and any of them" if rule.trigger else place)
 
 
-def _any_of(name: str, expressions: Sequence[str], besides: str = "true") -> str:
+def _any_of(name: str, expressions: Sequence[str], condition: str = "any of them") -> str:
     strings = " ".join(f"$s{number} = {expression}" for number, expression in enumerate(expressions))
-    return f"rule {name} {{ strings: {strings} condition: {besides} and any of them }}"
+    return f"rule {name} {{ {f'strings: {strings}' if strings else ''} condition: {condition} }}"
+
+
+def _compiled(rules: dict[str, Rule], *others: str) -> yara_x.Rules:
+    places = [_any_of(*place) for place in _PLACES.values()]
+    return yara_x.compile("\n".join([*others, *places, *(_source(name, rule) for name, rule in rules.items())]))
 
 
 #: an escape of JSON, or of the script inside its string; here and below it begins with one sign, which is sought fast
@@ -104,29 +140,36 @@ _COMMENT = re.compile(
     r"|(?<!:/)/[^\"\\\n]*+(?:\\[^nr][^\"\\\n]*+)*+(?:\\[nr])?)"
 )
 _QUOTE_AND_BACKSLASH = frozenset(b'"\\')
-_FIRST_VISIBLE, _LAST_CHARACTER = 0x20, 0x10FFFF
+_BLANKS, _LAST_CHARACTER = frozenset(b"\t\n\v\f\r"), 0x10FFFF
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _FOREIGN_BLANK = re.compile(f"[{FOREIGN_BLANKS}]")
 #: the name of the one YARA rule that is no row of the table
 _HIDING = "hiding"
 _RULE_OF = {f"rule_{number}": rule for number, rule in enumerate(RULES)}
-_TRIGGERS = yara_x.compile(
-    "\n".join(
-        [
-            _any_of(_HIDING, _HIDDEN),
-            *(f"private {_any_of(*place)}" for place in _PLACES.values()),
-            *(_source(name, rule) for name, rule in _RULE_OF.items()),
-        ]
-    )
-)
+_TOLD = {name: rule for name, rule in _RULE_OF.items() if _is_told(rule)}
+_UNTRIGGERED = [name for name, rule in _RULE_OF.items() if name not in _TOLD and rule.where is not Where.PACKAGE_TEXT]
+_SIGN_BYTES = tuple(sign.encode() for sign in _SIGNS)
+#: the sets: what a file with a sign is tried with; what others are; and what those of them are that have such a place
+_ALL, _WORDS, _PLACED, _PLACES_NAMED = "all", "words", "placed", frozenset(place for place, _ in _PLACES.values())
+_TRIGGERS = {
+    _ALL: _compiled(_TOLD, _any_of(_HIDING, _HIDDEN)),
+    _WORDS: _compiled({name: rule for name, rule in _TOLD.items() if not (_is_placed(rule) or _is_signed(rule))}),
+    _PLACED: _compiled({name: rule for name, rule in _TOLD.items() if _is_placed(rule)}),
+}
 
 
 class _Scanners(threading.local):
-    """One scanner a thread: making one costs more than scanning a file."""
+    """One scanner a thread and set: making one costs more than scanning a file."""
 
     def __init__(self) -> None:
-        self.scanner = yara_x.Scanner(_TRIGGERS)
-        self.scanner.fast_scan(True)
+        self.known: dict[str, yara_x.Scanner] = {}
+
+    def of(self, name: str) -> yara_x.Scanner:
+        scanner = self.known.get(name)
+        if scanner is None:
+            scanner = self.known[name] = yara_x.Scanner(_TRIGGERS[name])
+            scanner.fast_scan(True)
+        return scanner
 
 
 _SCANNERS = _Scanners()

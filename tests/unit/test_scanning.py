@@ -129,6 +129,21 @@ def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
 @example({"url": "http:/\t/169.254\n.169.254/"})
 @example({"url": "http://met\tadata/"})
 @example({"label": ["Ask Jane Miller: jane@corp-mail.com"]})
+@example({"label": "Jane Miller <jane@mail.3com.com>"})
+@example({"label": "Certified by\tInstallHub"})
+@example({"label": "Trusted by the\nmarketplace"})
+@example({"text": "T( \t java.lang.Runtime)"})
+@example({"expression": "\\u00\u200b65val(x)"})
+@example({"expression": "\\\u200bx65val(x)"})
+@example({"text": "ab:/\u202e/user:\x01pass@h"})
+@example({"text": "https://user:" + "\u043f" * 200 + "@h.example"})
+@example({"text": "<img alt='" + "\u4e2d" * 390 + "' onerror=a()>"})
+@example({"text": "<img alt='" + "\x01" * 390 + "' onerror\v \v\n\v\v\v\v=a()>"})
+@example({"text": "//\n2130706433/"})
+@example({"text": "//meta\ndata/ x"})
+@example({"text": "/\t/2130706433/"})
+@example({"text": "x /\r\n\n/instance-data/ // y"})
+@example({"text": "//instance\r\n-data/ x"})
 def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     raw = strict_json.canonical(tree)
 
@@ -187,6 +202,23 @@ def test_the_fast_path_sees_every_name_of_a_key(head, separator):
     name = f"{head}{separator}Key"
 
     assert rules_in({name: "Zm9vYmFy9"}) == ["CredentialExposure.LiteralSecret"]
+
+
+@pytest.mark.parametrize("scheme", ["javascript", "VBScript", "livescript"])
+@pytest.mark.parametrize("broken", ["\t", "\r\n"])
+def test_the_fast_path_sees_a_script_address_wherever_it_is_broken(scheme, broken):
+    addresses = [f"{scheme[:place]}{broken}{scheme[place:]}:alert(1)" for place in range(1, len(scheme) + 1)]
+
+    found = [rules_in({"url": address}) for address in addresses]
+
+    assert found == [["ScriptAddress"]] * len(scheme)
+
+
+@pytest.mark.parametrize("before", range(9))
+def test_the_fast_path_sees_encoded_data_wherever_it_begins(before):
+    data = {length: {"after": "b" * before, "label": "A" * length} for length in (127, 128)}
+
+    assert (rules_in(data[127]), rules_in(data[128])) == ([], ["SuspiciousEncoding"])
 
 
 @pytest.mark.parametrize(
