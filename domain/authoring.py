@@ -194,7 +194,7 @@ class Authoring:
         require(caller, Right.READ_ARTIFACTS)
         async with self._store.view(tenant_id) as unit:
             bodies = await unit.artifacts.bodies(revision_ids)
-        return await asyncio.to_thread(_trees, bodies)
+        return await asyncio.to_thread(_trees, revision_ids, bodies)
 
     async def content_sizes(self, caller: Caller, tenant_id: TenantId, revision_ids: list[str]) -> dict[str, int]:
         """How many bytes the JSON of revisions takes, by revision id: what :meth:`contents` has in memory at once."""
@@ -203,8 +203,8 @@ class Authoring:
             return await unit.artifacts.body_sizes(revision_ids)
 
 
-def _trees(bodies: Mapping[str, bytes]) -> dict[str, Any]:
-    return {key: strict_json.trusted(body) for key, body in bodies.items()}
+def _trees(revision_ids: Sequence[str], bodies: Mapping[str, bytes]) -> dict[str, Any]:
+    return {key: strict_json.trusted(bodies[key]) for key in revision_ids}
 
 
 async def _changed(unit: TenantUnit, effect: Mapping[str, Any]) -> Changed:

@@ -11,7 +11,8 @@ from domain.deflating import Deflated
 class BodyRows(Protocol):
     """Bytes by revision id, or the body id of a merge base; what is stored no more is absent.
 
-    Ask for as many as fit the memory that you may take. Raises ``ContentDamaged`` for what is not what was written.
+    Ask for as many as fit the memory that you may take. Raises ``ContentDamaged`` for what is not what was written, and
+    so does each answer where what is absent is taken (``bodies[key]``).
     """
 
     async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:

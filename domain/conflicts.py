@@ -16,7 +16,7 @@ from domain import versions
 from domain.access import Caller, Reach, Right, require
 from domain.artifact_types import ArtifactType
 from domain.differing import ChangeKind, Changes, changes, shown_content
-from domain.errors import ErrorCode, Refusal, refuse
+from domain.errors import ErrorCode, refuse
 from domain.import_model import AuditEntry, ImportJob, ImportMode, ImportState
 from domain.import_outcome import is_conflict
 from domain.limits import Installation
@@ -126,8 +126,6 @@ class Conflicts:
         async with self._store.view(job.tenant_id) as unit:
             wanted = [revision_id, action.base_body_id, action.merge_base_id or ""]
             bodies = await unit.artifacts.bodies([key for key in wanted if key])
-        if revision_id not in bodies:
-            raise _expired()
         package = bodies.get(action.base_body_id)
         if package is None:
             (package,) = await self._sides.read(job, [action], lambda _, side: side)
@@ -181,10 +179,6 @@ class Conflicts:
             room = _MERGE_CHANGES_MAX - sum(len(one.updated + one.added + one.removed) for one in found.values())
             found |= await asyncio.to_thread(_merge_details, part, bodies, room)
         return found
-
-
-def _expired() -> Refusal:
-    return refuse(ErrorCode.BUNDLE_EXPIRED, "What this conflict was about is no longer kept.")
 
 
 def decided_by_hand(entries: Sequence[AuditEntry]) -> dict[str, AuditEntry]:

@@ -128,7 +128,12 @@ def is_faithful(content: Content, raw: bytes) -> bool:
 
     Then it has proven to be strict JSON, whoever parsed it: our writer writes each key once and only what it may.
     """
-    return content.template.plain == _VOLATILE_LINES.sub(b"", raw, count=1)
+    plain, found = content.template.plain, _VOLATILE_LINES.search(raw)
+    if found is None:
+        return plain == raw
+    at, end = found.span()
+    is_as_long = len(plain) == len(raw) - (end - at)
+    return is_as_long and raw.startswith(plain[:at]) and raw.endswith(memoryview(plain)[at:])
 
 
 def status_of(tree: Mapping[str, Any]) -> ArtifactStatus:
@@ -352,8 +357,9 @@ def _pointer(place: Place) -> str:
     steps: list[str] = []
     while place is not None:
         place, step = place
-        steps.append(_escaped(str(step)[:_SHOWN_STEP]))
-    return "".join(f"/{step}" for step in reversed(steps))
+        steps.append(_escaped(step[:_SHOWN_STEP]) if isinstance(step, str) else str(step))
+    steps.append("")
+    return "/".join(reversed(steps))
 
 
 def _places(tree: dict[str, Any], trie: Trie) -> Iterator[tuple[Any, Any, str]]:

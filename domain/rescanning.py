@@ -37,7 +37,7 @@ from domain.rescan_rows import Claim, Keeping, Kept, Rescan
 from domain.rows import Slice
 from domain.scanning import ScanReport, ScanResult, rules_version
 from domain.spool import Spool
-from domain.tending import tend
+from domain.tending import Tending
 
 #: one that took whoever scanned it down so often is not tried again by the same rules
 ATTEMPTS_MAX = 3
@@ -67,14 +67,15 @@ class Rescans:
         # what was brought in stays within the limits of the day on which it came
         self._limits = installation.limits.bundle(TenantPlan.ENTERPRISE)
         self._lease = self._limits.scan_seconds * scanning.ATTEMPTS_MAX + _LEASE_BESIDES
+        self._tending = Tending(self._due, self._tried, self._failed)
 
     async def scan_due(self) -> int:
         """Scan all that other rules were tried on last, as far as nobody else does; how many packages.
 
-        Raises as :func:`domain.tending.tend` does: :class:`UnavailableError` for what cannot be read now and is let go,
+        Raises as :meth:`Tending.tend` does: :class:`UnavailableError` for what cannot be read now and is let go,
         a bug of ours for what keeps its lease and so its attempt.
         """
-        return await tend(self._due, self._tried)
+        return await self._tending.tend()
 
     async def page(
         self,
@@ -106,6 +107,9 @@ class Rescans:
     async def _due(self, most: int) -> list[Kept]:
         async with self._store.platform_view() as unit:
             return await unit.rescans.due(rules_version(), self._clock.now(), most=most)
+
+    def _failed(self, kept: Kept, trouble: Exception) -> None:
+        self._observer.unscanned(Scanned.RESCAN, kept.subject_id, trouble)
 
     async def _tried(self, kept: Kept) -> bool:
         """Scan one, unless somebody else does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, bindparam, func, select
 
@@ -22,6 +22,8 @@ from storage.tables import revision_body
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _B = revision_body.c
 _MINE = (
     _B.tenant_id == bindparam("tenant"),
@@ -33,6 +35,13 @@ _SIZES = select(_B.body_id, func.coalesce(_B.content_size, func.length(_B.body))
 _ARTIFACT_BYTES = 16 << 10
 
 
+class _Stored(dict[str, T]):
+    """By body id. What is not there was lost: whoever takes it all the same is refused, as with a damaged one."""
+
+    def __missing__(self, body_id: str) -> T:
+        raise _damaged(body_id)
+
+
 class SqlBodies:
     """:class:`domain.body_rows.BodyRows`."""
 
@@ -41,16 +50,16 @@ class SqlBodies:
         self._tenant = tenant_id
 
     async def body_sizes(self, revision_ids: Sequence[str]) -> dict[str, int]:
-        return {row[0]: row[1] for row in await self._among(_SIZES, revision_ids)}
+        return _Stored((row[0], row[1]) for row in await self._among(_SIZES, revision_ids))
 
     async def bodies(self, revision_ids: Sequence[str]) -> dict[str, bytes]:
         rows = await self._among(_BODIES, revision_ids)
         size = sum(row[3] or 0 for row in rows) // _ARTIFACT_BYTES
-        return await aside(size, lambda: {row[0]: _content(*row) for row in rows})
+        return await aside(size, lambda: _Stored((row[0], _content(*row)) for row in rows))
 
     async def deflated_bodies(self, revision_ids: Sequence[str]) -> dict[str, Deflated]:
         rows = await self._among(_BODIES, revision_ids)
-        return await aside(len(rows), lambda: {row[0]: _deflated(*row) for row in rows})
+        return await aside(len(rows), lambda: _Stored((row[0], _deflated(*row)) for row in rows))
 
     async def _among(self, statement: Select[Any], ids: Collection[str], **values: Any) -> list[Any]:
         rows: list[Any] = []

@@ -44,5 +44,5 @@ def curation(
         excepting=Excepting(ports, examiner),
         certifying=Certifying(ports, of_published),
         safeguarding=Safeguarding(ports),
-        rescanning=Rescanning(ports, of_published),
+        rescanning=Rescanning(ports, of_published, observer),
     )

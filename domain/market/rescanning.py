@@ -19,9 +19,10 @@ from domain.market.model import Listing
 from domain.market.publishing import judged
 from domain.market.publishing_rows import LISTINGS
 from domain.market.standing import any_listing, kept_account, settled, suspend_version
+from domain.observing import NOBODY, Observer, Scanned
 from domain.ports import PlatformUnit, Ports
 from domain.scanning import ScanResult, rules_version
-from domain.tending import tend
+from domain.tending import Tending
 
 #: how long a scan is believed under the same rules
 BELIEVED = timedelta(days=1)
@@ -35,17 +36,19 @@ IS_NOT_SCANNED = "Its last security scan came to no end. It is made again."
 class Rescanning:
     """Scans of what is offered."""
 
-    def __init__(self, ports: Ports, examiner: Examiner) -> None:
+    def __init__(self, ports: Ports, examiner: Examiner, observer: Observer = NOBODY) -> None:
         self._store = ports.store
         self._clock = ports.clock
         self._examiner = examiner
+        self._observer = observer
+        self._tending = Tending(self._due, self._scan, self._failed)
 
     async def scan_due(self) -> int:
         """Scan what is due, what other rules let pass first; how many versions were scanned.
 
-        Raises as :func:`domain.tending.tend` does.
+        Raises as :meth:`Tending.tend` does.
         """
-        return await tend(self._due, self._scan)
+        return await self._tending.tend()
 
     async def _due(self, most: int) -> list[DueScan]:
         async with self._store.platform_view() as unit:
@@ -53,6 +56,9 @@ class Rescanning:
             return await unit.curation.due_scans(
                 rules_version(), now - BELIEVED, unfinished_before=now - RESTED, most=most
             )
+
+    def _failed(self, due: DueScan, trouble: Exception) -> None:
+        self._observer.unscanned(Scanned.LISTING, f"{due.listing_id} {due.version}", trouble)
 
     async def _scan(self, due: DueScan) -> bool:
         try:

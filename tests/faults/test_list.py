@@ -99,6 +99,7 @@ FAULTS: Mapping[str, Sequence[str]] = {
     "F21": ("server/test_outward.py::test_a_name_that_leads_inside_the_second_time_is_not_asked_then",),
     "F22": (
         "faults/test_stored_bytes.py::test_a_damaged_artifact_is_neither_shown_nor_exported",
+        "faults/test_stored_bytes.py::test_a_content_that_is_gone_is_refused_as_a_damaged_one_by_whoever_needs_it",
         "faults/test_stored_bytes.py::test_a_database_whose_pages_are_damaged_answers_503_and_never_500",
     ),
     "F23": (

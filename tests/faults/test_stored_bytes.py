@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import httpx
 import pytest
 
 from bench import corpus
+from domain.ports import UnavailableError
+from server.loading import local_caller
 from tests.house.tree import ROOT
 from tests.world import World, a_world
 
@@ -86,6 +89,22 @@ async def test_damaged_bundles_are_given_to_nobody_and_told_in_the_log(world, ca
     assert damaged == ["ERROR"] * 9
 
 
+async def test_a_bundle_that_cannot_be_read_for_its_scan_is_named_in_the_log_and_the_others_are_scanned(world, caplog):
+    await world.load("target", ROOT / "examples" / "acme-source")
+    packages = [(await _exported(world, version)).json()["packageId"] for version in ("1.0.0", "1.1.0")]
+    (broken, _) = _blobs(world)
+    _forbid(broken)
+
+    with pytest.raises(UnavailableError):
+        await world.services.rescans.scan_due()
+
+    page = await world.services.rescans.page(local_caller("anna"), reach=None, first=5)
+    scanned = [one.package_id for one in page.items]
+    (told,) = [record for record in caplog.records if record.name == "server.scans"]
+    assert len(scanned) == 1
+    assert (told.levelname, told.fields["kind"], {told.fields["subject"], *scanned}) == ("ERROR", "rescan", {*packages})
+
+
 async def test_a_damaged_artifact_is_neither_shown_nor_exported(world, caplog):
     await world.load("target", ROOT / "examples" / "acme-source")
     headers = world.headers("target")
@@ -99,6 +118,42 @@ async def test_a_damaged_artifact_is_neither_shown_nor_exported(world, caplog):
 
     assert (exported.status_code, exported.json()["error"]) == (409, "ContentDamaged")
     assert [error["extensions"]["code"] for error in shown.json()["errors"]] == ["CONTENT_DAMAGED"]
+    assert "is damaged" in caplog.text
+
+
+async def test_a_content_that_is_gone_is_refused_as_a_damaged_one_by_whoever_needs_it(world, caplog, tmp_path):
+    await world.tenant("other")
+    source = shutil.copytree(ROOT / "examples" / "acme-source", tmp_path / "source")
+    await world.load("other", source)
+    (schema,) = source.rglob("ent-44.json")
+    schema.write_text(schema.read_text().replace("A person employed", "Somebody employed"))
+    await world.load("target", source)
+    package = {"sourcePackageId": (await _exported(world)).json()["packageId"]}
+    headers, others = world.headers("target"), world.headers("other", "target")
+    waits = await world.http.post(
+        f"{PREFIX}/packages/import", json=package | {"options": {"targetTenantId": "other"}}, headers=others
+    )
+    with sqlite3.connect(world.settings.data / "installhub.db") as database:
+        database.execute("DELETE FROM revision_body")
+        database.execute("DELETE FROM export_form")
+
+    order = {"tenantId": "target", "packageName": "Mine", "artifactIds": ["proc-1001"]}
+    merging = {"targetTenantId": "other", "defaultConflictStrategy": "Merge"}
+    answers = [
+        await _exported(world, "1.1.0"),
+        await world.http.post(f"{PREFIX}/packages/preview", json=order, headers=headers),
+        await world.http.get(f"{PREFIX}/packages/{waits.json()['importId']}/conflicts/conf-001/diff", headers=others),
+        await world.http.post(f"{PREFIX}/packages/import", json=package | {"options": merging}, headers=others),
+    ]
+    shown = """{ viewer { tenants(first: 1) { nodes { artifacts(first: 1) { nodes { content } } } } } }"""
+    wish = '{ tenantId: "target", archive: ["proc-1001"] }'
+    archived = f"mutation {{ changeArtifacts(input: {wish}) {{ refusal {{ code }} }} }}"
+    queries = ({"query": shown}, {"query": archived})
+    told = [(await world.http.post("/graphql", json=query, headers=headers)).json() for query in queries]
+
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(409, "ContentDamaged")] * 4
+    assert [error["extensions"]["code"] for error in told[0]["errors"]] == ["CONTENT_DAMAGED"]
+    assert told[1]["data"]["changeArtifacts"]["refusal"]["code"] == "CONTENT_DAMAGED"
     assert "is damaged" in caplog.text
 
 
