@@ -61,7 +61,7 @@ graphiql: $(GRAPHIQL)/dist/page.html ## make GraphiQL, the page at /graphql; wit
 faults: $(READY_DEV) ## try what may fail around the server, from full disks to lost commits; ARGS="-k clock" for some
 	$(PY) -m pytest tests/faults tests/faults/long.py $(ARGS)
 
-fuzz: $(READY_DEV) ## fuzz the readers of foreign bytes, 60 seconds each; ARGS="600 bundle" for one of them
+fuzz: $(READY_DEV) ## fuzz the readers of foreign bytes, 60 seconds each; ARGS="600 bundle" for one of them, ARGS=--owed for what a release asks
 	@$(PY) -m tests.fuzz $(ARGS)
 
 mutants: $(READY_DEV) ## try whether the tests notice seeded faults; ARGS="upload lease" for some of them
