@@ -39,7 +39,10 @@ class Moments(Protocol):
         """Whether it takes a trip to know what is now."""
 
     async def now(self) -> Hashable | None:
-        """What stays the same until something is committed, and was so after this was asked; ``None``: nobody knows."""
+        """What stays the same until something is committed, and does not come back; ``None``: nobody knows.
+
+        It was so after this was asked.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,13 @@ class Answers:
         self._known.move_to_end(asking)
         return Looked(entry.answer, moment)
 
-    async def keep(self, asking: Asking, answer: bytes, moment: Hashable | None) -> None:
-        """Remember an answer that was begun at a moment, unless something was written since."""
+    def keep(self, asking: Asking, answer: bytes, moment: Hashable | None) -> None:
+        """Remember an answer that was begun at a moment, for as long as that lasts: it does not come back."""
         if self._moments is None or not self._bytes_max:
             return
         if moment is None:
             self._note(asking)
-        elif moment == await self._moments.now():
+        else:
             self._keep(asking, _Entry(answer, moment))
 
     def keep_for_good(self, asking: Asking, answer: bytes) -> None:

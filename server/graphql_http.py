@@ -64,17 +64,17 @@ async def answer(request: Request, api: Api, streams: OpenStreams, *, page: Page
         if result.errors:
             return _answered(result, media)
         encoded = orjson.dumps(shape_of(result))
-        await _remember(answers, asking, encoded, looked, how=await api.steadiness(question.query))
+        _remember(answers, asking, encoded, looked, how=await api.steadiness(question.query))
         return _sent(encoded, media)
     except Refusal as refusal:
         return _refused(request, refusal, GRAPHQL if media == GRAPHQL else JSON)
 
 
-async def _remember(answers: Answers, asking: Asking, encoded: bytes, looked: Looked, *, how: Steadiness) -> None:
+def _remember(answers: Answers, asking: Asking, encoded: bytes, looked: Looked, *, how: Steadiness) -> None:
     if how is Steadiness.FOR_GOOD:
         answers.keep_for_good(asking, encoded)
     elif how is Steadiness.UNTIL_WRITTEN:
-        await answers.keep(asking, encoded, looked.moment)
+        answers.keep(asking, encoded, looked.moment)
 
 
 async def _asker(request: Request) -> Asker:
