@@ -17,6 +17,7 @@ from bench.measure import Result, Series, timed
 from domain.artifact_types import ArtifactType
 from domain.authoring import ArtifactChanges, draft_of_file
 from domain.bundle import CheckedBundle, read_bundle
+from domain.courtesy import Courtesy
 from domain.import_model import ImportJob
 from domain.line import ImportOrder
 from domain.model import Actor, ArtifactId, ArtifactStatus, NewRevision, RevisionId, TenantId, TenantPlan
@@ -92,7 +93,7 @@ async def _plan(instance: Instance, bundle: CheckedBundle, job: ImportJob, kind:
     tenant = await instance.services.tenancy.find(instance.caller, job.tenant_id)
     if tenant is None:
         raise RuntimeError(job.tenant_id)
-    planner = Planner(instance.store, SystemClock(), ROOMY)
+    planner = Planner(instance.store, SystemClock(), ROOMY, Courtesy())
     asked = replace(job, options=ImportOptions(default_strategy=strategy))
     inventory = await planner.inventory(bundle, tenant, asked)
     _, made = await planner.plan([(bundle, inventory)], asked, [])

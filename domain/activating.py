@@ -80,7 +80,7 @@ class Activator:
                 raise PlanMovedError(moved)
             if await _leads_nowhere(unit, job):
                 raise PlanMovedError(())
-            await unit.imports.activate(job.import_id, final.installed)
+            await unit.imports.activate(job.import_id, final.installed, written=run.held)
             await remember_bindings(unit, job, slots, final.installed, now)
             await self._count_installs(unit, job, now)
             if job.undo is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from domain import import_outcome
 from domain.bundle_mapping import endpoints_audited
 from domain.completing import held_batches
+from domain.courtesy import Courtesy
 from domain.holding import Author, Batch
 from domain.import_model import ImportJob, InstalledPackage
 from domain.import_run import Run
@@ -20,10 +21,12 @@ from domain.ports import Store
 from domain.verified import Verified
 
 
-async def package_batches(store: Store, drafts: Sequence[Planned], author: Author) -> AsyncIterator[Batch]:
+async def package_batches(
+    store: Store, courtesy: Courtesy, drafts: Sequence[Planned], author: Author
+) -> AsyncIterator[Batch]:
     """The revisions of all packages, for one transaction after the other."""
     for planned in drafts:
-        async for batch in held_batches(store, planned, author):
+        async for batch in held_batches(store, courtesy, planned, author):
             yield batch
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from domain import graph, scanning, strict_json
 from domain.archive import Archive, ArchiveLimits, open_archive, sound_file
@@ -59,15 +59,15 @@ class BundleLimits:
     scan_seconds: float = 120
 
 
-@dataclass(frozen=True, slots=True)
-class BundleArtifact:
+class BundleArtifact(NamedTuple):
     """The head of one checked artifact; ``span`` finds its content in the spool, ``hash`` is the manifest's.
 
-    ``credentials`` are the JSON pointers whose values the target supplies: those that the manifest lists as
-    bindings, and those where a foreign bundle carried a value, which is dropped (R22).
+    ``row`` is its place in the manifest's ``artifacts``. ``credentials`` are the JSON pointers whose values the target
+    supplies: those that the manifest lists as bindings, and those where a foreign bundle carried a value, which is
+    dropped (R22).
     """
 
-    index: int
+    row: int
     source_id: ArtifactId
     artifact_type: ArtifactType
     name: str
@@ -353,7 +353,7 @@ def _spool(reading: _Reading, index: int, entry: ArtifactEntry, content: Content
         reading.problems += _binding_problems(entry, content, bindings)
     reading.artifacts.append(
         BundleArtifact(
-            index=index,
+            row=index,
             source_id=content.artifact_id,
             artifact_type=content.artifact_type,
             name=content.name,
@@ -410,7 +410,7 @@ def _reference_problems(reading: _Reading) -> Iterator[Problem]:
                     ErrorCode.BROKEN_REFERENCE,
                     f"{artifact.source_id}{reference.pointer} refers to {reference.target_id}, "
                     "which is not in the package.",
-                    f"artifacts[{artifact.index}]{reference.pointer}",
+                    f"artifacts[{artifact.row}]{reference.pointer}",
                     artifact.source_id,
                 )
     if cycle := graph.find_cycle(list(places), edges):
@@ -432,6 +432,6 @@ def dynamic_references(artifacts: tuple[BundleArtifact, ...]) -> Iterator[Proble
                 yield Problem(
                     ErrorCode.DYNAMIC_REFERENCE,
                     f"{artifact.name}: the reference at {reference.pointer} is computed; it is not followed.",
-                    f"artifacts[{artifact.index}]{reference.pointer}",
+                    f"artifacts[{artifact.row}]{reference.pointer}",
                     artifact.source_id,
                 )

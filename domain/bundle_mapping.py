@@ -84,8 +84,8 @@ def _rewritten(
     body = content.template.plain
     _refuse_growth(artifact, bytes_max, is_too_large=len(body) > bytes_max)
     scan.artifact(artifact.artifact_type.wire, artifact.source_id, artifact.name, body)
-    return replace(
-        artifact, references=content.references, marks=content.template.marks, span=bundle.spool.append(body)
+    return artifact._replace(
+        references=content.references, marks=content.template.marks, span=bundle.spool.append(body)
     )
 
 

@@ -17,7 +17,7 @@ from domain.plan_model import ActionKind, Plan
 from domain.undo_planning import broken_anew
 
 #: actions of a plan in one transaction
-ACTIONS_AT_ONCE = 400
+ACTIONS_AT_ONCE = 500
 #: the word BrokenReference is 400 in a bundle and 422 once an import has begun to write (decisions section 9.2)
 _FOUND_LATE = 422
 

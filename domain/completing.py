@@ -6,11 +6,12 @@ And, once it is carried out, what is to be held of it, a few contents in memory 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 
 from domain.aside import aside
 from domain.copying import Named, first_free, names_to_try
+from domain.courtesy import Courtesy
 from domain.holding import BATCH_REVISIONS, Author, Batch, next_batch
 from domain.model import ArtifactHead, name_key
 from domain.plan import Planned
@@ -21,20 +22,21 @@ from domain.removing import NAMED_MAX, dropped, removal_batch, remove, stays_not
 from domain.settling import Unsettled, settle, unsettled
 
 
-async def complete(store: Store, planned: Planned) -> None:
+async def complete(store: Store, courtesy: Courtesy, planned: Planned) -> None:
     """Everything between the draft of a package's plan and the whole."""
     await _name_copies(store, planned)
     waiting = await aside(len(planned.actions), partial(unsettled, planned))
     if waiting:
         async for part, bodies in with_bodies(store, planned.request.tenant_id, waiting, lambda one: one.body_ids):
-            await asyncio.to_thread(_settle_part, planned, part, bodies)
+            await asyncio.to_thread(_settle_part, planned, courtesy.among(part), bodies)
     if heads := dropped(planned):
         remove(planned, heads, await _users(store, planned, heads))
 
 
-async def held_batches(store: Store, planned: Planned, author: Author) -> AsyncIterator[Batch]:
+async def held_batches(store: Store, courtesy: Courtesy, planned: Planned, author: Author) -> AsyncIterator[Batch]:
     """What is to be written for a package's plan, for one transaction after the other; removals last."""
-    waiting = iter([action for action in planned.actions if action.writes or action.source_id in planned.merged])
+    written = [action for action in planned.actions if action.writes or action.source_id in planned.merged]
+    waiting = courtesy.among(written)
     while not (batch := await asyncio.to_thread(next_batch, planned, waiting, author)).is_empty:
         yield batch
     async for part, bodies in with_bodies(store, planned.request.tenant_id, planned.removals, _kept_body):
@@ -45,6 +47,8 @@ async def held_batches(store: Store, planned: Planned, author: Author) -> AsyncI
 async def _name_copies(store: Store, planned: Planned) -> None:
     """Each copy gets the first name that nobody has, in the tenant or in the package (R3)."""
     waiting = {place: action for place, action in enumerate(planned.actions) if action.kind is ActionKind.COPY}
+    if not waiting:
+        return
     taken: set[Named] = {(one.artifact_type, name_key(one.name)) for one in planned.bundle.artifacts}
     turn = 0
     while waiting:
@@ -60,7 +64,7 @@ async def _name_copies(store: Store, planned: Planned) -> None:
         turn += 1
 
 
-def _settle_part(planned: Planned, part: Sequence[Unsettled], bodies: Mapping[str, bytes]) -> None:
+def _settle_part(planned: Planned, part: Iterable[Unsettled], bodies: Mapping[str, bytes]) -> None:
     for one in part:
         settle(planned, one, bodies)
 

@@ -58,6 +58,8 @@ REPLANS_MAX = 3
 ATTEMPTS_MAX = 5
 #: how many artifacts are checked between two lines of progress, and how many seconds at least
 _TOLD_EVERY, _TOLD_AFTER = 250, 0.1
+#: bytes of a bundle: some entries, which are read one behind the other
+_READ_AT_ONCE = 1 << 16
 
 
 class Importer:
@@ -70,7 +72,7 @@ class Importer:
         self._clock = ports.clock
         self._courtesy = ports.courtesy
         self._limits = installation.limits
-        self._planner = Planner(ports.store, ports.clock, installation.limits)
+        self._planner = Planner(ports.store, ports.clock, installation.limits, ports.courtesy)
         self._undos = UndoPlanner(ports.store, ports.clock, installation.limits)
         self._activator = Activator(ports, installation)
         self._backups = Backups(ports, installation)
@@ -218,7 +220,7 @@ class Importer:
         except FileNotFoundError as error:
             raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
         spool = stack.enter_context(Spool(folder / f"contents-{package.ordinal}"))
-        source = stack.enter_context(path.open("rb"))
+        source = stack.enter_context(path.open("rb", buffering=_READ_AT_ONCE))
         limits = self._limits.bundle(run.tenant.plan)
 
         def read(told: Told) -> CheckedBundle:
@@ -239,7 +241,7 @@ class Importer:
         drafts, made = await self._planned(run, packages)
         return Draft(
             made,
-            partial(package_batches, self._store, drafts),
+            partial(package_batches, self._store, self._courtesy, drafts),
             partial(shown, run.job, made, packages),
             partial(verified, run, made, packages),
         )
@@ -351,7 +353,10 @@ class Importer:
             details = {"code": failure.code, "stage": failure.stage.wire if failure.stage else None}
             await unit.imports.audit(entry(job, f"import.{state.value.lower()}", details, at=self._clock.now()))
             await unit.imports.post("import.ended", {"importId": job.import_id, "state": state.value})
-        await discard_held(self._store, job.tenant_id, job.import_id)
+            # a plan that is there in part goes with this: no sweep looks for one
+            more = await unit.imports.discard(job.import_id)
+        if more:
+            await discard_held(self._store, job.tenant_id, job.import_id)
 
 
 def _drift_told(moved: Exception) -> Sequence[Drift]:

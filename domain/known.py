@@ -107,7 +107,7 @@ def _heads(manifest: Manifest) -> tuple[BundleArtifact, ...]:
 
 def _head(index: int, entry: ArtifactEntry) -> BundleArtifact:
     return BundleArtifact(
-        index=index,
+        row=index,
         source_id=entry.artifact_id,
         artifact_type=entry.artifact_type,
         name=entry.name,

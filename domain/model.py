@@ -200,8 +200,7 @@ class Revision:
     import_id: ImportId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewRevision:
+class NewRevision(NamedTuple):
     """A revision about to be written. ``body`` is the artifact's bundle file, bytes exact (R6)."""
 
     revision_id: RevisionId

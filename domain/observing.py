@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
 
 from domain.import_model import ImportJob, ImportState, ProgressEvent
 from domain.model import ImportId, TenantId
@@ -21,8 +20,8 @@ class Scanned(Enum):
     RESCAN = "rescan"
 
 
-class Observer(Protocol):
-    """Told at once, on the event loop's thread: it must neither wait nor raise."""
+class Observer:
+    """Told at once, on the event loop's thread: it must neither wait nor raise. This one does nothing at all."""
 
     def submitted(self, job: ImportJob) -> None:
         """A new import stands in its tenant's line."""
@@ -51,36 +50,8 @@ class Observer(Protocol):
     def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
         """A package was scanned; ``seconds`` of the scan alone."""
 
-
-class Nobody:
-    """Looks on where nobody does."""
-
-    def submitted(self, job: ImportJob) -> None:
-        """Nothing is done about it."""
-
-    def found(self, job: ImportJob) -> None:
-        """Nothing is done about it."""
-
-    def told(self, job: ImportJob, event: NewEvent) -> None:
-        """Nothing is done about it."""
-
-    def given_up(self, tenant_id: TenantId, import_id: ImportId, state: ImportState) -> None:
-        """Nothing is done about it."""
-
-    def passed_on(self, event: ProgressEvent) -> None:
-        """Nothing is done about it."""
-
-    def relayed(self, message: Message, kind: NoticeKind) -> None:
-        """Nothing is done about it."""
-
-    def mailed(self, mail: Mail, state: DeliveryState) -> None:
-        """Nothing is done about it."""
-
-    def delivered(self, outgoing: Outgoing, state: DeliveryState) -> None:
-        """Nothing is done about it."""
-
-    def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
-        """Nothing is done about it."""
+    def unscanned(self, what: Scanned, name: str, trouble: Exception) -> None:
+        """What is due to be scanned again was not; the others go on, and it is tried another time."""
 
 
-NOBODY: Observer = Nobody()
+NOBODY = Observer()

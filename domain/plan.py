@@ -14,7 +14,7 @@ In install order, for each artifact of the package (decisions section 5, R2-R7, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -139,8 +139,16 @@ class Merge:
     references: tuple[Reference, ...]
 
 
-def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> Planned:
-    """Steps 1 to 4 for the whole package. Raises :class:`NotJustSoError` for a known one that is not UNCHANGED."""
+def draft(
+    bundle: CheckedBundle,
+    inventory: Inventory,
+    request: PlanRequest,
+    among: Callable[[Sequence[BundleArtifact]], Iterable[BundleArtifact]] = iter,
+) -> Planned:
+    """Steps 1 to 4 for the whole package; ``among`` gives the artifacts one after the other, in their order.
+
+    Raises :class:`NotJustSoError` for a known one that is not UNCHANGED.
+    """
     declared = {binding.key: binding for binding in bundle.manifest.bindings}
     planned = Planned(bundle, inventory, request, declared=declared)
     inside = {artifact.source_id for artifact in bundle.artifacts}
@@ -154,7 +162,7 @@ def draft(bundle: CheckedBundle, inventory: Inventory, request: PlanRequest) -> 
     known = bundle.known
     if known and not all(_is_just_so(planned, known, one, match.existing) for one, match in matches.items()):
         raise NotJustSoError
-    for position, artifact in enumerate(bundle.artifacts):
+    for position, artifact in enumerate(among(bundle.artifacts)):
         planned.actions.append(_action(planned, position, artifact, keys, matches[artifact.source_id]))
     return planned
 

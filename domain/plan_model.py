@@ -161,7 +161,7 @@ class Plan:
 
     def count(self, kind: ActionKind) -> int:
         """How many artifacts get this action."""
-        return sum(action.kind is kind for action in self.actions)
+        return [action.kind for action in self.actions].count(kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from domain.aside import aside
 from domain.bindings import suggested
 from domain.bundle import CheckedBundle, dynamic_references
 from domain.completing import complete
+from domain.courtesy import Courtesy
 from domain.deciding import changed_meanwhile, unknown_artifacts
 from domain.errors import Problem, refuse_if
 from domain.external import Beside, found_there
@@ -107,10 +108,11 @@ def scan_result(packages: Sequence[Checked]) -> ScanResult:
 class Planner:
     """Makes plans; writes nothing."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, store: Store, clock: Clock, limits: Limits, courtesy: Courtesy) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._courtesy = courtesy
 
     async def inventory(self, bundle: CheckedBundle, tenant: Tenant, job: ImportJob) -> Inventory:
         """What the tenant has that this package may meet; a few queries, whatever the tenant's size."""
@@ -187,8 +189,8 @@ class Planner:
                 beside=beside,
                 seed=seed,
             )
-            planned = await asyncio.to_thread(plan.draft, bundle, inventory, request)
-            await complete(self._store, planned)
+            planned = await asyncio.to_thread(plan.draft, bundle, inventory, request, self._courtesy.among)
+            await complete(self._store, self._courtesy, planned)
             await self._suggest(planned)
             drafts.append(planned)
             if len(met) > 1:

@@ -342,10 +342,11 @@ class ImportRows(Protocol):
     async def drift(self, import_id: ImportId) -> list[Drift]:
         """Preconditions of the saved plan that no longer hold (R11)."""
 
-    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage]) -> None:
-        """Make the held revisions active: pointers, undo rows, merge bases, installed packages. One transaction.
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], *, written: int) -> None:
+        """Make the ``written`` held revisions active: pointers, undo rows, merge bases, installed packages.
 
-        ``installed`` are the import's packages by ordinal (R8). Raises :class:`NameTakenError`.
+        ``installed`` are the import's packages by ordinal (R8). They are seen when this transaction ends the import.
+        Raises :class:`NameTakenError`, and :class:`RevisionMovedError` when somebody saved or took away one meanwhile.
         """
 
     async def count_install(self, listing_id: ListingId, version: str, at: datetime) -> None:

@@ -60,10 +60,13 @@ def unsettled(planned: Planned) -> list[Unsettled]:
 
 
 def settle(planned: Planned, one: Unsettled, bodies: Mapping[str, bytes]) -> None:
-    """Settle one action with these stored contents; a base that is stored no more is none."""
+    """Settle one action with these stored contents; a base that is stored no more is none.
+
+    Raises ``ContentDamaged`` where what the tenant has is not there.
+    """
     place = one.place
     action, artifact = planned.actions[place], planned.bundle.artifacts[place]
-    existing_body, base_body = bodies.get(one.existing_id), bodies.get(one.base_id)
+    existing_body, base_body = bodies[one.existing_id] if one.existing_id else None, bodies.get(one.base_id)
     if action.kind is None and base_body is not None and existing_body is not None:
         planned.actions[place] = _asking(planned, action, artifact, existing_body, base_body)
     elif action.kind is ActionKind.MERGE:

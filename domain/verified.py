@@ -35,8 +35,8 @@ class Verified:
 
     @property
     def held(self) -> int:
-        """How many revisions are held for it."""
-        return int(self.outcome["artifactsWritten"])
+        """How many revisions are held for an import: one also for each artifact that it takes away."""
+        return int(self.outcome["artifactsWritten"]) + len(self.outcome["removed"])
 
     def at(self, now: datetime) -> Verified:
         """The same, switched on at this time."""

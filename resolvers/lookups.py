@@ -123,7 +123,7 @@ class Lookups:
             if self._content_bytes_left < 0:
                 text = f"One operation shows at most {_CONTENT_BYTES_MAX >> 20} MiB of contents. Ask for fewer."
                 raise refuse(ErrorCode.QUERY_TOO_COMPLEX, text)
-            for portion in portions(sizes, sizes.__getitem__):
+            for portion in portions(revision_ids, sizes.__getitem__):
                 contents = await self._services.authoring.contents(self._caller, tenant, portion)
                 found |= {(tenant_id, revision_id): content for revision_id, content in contents.items()}
         return found

@@ -10,8 +10,8 @@ from typing import Any
 from domain.import_model import EventKind, ImportJob, ImportState, ProgressEvent, Stage
 from domain.model import ImportId, TenantId
 from domain.notices.model import DeliveryState, Mail, Message, NoticeKind, Outgoing
-from domain.observing import Scanned
-from domain.ports import Clock
+from domain.observing import Observer, Scanned
+from domain.ports import Clock, UnavailableError
 from domain.rows import NewEvent
 from domain.scanning import ScanResult
 from server.logs import note
@@ -19,6 +19,7 @@ from server.metrics import Metrics
 
 _log = logging.getLogger("server.imports")
 _deliveries = logging.getLogger("server.deliveries")
+_scans = logging.getLogger("server.scans")
 #: how a stage that nothing ended went, by the state in which its import ended
 _OUTCOMES = {
     ImportState.SUCCEEDED: "done",
@@ -42,8 +43,8 @@ class _Run:
     state: ImportState | None = None
 
 
-class Onlooker:
-    """:class:`domain.observing.Observer`. The worker says in between when a run begins and ends."""
+class Onlooker(Observer):
+    """Writes the log's lines and counts. The worker says in between when a run begins and ends."""
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
@@ -84,6 +85,11 @@ class Onlooker:
 
     def scanned(self, what: Scanned, result: ScanResult, seconds: float) -> None:
         self._metrics.scanned(what, result, seconds)
+
+    def unscanned(self, what: Scanned, name: str, trouble: Exception) -> None:
+        bug = None if isinstance(trouble, UnavailableError) else trouble
+        line = {"kind": what.value, "subject": name, "outcome": "failed"}
+        _scans.error("%s %s was not scanned: %s", what.value, name, trouble, exc_info=bug, extra={"fields": line})
 
     def begun(self, job: ImportJob) -> None:
         """A worker of this process claimed the import."""

@@ -5,38 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, case, insert, literal, or_, select, update
+from sqlalchemy import String, and_, bindparam, case, func, insert, literal, or_, select, update
 
 from domain.import_model import InstalledPackage
 from domain.model import ArtifactStatus, ImportId, TenantId, name_key
 from domain.plan_model import ActionKind, MergeBase
+from domain.ports import RevisionMovedError
 from domain.verified import installed_row
 from storage.holding import HELD
 from storage.plan_tables import merge_base, plan_action
-from storage.pointers import pointing
+from storage.pointers import pointing_imported
 from storage.session import Session
-from storage.sql import checked, chunks, listed, on_both, word
-from storage.tables import artifact, import_package, installed_package, revision
+from storage.sql import checked, chunks, on_both, word
+from storage.tables import IS_HELD, artifact, import_package, installed_package, revision
 from storage.undo_tables import arrival
 
 _R = revision.c
 _P = plan_action.c
+_held = revision.alias("all_held")
 _TENANT = bindparam("tenant", type_=_R.tenant_id.type)
 _ID = bindparam("id", type_=_R.import_id.type)
 #: no name has this control character, so nobody's name is in the way
 _PARKED = "\x1f"
 #: actions after which the package's own side is known to be in the tenant (R7)
 BASED = (ActionKind.CREATE, ActionKind.UPDATE, ActionKind.MERGE, ActionKind.COPY, ActionKind.UNCHANGED)
-
-#: what the saved plan writes, and nothing that an earlier attempt may have left
-_PLANNED = and_(
-    HELD,
-    listed(
-        _R.revision_id.in_(
-            select(_P.revision_id).where(_P.import_id == _ID, _P.tenant_id == _TENANT, _P.revision_id.is_not(None))
-        )
-    ),
-)
 _GIVE_UP_NAMES = (
     update(artifact)
     .where(
@@ -53,8 +45,15 @@ _GIVE_UP_NAMES = (
     )
     .values(name_key=literal(_PARKED, String()) + artifact.c.artifact_id)
 )
-_POINT = pointing(_PLANNED, by_import=True)
-_SHOW = update(revision).where(_PLANNED).values(held=0)
+#: all that is held is seen from here on: nothing that an earlier attempt may have left is among it
+_HELD_COUNT = (
+    select(func.count()).select_from(_held).where(_held.c.import_id == _ID, _held.c.follows_import == IS_HELD.right)
+)
+_ALL_WRITTEN = and_(HELD, _HELD_COUNT.scalar_subquery() == bindparam("written"))
+#: no pointer is moved where nothing was written: what is held would be seen all the same
+_ANY_HELD = select(_R.revision_id).where(HELD).limit(1)
+_POINT = pointing_imported(_ALL_WRITTEN, renames=False)
+_POINT_RENAMED = pointing_imported(_ALL_WRITTEN, renames=True)
 
 
 #: what is new was hashed when it was held
@@ -129,11 +128,10 @@ class Activation:
         self._session = session
         self._tenant = tenant_id
 
-    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage]) -> None:
+    async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], *, written: int) -> None:
         named = {"tenant": self._tenant, "id": import_id}
         # names that are given up go first, or two artifacts could not swap theirs
-        for statement in (_GIVE_UP_NAMES, _POINT, _SHOW):
-            self._session.later(statement, named)
+        self._session.later(_GIVE_UP_NAMES, named)
         for ordinal, package in enumerate(installed):
             identity = {"package_key": name_key(package.name), "source": package.source}
             self._session.later(_KEEP_BASES, {**named, **identity, "ordinal": ordinal})
@@ -141,7 +139,11 @@ class Activation:
             self.keep_installed(installed)
             arrived = [self._arrival(import_id, ordinal, package) for ordinal, package in enumerate(installed)]
             self._session.later(_ARRIVED, arrived)
-        await self._session.flush()
+        moved = (await self._session.run(_POINT, {**named, "written": written})).rowcount
+        if moved < written:
+            moved += (await self._session.run(_POINT_RENAMED, {**named, "written": written})).rowcount
+        if moved < written or (not written and await self._session.row(_ANY_HELD, named)):
+            raise self._session.refuse(RevisionMovedError(f"{moved} of {written} of {import_id}"))
 
     def keep_installed(self, installed: Sequence[InstalledPackage]) -> None:
         self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])

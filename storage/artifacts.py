@@ -80,8 +80,7 @@ _POINT = pointing(
             revision.c.number == 1,
             exists().where(_MINE, artifact.c.artifact_id == revision.c.artifact_id).correlate(revision),
         ),
-    ),
-    by_import=False,
+    )
 )
 
 
@@ -135,7 +134,7 @@ class SqlArtifacts(SqlBodies):
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         session = self._session
         for some in chunks(revisions):
-            columns = revision_columns(self._tenant, some, held=False)
+            columns = revision_columns(self._tenant, some, follows_import=False)
             rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
             session.later(_WRITE_REVISION, rows)
             ids = [new.revision_id for new in some]

@@ -40,7 +40,7 @@ from storage.queueing import LATEST_RUNS, PLACES, TENANTS_AT_ONCE, run_of, runs_
 from storage.session import Session
 from storage.sql import INTEGER_MAX, chunks, listed, word
 from storage.tables import (
-    IS_ACTIVATED,
+    IS_SEEN,
     IS_WAITING,
     artifact,
     audit,
@@ -131,7 +131,7 @@ _HISTORY = (
         revision.c.tenant_id == _MINE,
         revision.c.artifact_id.in_(_IDS),
         revision.c.number < bindparam("before"),
-        IS_ACTIVATED,
+        IS_SEEN,
     )
     .subquery()
 )

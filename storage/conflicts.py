@@ -18,7 +18,7 @@ from storage.plan_tables import plan_action
 from storage.plans import ACTION, action_of
 from storage.session import Session
 from storage.sql import word
-from storage.tables import IS_ACTIVATED, artifact, import_job, import_package, revision
+from storage.tables import artifact, import_job, import_package, revision
 
 _P, _J, _R = plan_action.c, import_job.c, revision.c
 _TENANT = bindparam("tenant", type_=_P.tenant_id.type)
@@ -72,7 +72,7 @@ _MADE = (
     )
     .join(import_job, _IN_ITS_IMPORT)
     .outerjoin(import_package, _OF_ITS_PACKAGE)
-    .where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED), IS_ACTIVATED, _P.existing_id.is_(None))
+    .where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED), _P.existing_id.is_(None))
 )
 _ALL = union_all(_MET, _MADE).subquery()
 _COUNT = select(func.count()).select_from(_ALL)

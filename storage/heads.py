@@ -71,7 +71,9 @@ def reference_of(row: Sequence[Any]) -> Reference:
     return Reference(*row)
 
 
-def revision_columns(tenant_id: TenantId, revisions: Sequence[NewRevision], *, held: bool) -> dict[str, Sequence[Any]]:
+def revision_columns(
+    tenant_id: TenantId, revisions: Sequence[NewRevision], *, follows_import: bool
+) -> dict[str, Sequence[Any]]:
     """Revisions that are about to be written, at least one, by column."""
     count = len(revisions)
     said = zip(*map(_revision_of, revisions), strict=True)
@@ -79,7 +81,7 @@ def revision_columns(tenant_id: TenantId, revisions: Sequence[NewRevision], *, h
     origins = [new.origin or _NO_ORIGIN for new in revisions]
     columns |= dict(zip(_ORIGINS, zip(*origins, strict=True), strict=True))
     columns["name_key"] = [name_key(new.name) for new in revisions]
-    return columns | {"tenant_id": [tenant_id] * count, "held": [int(held)] * count}
+    return columns | {"tenant_id": [tenant_id] * count, "follows_import": [int(follows_import)] * count}
 
 
 def reference_columns(tenant_id: TenantId, revisions: Sequence[NewRevision]) -> dict[str, Sequence[Any]]:

@@ -19,8 +19,8 @@ from storage.artifacts import write_contents
 from storage.heads import REFERENCE, reference_of, revision_columns
 from storage.plan_tables import merge_base, plan, plan_action
 from storage.session import Session
-from storage.sql import chunks, listed, word
-from storage.tables import IS_HELD, artifact, reference, revision, revision_body
+from storage.sql import checked, chunks, listed, word
+from storage.tables import IS_HELD, IS_SEEN, artifact, reference, revision, revision_body
 
 _R = revision.c
 _TENANT = bindparam("tenant", type_=_R.tenant_id.type)
@@ -29,13 +29,16 @@ _IDS = bindparam("ids", expanding=True, type_=_R.revision_id.type)
 _DELETED = word(ArtifactStatus.DELETED)
 
 #: the held revisions of one import
-HELD = and_(_R.tenant_id == _TENANT, _R.import_id == _ID, IS_HELD)
+HELD = and_(checked(_R.tenant_id == _TENANT), _R.import_id == _ID, IS_HELD)
 
-_SOME_HELD = select(_R.revision_id).where(HELD).limit(bindparam("limit"))
+#: none of an import that was activated: those are the tenant's
+_SOME_HELD = select(_R.revision_id).where(HELD, ~IS_SEEN).limit(bindparam("limit"))
 
 _held_target = revision.alias("held_target")
 _HELD_WITH_IT = and_(
-    _held_target.c.tenant_id == _TENANT, _held_target.c.import_id == _ID, _held_target.c.held == IS_HELD.right
+    checked(_held_target.c.tenant_id == _TENANT),
+    _held_target.c.import_id == _ID,
+    _held_target.c.follows_import == IS_HELD.right,
 )
 _BROKEN = (
     select(*REFERENCE)
@@ -106,7 +109,7 @@ class Holding:
 
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
         if revisions:
-            self._session.add_columns(revision, revision_columns(self._tenant, revisions, held=True))
+            self._session.add_columns(revision, revision_columns(self._tenant, revisions, follows_import=True))
         await write_contents(self._session, self._tenant, revisions, bases)
 
     async def broken_references(self, import_id: ImportId) -> list[Reference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, case, literal_column, null, or_, select, update
+from sqlalchemy import Executable, bindparam, case, literal_column, null, or_, select, text, update
 
 from domain.import_model import ImportJob, ImportMode, ImportState
 from domain.model import ImportId, TenantId
@@ -17,7 +17,7 @@ from storage.prepared import AnyRow
 from storage.queueing import FREEZE_PASSES, not_reminded
 from storage.session import Session
 from storage.sql import POSTGRESQL, DatabaseSeconds, word
-from storage.tables import IS_HELD, IS_WAITING, import_job, import_package, revision, tenant
+from storage.tables import CAME_TO_NOTHING, IS_HELD, IS_WAITING, import_job, import_package, revision, tenant
 
 _CLAIM_ATTEMPTS = 3
 #: how many ended imports a sweep is told about at once
@@ -78,12 +78,16 @@ _OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(IS_WAITING, _JOB.expires
 _SOON_OVERDUE = select(_JOB.tenant_id, _JOB.import_id).where(
     IS_WAITING, _JOB.expires_at > bindparam("now"), _JOB.expires_at <= bindparam("until"), not_reminded()
 )
+_FIRST_HELD = (
+    select(literal_column("1"))
+    .where(IS_HELD, revision.c.import_id == _JOB.import_id)
+    .correlate(import_job)
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+#: looked up import by import: with EXISTS PostgreSQL may read every revision that any import ever wrote
 _WITH_LEFTOVERS = (
-    select(revision.c.tenant_id, revision.c.import_id)
-    .distinct()
-    .join(import_job, _JOB.import_id == revision.c.import_id)
-    .where(IS_HELD, _JOB.state.in_([state for state in ImportState if state.is_final]))
-    .limit(_LEFTOVERS)
+    select(_JOB.tenant_id, _JOB.import_id).where(text(CAME_TO_NOTHING), _FIRST_HELD.is_not(None)).limit(_LEFTOVERS)
 )
 
 

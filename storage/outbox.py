@@ -31,9 +31,9 @@ from storage.sql import DatabaseSeconds, chunks
 from storage.tables import import_job, installed_package, outbox
 
 _MESSAGE = [outbox.c[name] for name in ("message_id", "tenant_id", "at", "kind", "payload")]
-_ANY = select(outbox.c.message_id).limit(1)
-#: the oldest first, and locked: two relays would number a webhook's messages in two ways
-_WAITING = select(*_MESSAGE).order_by(outbox.c.message_id).limit(bindparam("limit")).with_for_update()
+_WAITING = select(*_MESSAGE).order_by(outbox.c.message_id).limit(bindparam("limit"))
+#: two relays would number a webhook's messages in two ways
+_LOCKED = _WAITING.with_for_update()
 _FORGET = delete(outbox).where(outbox.c.message_id.in_(bindparam("numbers", expanding=True)))
 _NAMES = select(listing.c.listing_id, listing.c.name).where(
     listing.c.listing_id.in_(bindparam("listings", expanding=True))
@@ -88,11 +88,11 @@ class Outbox:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def is_waiting(self) -> bool:
-        return await self._session.row(_ANY) is not None
-
     async def waiting(self, *, limit: int) -> list[Message]:
         return [Message(*row) for row in await self._session.rows(_WAITING, {"limit": limit})]
+
+    async def locked(self, *, limit: int) -> list[Message]:
+        return [Message(*row) for row in await self._session.rows(_LOCKED, {"limit": limit})]
 
     async def forget(self, numbers: Collection[int]) -> None:
         for some in chunks(sorted(numbers)):

@@ -21,11 +21,12 @@ from storage.plan_tables import merge_base, plan_action
 from storage.session import Session
 from storage.sql import checked, chunks, listed, on_both, word
 from storage.tables import (
-    IS_ACTIVATED,
     IS_HELD,
+    IS_SEEN,
     artifact,
     import_job,
     installed_package,
+    is_seen,
     reference,
     revision,
     revision_body,
@@ -54,7 +55,7 @@ _ARRIVALS_NAMED = (
 _WRITTEN = (
     select(_P.import_id, _P.ordinal, _P.target_id, _R.number, *EXISTING_HEAD)
     .select_from(plan_action)
-    .join(revision, and_(_R.revision_id == _P.revision_id, IS_ACTIVATED))
+    .join(revision, and_(_R.revision_id == _P.revision_id, IS_SEEN))
     .where(_P.tenant_id == _TENANT, _P.import_id.in_(_IDS))
 )
 _first = revision.alias("first_of_import")
@@ -71,10 +72,10 @@ _LAYERS = (
             _R.tenant_id == _P.tenant_id,
             _R.artifact_id == _first.c.artifact_id,
             _R.number >= _first.c.number - literal_column("1"),
-            IS_ACTIVATED,
+            IS_SEEN,
         ),
     )
-    .where(checked(_P.tenant_id == _TENANT), _P.import_id.in_(_IDS), _first.c.held == IS_ACTIVATED.right)
+    .where(checked(_P.tenant_id == _TENANT), _P.import_id.in_(_IDS), is_seen(_first))
 )
 _UNDONE = select(undone.c.import_id, undone.c.ordinal, undone.c.undo_id).where(
     undone.c.tenant_id == _TENANT, undone.c.import_id.in_(_IDS)

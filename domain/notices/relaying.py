@@ -1,7 +1,8 @@
 """Relaying the outbox: each message becomes what people and webhooks are told, exactly once (security: I8, F07, F08).
 
 A message is forgotten in the transaction that writes all it leads to. Whoever is stopped in the middle has done
-nothing, and two who relay at once wait for each other, so nothing is lost, doubled or told in another order.
+nothing, and two who relay at once wait for each other, so nothing is lost, doubled or told in another order. What the
+messages mean and whom they concern is read before, while others write.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from domain.notices.model import (
     Notification,
     NotificationId,
     Person,
+    Ways,
     Webhook,
     ways_of,
 )
@@ -39,7 +41,7 @@ from domain.notices.wording import (
     news_of_rescan,
 )
 from domain.observing import NOBODY, Observer
-from domain.ports import Ports, UnavailableError
+from domain.ports import PlatformUnit, Ports, UnavailableError
 from domain.rescan_rows import RescanRows
 
 #: how many messages one transaction relays
@@ -53,6 +55,14 @@ class Told:
     message: Message
     news: News
     people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """How people and tenants wish to be told."""
+
+    of_people: Mapping[tuple[TenantId, str, NoticeKind], Ways]
+    of_tenants: Mapping[tuple[TenantId, NoticeKind], Ways]
 
 
 @dataclass(slots=True)
@@ -88,12 +98,10 @@ class Relay:
         What cannot be relayed, by a mistake of ours, is raised, and the next time they are relayed one by one; the one
         that fails alone stays in the outbox until a process begins anew, and keeps nobody waiting.
         """
-        async with self._store.platform_view() as view:
-            if not await view.notices.is_waiting():
-                return 0
         taken: list[Message] = []
         try:
-            await self._relay_some(self._at_once, taken)
+            while await self._relay_some(self._at_once, taken):
+                pass
         except UnavailableError:
             raise
         except Exception as bug:
@@ -107,17 +115,23 @@ class Relay:
             self._at_once = RELAYED_AT_ONCE
         return len(taken)
 
-    async def _relay_some(self, limit: int, taken: list[Message]) -> None:
-        """Relay the oldest messages, and put them into ``taken``."""
-        async with self._store.platform_unit() as unit:
-            messages = await unit.notices.waiting(limit=limit + len(self._set_aside))
+    async def _relay_some(self, limit: int, taken: list[Message]) -> bool:
+        """Relay the oldest messages, and put them into ``taken``. True: another relay was faster with all of them."""
+        most = limit + len(self._set_aside)
+        async with self._store.platform_view() as view:
+            messages = await view.notices.waiting(limit=most)
             taken += [message for message in messages if message.number not in self._set_aside][:limit]
-            jobs = await unit.batches.import_jobs(_imports_in(taken), None)
-            told = [*_of_imports(taken, jobs), *await _of_rescans(unit.rescans, taken)]
-            told += await _of_market(unit.notices, taken)
-            told.sort(key=lambda one: one.message.number)
+            if not taken:
+                return False
+            told = await _told(view, taken)
+            wishes = await _wishes(view.notices, told)
+        async with self._store.platform_unit() as unit:
+            # compared as a whole: SQLite gives a number again once nothing is left with it
+            still = {message.number: message for message in await unit.notices.locked(limit=most)}
+            taken[:] = [message for message in taken if still.get(message.number) == message]
+            told = [one for one in told if still.get(one.message.number) == one.message]
             written = _Written()
-            await _notify(unit.notices, told, written)
+            _notify(told, wishes, written)
             await _deliver(unit.notices, told, written)
             await unit.notices.notify(written.notifications, written.mails)
             await unit.notices.deliver(written.deliveries)
@@ -125,6 +139,15 @@ class Relay:
             await unit.notices.forget([message.number for message in taken])
         for one in told:
             self._observer.relayed(one.message, one.news.kind)
+        return not taken
+
+
+async def _told(view: PlatformUnit, messages: Sequence[Message]) -> list[Told]:
+    """What there is to tell, in the order of the messages."""
+    jobs = await view.batches.import_jobs(_imports_in(messages), None)
+    told = [*_of_imports(messages, jobs), *await _of_rescans(view.rescans, messages)]
+    told += await _of_market(view.notices, messages)
+    return sorted(told, key=lambda one: one.message.number)
 
 
 def _imports_in(messages: Iterable[Message]) -> list[str]:
@@ -190,14 +213,19 @@ def _concerned(
     return tuple({person.identity: person for person in [*also, *subscribers.get(shelf, [])]}.values())
 
 
-async def _notify(rows: NoticeRows, told: Sequence[Told], written: _Written) -> None:
-    chosen = await rows.chosen({(one.message.tenant_id, person.identity) for one in told for person in one.people})
-    of_tenants = await rows.settings({one.message.tenant_id for one in told})
+async def _wishes(rows: NoticeRows, told: Sequence[Told]) -> _Wishes:
+    return _Wishes(
+        await rows.chosen({(one.message.tenant_id, person.identity) for one in told for person in one.people}),
+        await rows.settings({one.message.tenant_id for one in told}),
+    )
+
+
+def _notify(told: Sequence[Told], wishes: _Wishes, written: _Written) -> None:
     for one in told:
         tenant_id, kind = one.message.tenant_id, one.news.kind
         for person in one.people:
-            choice = chosen.get((tenant_id, person.identity, kind))
-            ways = ways_of(person, kind, chosen=choice, of_tenant=of_tenants.get((tenant_id, kind)))
+            choice = wishes.of_people.get((tenant_id, person.identity, kind))
+            ways = ways_of(person, kind, chosen=choice, of_tenant=wishes.of_tenants.get((tenant_id, kind)))
             is_mailed = ways.email and is_address(person.email)
             if not ways.in_app and not is_mailed:
                 continue

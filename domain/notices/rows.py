@@ -32,11 +32,11 @@ Shelf = tuple[TenantId, str]
 class OutboxRows(Protocol):
     """The outbox, for whoever relays it, and all that relaying needs to know and makes."""
 
-    async def is_waiting(self) -> bool:
-        """Whether there is a message."""
-
     async def waiting(self, *, limit: int) -> list[Message]:
-        """The oldest messages, locked until the unit ends: whoever else relays waits."""
+        """The oldest messages."""
+
+    async def locked(self, *, limit: int) -> list[Message]:
+        """The same, locked until the unit ends: whoever else relays waits."""
 
     async def forget(self, numbers: Collection[int]) -> None:
         """These messages were relayed."""

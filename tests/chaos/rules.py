@@ -49,7 +49,7 @@ _ENDED_EVENTS = "SELECT count(*) FROM import_event e WHERE e.import_id = j.impor
 
 #: where an import that nobody may see must not be named, and by which column
 _SHOWING = (
-    ("revision", "import_id", "t.held = 0 AND"),
+    ("revision", "import_id", "t.follows_import = 0 AND"),
     ("arrival", "import_id", ""),
     ("installed_package", "import_id", ""),
     ("merge_base", "import_id", ""),
@@ -71,13 +71,13 @@ RULES = (
         "a revision of the plan is not shown",
         f"""SELECT p.import_id, p.revision_id FROM plan_action p JOIN import_job j ON j.import_id = p.import_id
         WHERE {_SEEN} AND p.revision_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM revision r
-        WHERE r.revision_id = p.revision_id AND r.import_id = p.import_id AND r.held = 0)""",
+        WHERE r.revision_id = p.revision_id AND r.import_id = p.import_id)""",
     ),
     Rule(
         "I1",
         "a shown revision was not planned",
-        """SELECT r.import_id, r.revision_id FROM revision r WHERE r.held = 0 AND r.import_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM plan_action p WHERE p.import_id = r.import_id
+        f"""SELECT r.import_id, r.revision_id FROM revision r JOIN import_job j ON j.import_id = r.import_id
+        WHERE {_SEEN} AND NOT EXISTS (SELECT 1 FROM plan_action p WHERE p.import_id = r.import_id
         AND p.revision_id = r.revision_id)""",
     ),
     Rule(
@@ -91,15 +91,25 @@ RULES = (
     Rule(
         "I2",
         "an artifact is not what its revision is",
-        """SELECT a.tenant_id, a.artifact_id FROM artifact a LEFT JOIN revision r ON r.revision_id = a.revision_id
-        WHERE r.revision_id IS NULL OR r.held <> 0 OR r.tenant_id <> a.tenant_id OR r.artifact_id <> a.artifact_id
+        f"""SELECT a.tenant_id, a.artifact_id FROM artifact a LEFT JOIN revision r ON r.revision_id = a.revision_id
+        LEFT JOIN import_job j ON j.import_id = r.import_id
+        WHERE r.revision_id IS NULL OR (r.follows_import <> 0 AND (j.import_id IS NULL OR {_UNSEEN}))
+        OR r.tenant_id <> a.tenant_id OR r.artifact_id <> a.artifact_id
         OR r.content_hash <> a.content_hash OR r.number <> a.revision""",
     ),
     Rule(
         "I2",
+        "a history has a number twice, or has one not",
+        f"""SELECT r.tenant_id, r.artifact_id FROM revision r LEFT JOIN import_job j ON j.import_id = r.import_id
+        WHERE r.follows_import = 0 OR {_SEEN} GROUP BY r.tenant_id, r.artifact_id
+        HAVING count(*) <> max(r.number) OR count(DISTINCT r.number) <> max(r.number)""",
+    ),
+    Rule(
+        "I2",
         "a shown revision has no body",
-        """SELECT r.revision_id, r.status FROM revision r LEFT JOIN revision_body b ON b.body_id = r.revision_id
-        WHERE r.held = 0 AND b.body_id IS NULL""",
+        f"""SELECT r.revision_id, r.status FROM revision r LEFT JOIN revision_body b ON b.body_id = r.revision_id
+        LEFT JOIN import_job j ON j.import_id = r.import_id
+        WHERE b.body_id IS NULL AND (r.follows_import = 0 OR {_SEEN})""",
     ),
     Rule(
         "I2",
@@ -137,9 +147,9 @@ RULES = (
     ),
     Rule(
         "I3",
-        "an import that ended still holds a revision",
+        "an import that came to nothing still holds a revision",
         f"""SELECT r.import_id, r.revision_id FROM revision r JOIN import_job j ON j.import_id = r.import_id
-        WHERE r.held = 1 AND j.state IN {_FINAL}""",
+        WHERE {_UNSEEN} AND j.state IN {_FINAL}""",
         is_of_rest=True,
     ),
     Rule(

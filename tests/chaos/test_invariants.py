@@ -25,19 +25,21 @@ _FIRST = "rowid = (SELECT min(rowid) FROM"
 _ENTRY = "tenant_id, at, actor, action, import_id, details"
 _MESSAGE = "tenant_id, at, kind, payload"
 DAMAGES = {
-    "I1 a revision is hidden": f"UPDATE revision SET held = 1 WHERE {_FIRST} revision WHERE import_id = {_IMPORT})",
+    "I1 a revision is hidden": f"""UPDATE revision SET import_id = {_FAILED}
+        WHERE {_FIRST} revision WHERE follows_import = 1)""",
     "I1 a failed import is shown": f"UPDATE merge_base SET import_id = {_FAILED} WHERE {_FIRST} merge_base)",
     "I1 a package did not arrive": "DELETE FROM arrival",
     "I1 no outcome": "UPDATE import_job SET outcome = NULL WHERE state = 'SUCCEEDED'",
     "I2 another content": """UPDATE revision_body SET body = (
         SELECT other.body FROM revision_body other WHERE other.body <> revision_body.body LIMIT 1)""",
     "I2 no body": f"DELETE FROM revision_body WHERE {_FIRST} revision_body)",
+    "I2 a gap in a history": "DELETE FROM revision WHERE tenant_id = 'acme' AND number = 1",
     "I2 another hash": "UPDATE artifact SET content_hash = 'sha256:0'",
     "I2 no bytes": "UPDATE package SET blob_key = '00000000000000000000000000000000'",
     "I3 no last word": "DELETE FROM import_event WHERE kind = 'ENDED'",
     "I3 a terminal state changed": "UPDATE import_job SET state = 'CANCELLED' WHERE state = 'FAILED'",
     "I3 a gap": "DELETE FROM import_event WHERE seq = 2",
-    "I3 something is held": f"UPDATE revision SET held = 1, import_id = {_FAILED} WHERE rowid = 1",
+    "I3 something is held": f"UPDATE revision SET follows_import = 1, import_id = {_FAILED} WHERE rowid = 1",
     "I4 an import is gone": "UPDATE import_job SET state = 'RUNNING' WHERE state = 'SUCCEEDED'",
     "I4 a package is gone": "DELETE FROM package",
     "I5 another checksum": "UPDATE package SET checksum = 'sha256:0'",
@@ -65,7 +67,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> tu
 
 async def lived(folder: Path) -> Acknowledged:
     async with an_inside(url_of(folder), folder) as inside:
-        await inside.save(ACME, an_entity("ent-1", name="E"))
+        for field in ("days", "hours"):
+            await inside.save(ACME, an_entity("ent-1", field, name="E"))
         order = ExportOrder(ACME, "Starter", "workflow-package", "1.0.0", ("ent-1",))
         package = (await inside.services.exporter.export(ANNA, order, key="k-export")).package
         done = await imported(inside, a_bundle(*a_suite()), "k-import")

@@ -135,7 +135,7 @@ async def test_an_import_whose_commits_lose_their_answers_is_applied_once(tmp_pa
             for table in (
                 "import_job",
                 "artifact",
-                "revision WHERE held = 0",
+                "revision",
                 "audit WHERE action = 'import.activated'",
             )
         ]

@@ -183,6 +183,29 @@ async def test_what_a_cancelled_import_had_planned_in_part_goes_with_it(inside):
     assert (await inside.job(job_id)).state is ImportState.CANCELLED
 
 
+async def test_an_import_that_ends_takes_what_it_had_planned_in_part_with_it_whoever_dies_then(inside):
+    tenant = await a_tenant(inside, 1)
+    job_id = (await submitted(inside, tenant, BIG)).import_id
+    in_part: list[int] = []
+
+    async def planned():
+        async with inside.sql.view(tenant) as unit:
+            return len((await unit.imports.actions(job_id, first=COUNT)).items)
+
+    async def stopped_and_killed():
+        if (await inside.job(job_id)).state.is_final:
+            raise KilledError
+        in_part.append(await planned())
+        if in_part[-1]:
+            await inside.services.line.cancel(inside.caller, job_id, None)
+
+    with pytest.raises(KilledError):
+        await inside.over(Restless(inside.sql, after=stopped_and_killed)).services.importer.run(await inside.claim())
+
+    assert (in_part[-1], await planned()) == (BATCH_REVISIONS, 0)
+    assert (await inside.job(job_id)).state is ImportState.CANCELLED
+
+
 async def test_what_an_ended_import_still_holds_is_swept(inside):
     tenant = await a_tenant(inside, 1)
     before = await state_of(inside, tenant)

@@ -112,7 +112,10 @@ async def test_every_example_does_what_it_says(reader: Reader):
         await importing(reader)
         await undoing(reader)
         await publishing(reader)
-        heard = {(await socket.heard())["id"] for _ in range(30)}
+        # how many messages there are depends on which of them are told together (R20)
+        heard: set[str] = set()
+        while not heard.issuperset(WATCHES):
+            heard.add((await socket.heard())["id"])
 
     assert heard == set(WATCHES)
     assert reader.tried == set(operations())

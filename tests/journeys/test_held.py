@@ -48,6 +48,18 @@ async def test_a_held_import_waits_unseen_and_is_then_switched_on_like_any_other
     assert told == ["import.held", "import.activation-requested", "import.activated"]
 
 
+async def test_what_a_held_import_takes_away_goes_when_it_is_switched_on(inside):
+    await inside.bring(GLOBEX, FIRST)
+    without_the_form = a_bundle(an_entity("ent-1", "hours", "pay", name="Hours"), version="1.1.0")
+
+    waiting = await inside.bring(GLOBEX, without_the_form, **HELD, remove_dropped=True)
+    unseen = set(await inside.heads(GLOBEX))
+    job = await switched_on(inside, waiting.import_id)
+
+    assert (unseen, waiting.state) == ({"Hours", "Sheet"}, ImportState.WAITING_FOR_ACTIVATION)
+    assert (job.state, set(await inside.heads(GLOBEX))) == (ImportState.SUCCEEDED, {"Hours"})
+
+
 async def test_a_held_import_takes_no_place_and_a_later_one_passes_it(inside):
     waiting = await inside.bring(GLOBEX, FIRST, **HELD)
 

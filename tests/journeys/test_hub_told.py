@@ -94,7 +94,7 @@ async def told(own: World) -> None:
     async with asyncio.timeout(30):
         while True:
             async with own.runtime.ports.store.platform_view() as view:
-                if not await view.notices.is_waiting() and not await view.remote.is_report_due():
+                if not await view.notices.waiting(limit=1) and not await view.remote.is_report_due():
                     return
             await asyncio.sleep(0.02)
 

@@ -493,11 +493,11 @@ _ROWS = (
         ),
     ),
     Mutant(
-        "what no saved plan names is activated",
+        "what an earlier attempt left is activated too",
         "storage/activation.py",
-        "_POINT = pointing(_PLANNED, by_import=True)\n",
-        "_POINT = pointing(HELD, by_import=True)\n",
-        (ACTIVATION + "test_what_no_saved_plan_names_is_not_activated",),
+        "_HELD_COUNT.scalar_subquery() == bindparam",
+        "_HELD_COUNT.scalar_subquery() >= bindparam",
+        (ACTIVATION + "test_nothing_is_activated_while_something_of_an_earlier_attempt_is_held",),
     ),
 )
 
@@ -589,8 +589,8 @@ _IMPORTS = (
     Mutant(
         "one that cannot be scanned keeps the others waiting",
         "domain/tending.py",
-        "                if len(failed) < _FAILED_MAX:\n",
-        "                if not failed:\n",
+        "            if len(troubles) < _FAILED_MAX:\n",
+        "            if not troubles:\n",
         ("tests/unit/test_tending.py",),
     ),
     Mutant(

@@ -103,7 +103,7 @@ def a_revision(artifact_id: str = "rule-1", **fields: Any) -> NewRevision:
         Reference(new.artifact_id, ArtifactId(target), f"/rules/{index}", kind)
         for index, (target, kind) in enumerate(kinds.items())
     )
-    return replace(new, references=references, **fields)
+    return new._replace(references=references, **fields)
 
 
 async def saved(store: SqlStore, *revisions: NewRevision, tenant_id: TenantId = ACME) -> list[ArtifactHead]:

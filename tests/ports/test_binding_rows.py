@@ -157,7 +157,7 @@ async def test_an_installed_package_keeps_what_it_needs(store):
 
     async with store.unit(ACME) as unit:
         packages = [an_installed(job, dependencies=needs), an_installed(job, name="Alone")]
-        await unit.imports.activate(job.import_id, packages)
+        await unit.imports.activate(job.import_id, packages, written=0)
     async with store.view(ACME) as unit:
         installed = await unit.imports.installed()
 

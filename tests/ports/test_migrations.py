@@ -13,12 +13,12 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from domain.options import ConflictStrategy
+from domain.options import Activation, ConflictStrategy
 from storage.migrate import _config, migrate, upgrade
 from storage.sql import moment_text
 from storage.tables import METADATA
 from tests.clocks import NOON
-from tests.journeys.inside import GLOBEX, an_inside
+from tests.journeys.inside import GLOBEX, REPLACE, an_inside
 from tests.makers import a_bundle, an_entity
 
 _SHAPE = {
@@ -203,6 +203,37 @@ async def test_a_damaged_content_stays_so_on_the_way_back_and_keeps_no_other_fro
     intact = {row[0]: hashlib.sha256(row[1]).digest() == bytes(row[2]) for row in rows}
     assert sorted(intact.values()) == [False, True]
     assert not intact[damaged]
+
+
+#: as version 0016 had them
+_COLUMNS = [column.name.replace("follows_import", "held") for column in METADATA.tables["revision"].columns]
+_LEFT = {"revision_id": "'left-behind'", "number": "7", "held": "1"}
+#: what a worker that died held for an import, before another one brought it to its end
+_LEFT_BEHIND = f"""
+    INSERT INTO revision ({", ".join(_COLUMNS)}) SELECT {", ".join(_LEFT.get(name, name) for name in _COLUMNS)}
+    FROM revision WHERE held = 0 AND import_id IS NOT NULL"""
+
+
+async def test_what_imports_wrote_is_seen_on_the_way_back_and_again_and_what_waits_stays_unseen(database_url, tmp_path):
+    seen = text("SELECT name, number FROM revision WHERE held = 0 AND import_id IS NOT NULL ORDER BY name, number")
+    async with an_inside(database_url, tmp_path) as inside:
+        first = await inside.bring(GLOBEX, a_bundle(an_entity("ent-1", name="Hours")), default_strategy=REPLACE)
+        later = a_bundle(an_entity("ent-1", "later", name="Hours"), an_entity("ent-2", name="Days"), version="1.1.0")
+        waiting = await inside.bring(GLOBEX, later, default_strategy=REPLACE, activation=Activation.MANUAL)
+        async with inside.sql._engines.writer.begin() as connection:
+            await connection.run_sync(_back_to, "0016")
+            put_back = [tuple(row) for row in await connection.execute(seen)]
+            await connection.execute(text(_LEFT_BEHIND))
+            await connection.run_sync(upgrade)
+        await inside.services.line.activate(inside.caller, waiting.import_id, None)
+        await inside.run_next()
+        hours = (await inside.heads(GLOBEX))["Hours"].artifact_id
+        async with inside.sql.platform_view() as view:
+            found = await view.batches.revisions(GLOBEX, [hours], first=9, before=None)
+
+    assert put_back == [("Hours", 1)]
+    imports = [(one.number, one.import_id) for one in found[hours].items]
+    assert imports == [(2, waiting.import_id), (1, first.import_id)]
 
 
 #: of a ZIP's entry, before its name

@@ -11,13 +11,15 @@ from sqlalchemy.dialects import sqlite
 
 from domain.artifact_types import ArtifactType
 from domain.errors import ErrorCode, Problem
-from domain.import_model import AuditEntry, ImportState
+from domain.import_model import AuditEntry, EventKind, ImportState
 from domain.model import ArtifactFilter, ArtifactId, ArtifactStatus
 from domain.options import ConflictStrategy
 from domain.plan_model import ActionKind, Drift, MatchedBy, MergeBase
-from domain.ports import NameTakenError
-from domain.rows import Slice
-from storage import activation
+from domain.ports import NameTakenError, RevisionMovedError
+from domain.rows import Slice, Step
+from storage import activation, batches
+from storage.prepared import prepared
+from storage.tables import revision
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
@@ -29,6 +31,7 @@ from tests.ports.rows import (
     an_action,
     an_installed,
     ended,
+    progress,
     running,
     saved,
     with_tenants,
@@ -43,15 +46,19 @@ async def tenants(store):
 async def _held(store, job, *actions_and_revisions, bases=None):
     """Save a plan of these actions and hold their revisions."""
     actions = [action for action, _ in actions_and_revisions]
-    revisions = [replace(new, import_id=job.import_id) for _, new in actions_and_revisions if new is not None]
+    revisions = [new._replace(import_id=job.import_id) for _, new in actions_and_revisions if new is not None]
     async with store.unit(job.tenant_id) as unit:
         await unit.imports.save_plan(a_plan(job, *actions))
         await unit.imports.hold(revisions, bases)
 
 
-async def _activated(store, job):
+async def _activated(store, job, *, written=0):
+    """Activate and end an import, in one transaction as a run does."""
+    event = progress(10, kind=EventKind.ENDED, state=ImportState.SUCCEEDED)
+    end = Step(job.import_id, job.fence, (event,), {"state": ImportState.SUCCEEDED, "ended_at": NOON})
     async with store.unit(job.tenant_id) as unit:
-        await unit.imports.activate(job.import_id, [an_installed(job)])
+        await unit.imports.advance(end)
+        await unit.imports.activate(job.import_id, [an_installed(job)], written=written)
 
 
 async def test_a_plan_is_read_back_with_every_action_in_order(store):
@@ -161,14 +168,12 @@ async def test_activation_makes_everything_visible_at_once(store):
     update = an_action(0, first, kind=ActionKind.UPDATE, existing=old)
     await _held(store, job, (update, first), (an_action(1, second), second))
 
-    await _activated(store, job)
+    await _activated(store, job, written=2)
 
     async with store.view(ACME) as view:
         heads = await view.artifacts.heads(["rule-1", "rule-2"])
         bases = await view.imports.merge_bases("starter", "tenant-source")
         installed = await view.imports.installed(["starter"])
-        # none of them is held any more
-        assert await view.imports.unreadable(job.import_id) == ["rule-1", "rule-2"]
     async with store.platform_view() as view:
         histories = await view.batches.revisions(ACME, ["rule-1"], first=9, before=None)
     history = histories[ArtifactId("rule-1")].items
@@ -183,6 +188,47 @@ async def test_activation_makes_everything_visible_at_once(store):
     assert installed == [an_installed(job)]
 
 
+async def test_nobody_sees_in_an_artifacts_history_what_an_import_holds(store):
+    job, later = await running(store), a_revision("rule-1", number=2)
+    (old,) = await saved(store, a_revision("rule-1"))
+    await _held(store, job, (an_action(0, later, kind=ActionKind.UPDATE, existing=old), later))
+
+    async with store.platform_view() as view:
+        held = await view.batches.revisions(ACME, ["rule-1"], first=9, before=None)
+    await ended(store, job, ImportState.FAILED)
+    async with store.platform_view() as view:
+        failed = await view.batches.revisions(ACME, ["rule-1"], first=9, before=None)
+
+    assert [[one.number for one in page[ArtifactId("rule-1")].items] for page in (held, failed)] == [[1], [1]]
+
+
+async def test_what_an_activated_import_wrote_is_never_discarded(store):
+    job, new = await running(store), a_revision("rule-1")
+    await _held(store, job, (an_action(0, new), new))
+    await _activated(store, job, written=1)
+
+    async with store.unit(ACME) as unit:
+        dropped = await unit.imports.discard(job.import_id)
+
+    async with store.platform_view() as view:
+        assert (dropped, await view.jobs.with_leftovers()) == (0, [])
+    async with store.view(ACME) as view:
+        assert list(await view.artifacts.bodies([new.revision_id])) == [new.revision_id]
+
+
+async def test_an_artifact_that_moved_in_the_last_moment_is_not_overwritten(store):
+    job, new = await running(store), a_revision("rule-1", number=2)
+    (old,) = await saved(store, a_revision("rule-1"))
+    await _held(store, job, (an_action(0, new, kind=ActionKind.UPDATE, existing=old), new))
+    await saved(store, a_revision("rule-1", number=2, name="Saved meanwhile"))
+
+    with pytest.raises(RevisionMovedError):
+        await _activated(store, job, written=1)
+
+    async with store.view(ACME) as view:
+        assert (await view.artifacts.heads(["rule-1"]))[ArtifactId("rule-1")].name == "Saved meanwhile"
+
+
 async def test_a_failed_activation_leaves_the_tenant_as_it_was(store):
     job = await running(store)
     first, second = a_revision("rule-1"), a_revision("rule-2", name="Taken")
@@ -190,7 +236,7 @@ async def test_a_failed_activation_leaves_the_tenant_as_it_was(store):
     await saved(store, a_revision("rule-9", name="TAKEN"))
 
     with pytest.raises(NameTakenError):
-        await _activated(store, job)
+        await _activated(store, job, written=2)
 
     async with store.view(ACME) as view:
         assert await view.artifacts.heads(["rule-1", "rule-2"]) == {}
@@ -211,7 +257,7 @@ async def test_two_artifacts_may_swap_their_names(store):
     async with store.view(ACME) as view:
         assert await view.imports.drift(job.import_id) == []
 
-    await _activated(store, job)
+    await _activated(store, job, written=2)
 
     async with store.view(ACME) as view:
         found = await view.artifacts.named([(ArtifactType.RULE_SET, "one"), (ArtifactType.RULE_SET, "two")])
@@ -230,23 +276,37 @@ async def test_a_name_that_a_removal_frees_can_be_taken_in_the_same_import(store
     async with store.view(ACME) as view:
         assert await view.imports.drift(job.import_id) == []
 
-    await _activated(store, job)
+    await _activated(store, job, written=2)
 
     async with store.view(ACME) as view:
         found = await view.artifacts.named([(ArtifactType.RULE_SET, "same")])
     assert [head.artifact_id for head in found] == ["rule-0"]
 
 
-async def test_what_no_saved_plan_names_is_not_activated(store):
+async def test_nothing_is_activated_while_something_of_an_earlier_attempt_is_held(store):
     job = await running(store)
     left_over, new = a_revision("rule-1"), a_revision("rule-2")
     await _held(store, job, (an_action(0, left_over), left_over))
     await _held(store, job, (an_action(0, new), new))
 
-    await _activated(store, job)
+    with pytest.raises(RevisionMovedError):
+        await _activated(store, job, written=1)
 
     async with store.view(ACME) as view:
-        assert list(await view.artifacts.heads(["rule-1", "rule-2"])) == ["rule-2"]
+        assert await view.artifacts.heads(["rule-1", "rule-2"]) == {}
+
+
+async def test_what_an_earlier_attempt_holds_is_not_shown_by_an_import_that_writes_nothing(store):
+    job, left_over = await running(store), a_revision("rule-1", number=2)
+    (old,) = await saved(store, a_revision("rule-1"))
+    await _held(store, job, (an_action(0, left_over, kind=ActionKind.UPDATE, existing=old), left_over))
+
+    with pytest.raises(RevisionMovedError):
+        await _activated(store, job, written=0)
+
+    async with store.platform_view() as view:
+        found = await view.batches.revisions(ACME, ["rule-1"], first=9, before=None)
+    assert [one.number for one in found[ArtifactId("rule-1")].items] == [1]
 
 
 async def test_an_unchanged_artifact_renews_its_base_and_a_skipped_one_does_not(store):
@@ -274,12 +334,11 @@ async def test_a_later_version_takes_the_place_of_the_installed_one(store):
     first = await running(store)
     await _held(store, first)
     await _activated(store, first)
-    await ended(store, first)
     second = await running(store)
     await _held(store, second)
 
     async with store.unit(ACME) as unit:
-        await unit.imports.activate(second.import_id, [an_installed(second, version="2.0.0")])
+        await unit.imports.activate(second.import_id, [an_installed(second, version="2.0.0")], written=0)
 
     async with store.view(ACME) as view:
         assert [package.version for package in await view.imports.installed()] == ["2.0.0"]
@@ -407,7 +466,7 @@ async def test_the_bases_of_an_activated_import_are_never_discarded(store):
     new = a_revision("rule-1", number=2)
     merge = an_action(0, new, kind=ActionKind.MERGE, existing=head, base_body_id="base-1")
     await _held(store, job, (merge, new), bases={"base-1": b"own side"})
-    await _activated(store, job)
+    await _activated(store, job, written=1)
 
     async with store.unit(ACME) as unit:
         dropped = await unit.imports.discard(job.import_id)
@@ -457,7 +516,7 @@ async def test_every_question_about_plans_does_not_show_other_tenants(store):
             *(await seen.broken_references(this), await seen.unreadable(this), await seen.drift(this)),
             *(await seen.audit_of(this), await seen.discard(this), await seen.installed()),
         ]
-        await seen.activate(this, [an_installed(job)])
+        await seen.activate(this, [an_installed(job)], written=0)
         assert await seen.merge_bases("starter", "tenant-source") == {}
         assert await unit.artifacts.heads(["rule-1"]) == {}
 
@@ -467,8 +526,8 @@ async def test_every_question_about_plans_does_not_show_other_tenants(store):
 # a small table's plan says nothing on PostgreSQL
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_activation_reads_only_the_plan_of_its_own_import(store):
-    told: dict[str, Any] = {"GIVE_UP_NAMES": activation._GIVE_UP_NAMES, "SHOW": activation._SHOW}
-    told |= {"POINT": activation._POINT["sqlite"], "KEEP_BASES": activation._KEEP_BASES["sqlite"]}
+    told: dict[str, Any] = {"GIVE_UP_NAMES": activation._GIVE_UP_NAMES, "POINT": activation._POINT["sqlite"]}
+    told |= {"POINT_RENAMED": activation._POINT_RENAMED["sqlite"], "KEEP_BASES": activation._KEEP_BASES["sqlite"]}
     read = {}
     async with store._engines.reader.connect() as connection:
         for name, statement in told.items():
@@ -477,3 +536,38 @@ async def test_an_activation_reads_only_the_plan_of_its_own_import(store):
             read[name] = [row[-1] for row in rows if row[-1].startswith("SCAN") or "(tenant_id=?)" in row[-1]]
 
     assert read == {name: [] for name in told}
+
+
+_COLUMNS = [column.name for column in revision.columns]
+_OTHERWISE = {"revision_id": "revision_id || next", "number": "next", "restores": "revision_id"}
+#: the same revision a thousand times more, as if its artifact had been put back again and again
+_MANY = f"""
+    INSERT INTO revision ({", ".join(_COLUMNS)}) SELECT {", ".join(_OTHERWISE.get(name, name) for name in _COLUMNS)}
+    FROM revision, generate_series(2, 1001) n (next)"""
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_what_is_asked_about_a_thousand_revisions_reads_neither_all_imports_nor_all_revisions(store):
+    job, new = await running(store), a_revision("rule-1")
+    await _held(store, job, (an_action(0, new), new))
+    async with store._engines.writer.begin() as connection:
+        for statement in (_MANY, "ANALYZE"):
+            await connection.execute(text(statement))
+    history = {"tenant": ACME, "ids": ["rule-1"], "before": 9_999, "limit": 20}
+    pointed = {"tenant": ACME, "id": job.import_id, "written": 1_001}
+
+    plans = ""
+    questions: list[tuple[Any, dict[str, Any]]] = [
+        (batches._REVISIONS, history),
+        (activation._POINT["postgresql"], pointed),
+    ]
+    for asked, values in questions:
+        step = prepared(asked, "postgresql", tuple(values)).step(values)
+        async with store.view(ACME) as view:
+            told = await view._session._driver.together(
+                [step._replace(sql=f"EXPLAIN VERBOSE {step.sql}", gives_rows=True)]
+            )
+        plans += "\n".join(row[0] for row in told.rows)
+
+    # a list of all that might be asked for, read before the first question
+    assert ("SubPlan" in plans, "hashed SubPlan" in plans) == (True, False)

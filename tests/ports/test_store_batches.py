@@ -230,14 +230,14 @@ async def test_changed_artifacts_of_installed_packages_are_counted(store):
     for tenant_id in (ACME, GLOBEX):
         job = await running(store, tenant_id)
         mine = [
-            replace(new, revision_id=RevisionId(f"{new.revision_id}-{tenant_id}"), import_id=job.import_id)
+            new._replace(revision_id=RevisionId(f"{new.revision_id}-{tenant_id}"), import_id=job.import_id)
             for new in imported
         ]
         plan = a_plan(job, *(an_action(n, new) for n, new in enumerate(mine)))
         async with store.unit(tenant_id) as unit:
             await unit.imports.save_plan(plan)
             await unit.imports.hold(mine)
-            await unit.imports.activate(job.import_id, [])
+            await unit.imports.activate(job.import_id, [], written=len(mine))
     await saved(store, *(a_revision(f"rule-{n}", number=2, origin=ORIGIN) for n in (1, 2)))
 
     # more names than one statement looks for

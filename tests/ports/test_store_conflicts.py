@@ -47,9 +47,9 @@ async def brought(store, action, new=None, *, day=0, state=ImportState.SUCCEEDED
     async with store.unit(job.tenant_id) as unit:
         await unit.imports.save_plan(a_plan(job, action))
         if new is not None:
-            await unit.imports.hold([replace(new, import_id=job.import_id)])
+            await unit.imports.hold([new._replace(import_id=job.import_id)])
         if state is ImportState.SUCCEEDED and job.mode is ImportMode.APPLY:
-            await unit.imports.activate(job.import_id, [an_installed(job)])
+            await unit.imports.activate(job.import_id, [an_installed(job)], written=0 if new is None else 1)
         named = {"package_name": "Starter", "package_version": f"1.{day}.0"}
         event = progress(10, kind=EventKind.ENDED, state=state)
         await unit.imports.advance(Step(job.import_id, job.fence, (event,), {"state": state, "ended_at": at, **named}))

@@ -208,7 +208,7 @@ async def test_installed_packages_are_counted_and_paged_inside_the_reach(store):
     for tenant_id, names in ((GLOBEX, ["Beta"]), (ACME, ["Gamma", "alpha", "BETA"])):
         job = await running(store, tenant_id)
         async with store.unit(tenant_id) as unit:
-            await unit.imports.activate(job.import_id, [an_installed(job, name=name) for name in names])
+            await unit.imports.activate(job.import_id, [an_installed(job, name=name) for name in names], written=0)
     asked = [(None, "", 1), (None, "", 2), (None, "", 3), (None, "beta", 1), (frozenset({GLOBEX}), "", 1)]
 
     async with store.platform_view() as view:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +17,7 @@ from domain.market.model import Category, ListingState, PublisherStatus, TrustLe
 from domain.model import Actor, PackageType, TenantId
 from domain.notices.model import Choice, NoticeKind, Ways, WebhookId, bell_of
 from domain.notices.relaying import RELAYED_AT_ONCE, Relay
-from domain.ports import OUTBOX, POST, Ports
+from domain.ports import OUTBOX, POST, PlatformUnit, Ports
 from storage.limiter import MemoryLimiter
 from storage.market_tables import listing, listing_subscription, publisher
 from storage.notice_tables import mail, notification, webhook_delivery
@@ -188,6 +190,51 @@ async def test_relays_at_the_same_time_tell_each_message_once_and_in_order(store
     told_to_webhook = [(one.seq, json.loads(one.body)["data"]["importId"]) for one in reversed(page.items)]
     assert told_to_webhook == list(enumerate(notified, 1))
     assert all(later.number < earlier.number for earlier, later in pairwise(await told(store)))
+
+
+class Overtaken:
+    """A store at which somebody else is done with something between a relay's reading and its writing, once."""
+
+    def __init__(self, store: SqlStore, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self.platform_view = store.platform_view
+        self._store, self._meanwhile = store, [meanwhile]
+
+    @asynccontextmanager
+    async def platform_unit(self) -> AsyncIterator[PlatformUnit]:
+        while self._meanwhile:
+            await self._meanwhile.pop()()
+        async with self._store.platform_unit() as unit:
+            yield unit
+
+
+@pytest.fixture
+def overtaken(store, bell, clock) -> Callable[..., Relay]:
+    def made(meanwhile: Callable[[], Awaitable[object]]) -> Relay:
+        return Relay(Ports(Overtaken(store, meanwhile), None, bell, MemoryLimiter(), clock))  # type: ignore[arg-type]
+
+    return made
+
+
+async def test_a_relay_that_was_overtaken_goes_on_with_what_still_waits(store, relay, overtaken):
+    async with store.unit(ACME) as unit:
+        for _ in range(RELAYED_AT_ONCE + 1):
+            await unit.imports.post("somebody.elses", {})
+
+    relayed = await overtaken(relay.relay).relay()
+
+    assert (relayed, await counted(store, outbox)) == (1, 0)
+
+
+async def test_a_message_under_the_number_of_one_that_was_relayed_is_told_as_itself(store, relay, overtaken):
+    first, later = await an_ended(store), []
+
+    async def another_comes():
+        await relay.relay()
+        later.append(await an_ended(store))
+
+    await overtaken(another_comes).empty()
+
+    assert [one.import_id for one in reversed(await told(store))] == [first.import_id, later[0].import_id]
 
 
 async def test_a_relay_that_is_stopped_anywhere_leaves_nothing_told_twice_or_never(store, relay):

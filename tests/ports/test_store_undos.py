@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,13 +36,13 @@ from tests.ports.rows import (
 
 async def activated(store: SqlStore, job, *written, **installed):
     """Hold, activate and end an import that wrote these: pairs of an action and its revision."""
-    revisions = [replace(new, import_id=job.import_id) for _, new in written]
+    revisions = [new._replace(import_id=job.import_id) for _, new in written]
     async with store.unit(ACME) as unit:
         await unit.imports.save_plan(a_plan(job, *(action for action, _ in written)))
         await unit.imports.hold(revisions)
     async with store.unit(ACME) as unit:
         packages = [an_installed(job, **installed)] if job.undo is None else []
-        await unit.imports.activate(job.import_id, packages)
+        await unit.imports.activate(job.import_id, packages, written=len(revisions))
         if job.undo is not None:
             await unit.undos.take_back(job.import_id, [Portion(job.undo.import_id)])
         await unit.imports.advance(_end(job))
@@ -131,7 +130,7 @@ async def test_a_revision_says_which_one_it_is_the_same_as(store):
     undo = an_import(kind=ImportKind.ROLLBACK, undo=wish, packages=())
     await submitted(store, undo)
     undo = await claimed(store)
-    same = replace(a_revision("rule-1", number=2), restores=head.revision_id)
+    same = a_revision("rule-1", number=2)._replace(restores=head.revision_id)
     action = an_action(0, same, kind=ActionKind.UPDATE, existing=head, base_body_id="")
     await activated(store, undo, (action, same))
 

@@ -54,6 +54,14 @@ def test_work_stands_aside_until_the_answer_is_there():
     assert 0 < waits.now < PATIENCE_SECONDS
 
 
+def test_among_many_small_pieces_of_work_it_stands_aside_now_and_then(courtesy, waits):
+    with courtesy.asking():
+        done = list(courtesy.among(range(40)))
+
+    assert done == list(range(40))
+    assert 2 * PATIENCE_SECONDS < waits.now < 4 * PATIENCE_SECONDS
+
+
 def test_work_stands_aside_while_the_next_question_may_come(courtesy, waits):
     with courtesy.asking():
         pass
