@@ -16,18 +16,10 @@ from domain.limits import Installation
 from domain.market.reporting import INSTALLED_ELSEWHERE
 from domain.model import Package, rfc3339
 from domain.options import Activation
-from domain.plan_model import Drift, Plan
-from domain.ports import Ports, TenantUnit
+from domain.plan_model import Plan
+from domain.ports import PlanMovedError, Ports, TenantUnit
 from domain.remembering import remember_bindings
 from domain.verified import Verified, kept
-
-
-class PlanMovedError(Exception):
-    """A precondition of the plan fell before the activation (R11)."""
-
-    def __init__(self, drift: Sequence[Drift]) -> None:
-        super().__init__(f"{len(drift)} artifacts moved")
-        self.drift = drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +68,7 @@ class Activator:
         run.begin(Stage.ACTIVATION)
         run.finish(ImportState.SUCCEEDED, final.told)
         async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": final.outcome}) as unit:
-            if moved := await unit.imports.drift(job.import_id):
-                raise PlanMovedError(moved)
+            await unit.imports.demand_preconditions(job.import_id)
             if await _leads_nowhere(unit, job):
                 raise PlanMovedError(())
             await unit.imports.activate(job.import_id, final.installed, written=run.held)

@@ -1,8 +1,8 @@
 """One run of one import: its fenced writes, its events and its place in the whole (decisions R12, R20, R28).
 
 Every write of a run goes through :meth:`Run.writing`, whose first statement is the fence: it renews the lease,
-numbers the events told since the last write, and reads whether somebody asked to cancel. Small imports join
-several stages in one transaction with :meth:`Run.together`.
+numbers the events told since the last write, and lets nothing be written once somebody asked to cancel. Small
+imports join several stages in one transaction with :meth:`Run.together`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,6 @@ _ALL = 100.0
 _DOWNLOAD_SHARE = 0.2
 _LAST_WORDS = (EventKind.WAITING, EventKind.ENDED)
 _ORDER = list(STAGE_BEGINS)
-
-
-class CancelRequestedError(Exception):
-    """Somebody asked this import to stop before its activation."""
 
 
 class Run:
@@ -171,8 +167,9 @@ class Run:
     async def writing(self, changes: Mapping[str, Any] | None = None) -> AsyncIterator[TenantUnit]:
         """A fenced transaction with what was told so far, and these changes of the job.
 
-        Raises :class:`domain.ports.LeaseLostError` and :class:`CancelRequestedError`. Events of a transaction that
-        was rolled back are told again with the next one, but not the end or the pause that it would have brought.
+        Raises :class:`domain.ports.LeaseLostError` and :class:`domain.ports.CancelRequestedError`, with the first
+        answer of the database: at the end, where the unit asks for none before. Events of a transaction that was
+        rolled back are told again with the next one, but not the end or the pause that it would have brought.
         """
         if self._unit is not None:
             if changes:
@@ -209,14 +206,14 @@ class Run:
         step = Step(self.job.import_id, self.job.fence, tuple(self._told), {**stage, **changes})
         self._sent += self._told
         self._told = []
-        if await unit.imports.advance(step):
-            raise CancelRequestedError
+        await unit.imports.advance(step)
 
     @asynccontextmanager
     async def ending(self, changes: Mapping[str, Any]) -> AsyncIterator[TenantUnit]:
         """The last transaction of a run that ends badly: nothing told is lost, no cancel is heard any more."""
         self._unit = None
         async with self._store.unit(self.job.tenant_id) as unit:
-            step = Step(self.job.import_id, self.job.fence, tuple(self._told), {"stage": self.stage, **changes})
+            changes = {"stage": self.stage, **changes}
+            step = Step(self.job.import_id, self.job.fence, tuple(self._told), changes, is_last=True)
             await unit.imports.advance(step)
             yield unit

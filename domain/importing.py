@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from domain import carrying, import_outcome, policy, undo_outcome
-from domain.activating import Activator, Draft, PlanMovedError, entry
+from domain.activating import Activator, Draft, entry
 from domain.aside import FEW, aside
 from domain.backup import Backups
 from domain.bringing import package_batches, shown, verified
@@ -31,7 +31,7 @@ from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.excepting import let_pass
 from domain.holding import Author
 from domain.import_model import Failure, ImportJob, ImportPackage, ImportState, Stage
-from domain.import_run import CancelRequestedError, Run
+from domain.import_run import Run
 from domain.known import known_bundle
 from domain.limits import Installation
 from domain.market.arrived import arrival_problems, manifest_tree
@@ -45,7 +45,7 @@ from domain.options import Activation, UndoWish
 from domain.plan import NotJustSoError, Planned
 from domain.plan_model import ActionKind, Drift, Plan
 from domain.planning import Checked, Planner, checked, powers_told, scan_result, with_powers, with_relationships
-from domain.ports import NameTakenError, Ports, RevisionMovedError, TenantUnit
+from domain.ports import CancelRequestedError, NameTakenError, PlanMovedError, Ports, RevisionMovedError, TenantUnit
 from domain.spool import Spool
 from domain.tenancy import active_tenant
 from domain.undo_planning import UndoPlanner

@@ -31,6 +31,7 @@ from domain.measures import MeasureRows
 from domain.model import BlobKey, TenantId
 from domain.notices.ports import Mailer, Outward
 from domain.notices.rows import NoticeRows
+from domain.plan_model import Drift
 from domain.plan_rows import PlanRows
 from domain.rescan_rows import RescanRows
 from domain.rows import (
@@ -60,6 +61,10 @@ class LeaseLostError(RuntimeError):
     """Another process owns the job now: stop at once, write nothing more."""
 
 
+class CancelRequestedError(Exception):
+    """Somebody asked this import to stop before its activation."""
+
+
 class UnavailableError(RuntimeError):
     """The database or the blob store cannot answer now."""
 
@@ -82,6 +87,14 @@ class VersionTakenError(RuntimeError):
 
 class KeyTakenError(RuntimeError):
     """Another request with this idempotency key was carried out first (R25)."""
+
+
+class PlanMovedError(Exception):
+    """A precondition of the plan fell before the activation (R11)."""
+
+    def __init__(self, drift: Sequence[Drift]) -> None:
+        super().__init__(f"{len(drift)} artifacts moved")
+        self.drift = drift
 
 
 class RevisionMovedError(RuntimeError):

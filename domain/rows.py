@@ -133,13 +133,14 @@ class Step:
     """One fenced write of a running job: events, and fields of the job that change with them.
 
     ``changes`` may hold: state, stage, expires_at, ended_at, plan_id, package_name, package_version, package_id,
-    outcome (a mapping), failure (a Failure), decisions.
+    outcome (a mapping), failure (a Failure), decisions. ``is_last``: written also if somebody asked to stop.
     """
 
     import_id: ImportId
     fence: int
     events: tuple[NewEvent, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
+    is_last: bool = False
 
 
 class ArtifactRows(BodyRows, Protocol):
@@ -245,11 +246,11 @@ class ImportRows(Protocol):
     async def job(self, import_id: ImportId) -> ImportJob | None:
         """The record."""
 
-    async def advance(self, step: Step) -> bool:
+    async def advance(self, step: Step) -> None:
         """The fence: the first statement of every transaction of a running job.
 
-        Renews the lease, numbers and writes the events, changes the job. Returns whether a cancel was asked for.
-        Raises :class:`LeaseLostError` when another worker owns the job.
+        Renews the lease, numbers and writes the events, changes the job. What cannot be raises with the unit's next
+        answer or its end: :class:`LeaseLostError`, another worker owns the job; :class:`CancelRequestedError`.
         """
 
     async def request_cancel(self, import_id: ImportId) -> ImportState | None:
@@ -342,11 +343,15 @@ class ImportRows(Protocol):
     async def drift(self, import_id: ImportId) -> list[Drift]:
         """Preconditions of the saved plan that no longer hold (R11)."""
 
+    async def demand_preconditions(self, import_id: ImportId) -> None:
+        """Hold the unit to them: its next answer, or its end, raises :class:`PlanMovedError` if one has fallen."""
+
     async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], *, written: int) -> None:
         """Make the ``written`` held revisions active: pointers, undo rows, merge bases, installed packages.
 
         ``installed`` are the import's packages by ordinal (R8). They are seen when this transaction ends the import.
-        Raises :class:`NameTakenError`, and :class:`RevisionMovedError` when somebody saved or took away one meanwhile.
+        The unit's next answer, or its end, raises :class:`NameTakenError`, or :class:`RevisionMovedError` when
+        somebody saved or took away one meanwhile.
         """
 
     async def count_install(self, listing_id: ListingId, version: str, at: datetime) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import String, and_, bindparam, case, func, insert, literal, or_, select, update
@@ -139,11 +140,11 @@ class Activation:
             self.keep_installed(installed)
             arrived = [self._arrival(import_id, ordinal, package) for ordinal, package in enumerate(installed)]
             self._session.later(_ARRIVED, arrived)
-        moved = (await self._session.run(_POINT, {**named, "written": written})).rowcount
-        if moved < written:
-            moved += (await self._session.run(_POINT_RENAMED, {**named, "written": written})).rowcount
-        if moved < written or (not written and await self._session.row(_ANY_HELD, named)):
-            raise self._session.refuse(RevisionMovedError(f"{moved} of {written} of {import_id}"))
+        if written:
+            all_of_them = {**named, "written": written}
+            self._session.demand(_POINT, all_of_them, written, partial(self._point_renamed, all_of_them))
+        else:
+            self._session.demand(_ANY_HELD, named, 0, partial(self._not_all, named))
 
     def keep_installed(self, installed: Sequence[InstalledPackage]) -> None:
         self._session.later(_KEEP_INSTALLED, [self._installed_row(package) for package in installed])
@@ -165,6 +166,14 @@ class Activation:
     async def merge_bases(self, package_key: str, source: str) -> dict[str, MergeBase]:
         values = {"tenant": self._tenant, "package_key": package_key, "source": source}
         return {row[0]: MergeBase(*row) for row in await self._session.rows(_BASES, values)}
+
+    async def _point_renamed(self, all_of_them: Mapping[str, Any], moved: int) -> None:
+        moved += (await self._session.run(_POINT_RENAMED, all_of_them)).rowcount
+        if moved != all_of_them["written"]:
+            await self._not_all(all_of_them, moved)
+
+    async def _not_all(self, named: Mapping[str, Any], moved: int) -> None:
+        raise RevisionMovedError(f"{moved} artifacts of {named['id']}")
 
     def _installed_row(self, package: InstalledPackage) -> dict[str, Any]:
         row = {name: getattr(package, name) for name in (*_INSTALLED, "source")}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import aiosqlite
 import asyncpg
 
-from storage.prepared import AnyRow, Step
+from storage.prepared import AnyRow, Step, UnmetError
 from storage.pulse import Pulse
 
 _CHUNK = 64
@@ -32,7 +32,11 @@ class Driver(Protocol):
     """A connection that is in nobody else's hands."""
 
     async def together(self, steps: Sequence[Step]) -> Found:
-        """Run these one after the other, until one fails."""
+        """Run these one after the other, until one fails.
+
+        Raises:
+            UnmetError: one did not do what is demanded of it.
+        """
 
     async def roll_back(self) -> bool:
         """End a transaction, if there is one. False: nobody knows what the connection is in the middle of."""
@@ -71,8 +75,8 @@ class PostgresDriver:
     async def together(self, steps: Sequence[Step]) -> Found:
         found = Found()
         try:
-            for step in steps:
-                found = await self._one(step)
+            for place, step in enumerate(steps):
+                found = _met(place, step, await self._one(step))
                 self._pulse.beat()
         except (asyncio.CancelledError, TimeoutError):
             self._is_cut_off = True
@@ -119,9 +123,17 @@ def sqlite_driver(path: Path | str, cached_statements: int) -> SqliteDriver:
 
 def _together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
     found = Found()
-    for step in steps:
+    for place, step in enumerate(steps):
         run = connection.executemany if step.is_many else connection.execute
         cursor = run(step.sql, step.parameters)
         rows: list[Any] = cursor.fetchall()
-        found = Found(rows, cursor.rowcount)
+        found = _met(place, step, Found(rows, cursor.rowcount))
+    return found
+
+
+def _met(place: int, step: Step, found: Found) -> Found:
+    if step.demand is not None:
+        count = len(found.rows) if step.gives_rows else found.rowcount
+        if count != step.demand.rows:
+            raise UnmetError(place, count, step.demand)
     return found

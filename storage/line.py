@@ -64,7 +64,6 @@ _END = (
         ended_at=bindparam("now", type_=_JOB.ended_at.type),
         last_seq=_JOB.last_seq + 1,
     )
-    .returning(_JOB.last_seq)
 )
 _REMIND = (
     update(import_job)
@@ -83,7 +82,7 @@ _RESUME = (
         # somebody wished this run: what went wrong before the pause does not count
         attempt=0,
     )
-    .returning(_JOB.last_seq)
+    .returning(_JOB.import_id)
 )
 
 
@@ -100,7 +99,7 @@ class Line:
         packages = [package_row(package) | mine for package in job.packages]
         if packages:
             self._session.later(_ADD_PACKAGES, packages)
-        add_events(self._session, self._tenant, job.import_id, last_seq=1, events=(event,))
+        add_events(self._session, self._tenant, job.import_id, (event,))
         self._session.ring(JOBS)
 
     async def keep_download(self, import_id: ImportId, ordinal: int, blob_key: BlobKey) -> None:
@@ -166,18 +165,18 @@ class Line:
         if not queued:
             return False
         event = NewEvent(EventKind.RESUMED, _progress(last), message, ImportState.QUEUED)
-        add_events(self._session, self._tenant, import_id, last_seq=queued[0][0], events=(event,))
+        add_events(self._session, self._tenant, import_id, (event,))
         self._session.ring(JOBS)
         return True
 
     async def _end(self, import_id: ImportId, state: ImportState, message: str, last: Mapping[str, Any] | None) -> None:
         """End an import that no worker has, with its final event."""
         values = {**self._named(import_id), "final_state": state, "now": self._session.clock.now()}
-        ended = await self._session.rows(_END, values)
+        self._session.later(_END, values)
         # its worker may have died over it
         self._session.later(DROP_UNPLANNED, self._named(import_id))
         event = NewEvent(EventKind.ENDED, _progress(last), message, state)
-        add_events(self._session, self._tenant, import_id, last_seq=ended[0][0], events=(event,))
+        add_events(self._session, self._tenant, import_id, (event,))
 
     def _named(self, import_id: ImportId) -> dict[str, str]:
         return {"tenant": self._tenant, "id": import_id}

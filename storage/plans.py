@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from domain.model import ArtifactStatus, ImportId, PlanId, TenantId, name_key
 from domain.options import Side
 from domain.plan_model import POSITIONS, ActionKind, Drift, ExternalTarget, Plan, PlanAction
+from domain.ports import PlanMovedError
 from domain.rows import Page, Slice
 from storage.artifacts import slice_of
 from storage.bulk import Columns
@@ -201,6 +203,12 @@ class Plans:
     async def drift(self, import_id: ImportId) -> list[Drift]:
         rows = await self._session.rows(_DRIFT, {"id": import_id, "tenant": self._tenant})
         return [_drift_of(row) for row in rows]
+
+    async def demand_preconditions(self, import_id: ImportId) -> None:
+        self._session.demand(_DRIFT, {"id": import_id, "tenant": self._tenant}, 0, partial(self._moved, import_id))
+
+    async def _moved(self, import_id: ImportId, _: int) -> None:
+        raise PlanMovedError(await self.drift(import_id))
 
 
 def _of_kinds(actions: Select[Any], kinds: Collection[ActionKind | None] | None) -> Select[Any]:

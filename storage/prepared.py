@@ -7,9 +7,9 @@ together for a single question is recognised by its cache key, as in SQLAlchemy'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -35,6 +35,16 @@ _REMEMBERED_VALUES = 64
 _REMEMBERED_LENGTH = 1 << (LIST_LENGTH - 1).bit_length()
 
 
+class Demand(NamedTuple):
+    """How many rows a step must give or change, and what is done where it is another number, which it is told.
+
+    It raises what is wrong, or puts it right: then it goes on behind the step.
+    """
+
+    rows: int
+    otherwise: Callable[[int], Awaitable[None]]
+
+
 class Step(NamedTuple):
     """One execution, as a driver takes it. ``parameters`` are a list of rows' where ``is_many``."""
 
@@ -42,6 +52,16 @@ class Step(NamedTuple):
     parameters: Sequence[Any] = ()
     is_many: bool = False
     gives_rows: bool = False
+    demand: Demand | None = None
+
+
+class UnmetError(Exception):
+    """The step at this place gave or changed another number of rows than it must; those behind it were not run."""
+
+    def __init__(self, place: int, count: int, demand: Demand) -> None:
+        super().__init__(f"step {place}: {count} rows, not {demand.rows}")
+        self.place = place
+        self.otherwise = partial(demand.otherwise, count)
 
 
 @dataclass(frozen=True, slots=True)

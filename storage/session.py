@@ -5,7 +5,7 @@ What needs no answer is written *later*: together with the next statement that g
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -15,12 +15,15 @@ from domain.ports import Clock
 from storage.bulk import Columns, column_step, insert_steps
 from storage.drivers import Driver, Found
 from storage.engines import translated
-from storage.prepared import AnyRow, Prepared, Step, Values, prepared
+from storage.prepared import AnyRow, Demand, Prepared, Step, UnmetError, Values, prepared
 from storage.sql import POSTGRESQL, SQLITE, Both
 
 _BEGIN = {SQLITE: Step("BEGIN IMMEDIATE"), POSTGRESQL: Step("BEGIN")}
 _COMMIT = Step("COMMIT")
 _SAVEPOINT, _RELEASE, _BACK = Step("SAVEPOINT attempt"), Step("RELEASE SAVEPOINT attempt"), Step("ROLLBACK TO attempt")
+
+#: called with a session and items of one kind
+RunAll = Callable[["Session", Sequence[Any]], None]
 
 
 class Session:
@@ -33,7 +36,7 @@ class Session:
         self._driver = driver
         self._is_unit = is_unit
         self._waiting: list[Step] = []
-        self._at_end: list[Callable[[], list[Step]]] = []
+        self._at_end: list[tuple[RunAll, Any]] = []
         self._has_begun = False
         self._refused: str | None = None
 
@@ -52,6 +55,17 @@ class Session:
         with self._refusing():
             self._waiting.append(self._step(statement, values)[1])
 
+    def demand(
+        self, statement: Executable | Both, values: Values, count: int, otherwise: Callable[[int], Awaitable[None]]
+    ) -> None:
+        """Execute later what must give or change so many rows.
+
+        Where it is another number, ``otherwise`` is called with that before anything behind it is executed. It raises
+        what is wrong, with the next statement that gives an answer, or puts it right in this session.
+        """
+        with self._refusing():
+            self._waiting.append(self._step(statement, values)[1]._replace(demand=Demand(count, otherwise)))
+
     async def add(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert many rows, later."""
         with self._refusing():
@@ -63,9 +77,12 @@ class Session:
             if all(columns.values()):
                 self._waiting.append(column_step(table, columns, self.database))
 
-    def add_at_end(self, table: Table, make: Callable[[], Sequence[Values]]) -> None:
-        """Insert rows right before the commit, made then: a time in them is the time at which they become true."""
-        self._at_end.append(lambda: insert_steps(table, make(), self.database))
+    def at_end(self, run: RunAll, item: Any) -> None:
+        """Have ``run`` called with all such items of the unit right before its commit.
+
+        What it then gives to be done later may tell of the time at which it becomes true.
+        """
+        self._at_end.append((run, item))
 
     async def rows(self, statement: Executable | Both, values: Values | None = None) -> Sequence[AnyRow]:
         return (await self.run(statement, values)).rows
@@ -91,8 +108,8 @@ class Session:
         """
         if self._refused is not None:
             raise RuntimeError(f"a unit cannot be committed after {self._refused}")
-        with self._refusing():
-            self._waiting += [step for make in self._at_end for step in make()]
+        for run in dict.fromkeys(run for run, _ in self._at_end):
+            run(self, [item for one, item in self._at_end if one is run])
         if self._is_unit and (self._waiting or self._has_begun):
             await self._send(_COMMIT)
         elif self._waiting:
@@ -132,7 +149,15 @@ class Session:
             steps.insert(0, _BEGIN[self.database])
         self._has_begun = True
         with self._refusing(), translated():
+            return await self._together(steps)
+
+    async def _together(self, steps: Sequence[Step]) -> Found:
+        try:
             return await self._driver.together(steps)
+        except UnmetError as error:
+            unmet = error
+        await unmet.otherwise()
+        return await self._together(steps[unmet.place + 1 :])
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

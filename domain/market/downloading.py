@@ -15,13 +15,13 @@ from typing import Any
 
 from domain.errors import ErrorCode, Refusal, refuse
 from domain.import_model import ImportPackage, Stage
-from domain.import_run import CancelRequestedError, Run
+from domain.import_run import Run
 from domain.limits import Limits
 from domain.market.model import ListingState, Offer, TrustLevel
 from domain.market.ports import Hub, HubUnreachableError
 from domain.market.resolving import state_problem
 from domain.model import BlobKey
-from domain.ports import Blobs
+from domain.ports import Blobs, CancelRequestedError
 
 _MIB = 1 << 20
 #: bytes between two lines of progress
@@ -54,7 +54,7 @@ class Downloads:
         """Bring the bytes of every package of the install here; nothing to do for an import.
 
         Raises ``HubUnavailable``, ``HubIndexRefused``, ``HubContentRefused``, why a package is not installed any more
-        when the hub changed its mind since the submission, and :class:`CancelRequestedError`.
+        when the hub changed its mind since the submission, and :class:`domain.ports.CancelRequestedError`.
         """
         offers = [package.offer for package in run.job.packages if package.offer]
         if not offers:

@@ -23,7 +23,7 @@ TARGET, SOURCE = "target", "source"
 #: more than one import writes in one transaction, in three batches; and more than is written between two renewals
 ARTIFACTS, MANY = 2 * BATCH_REVISIONS + 10, 900
 #: bytes of an artifact; what is long on a machine that does nothing else is so by its bytes
-SMALL, LARGE = 1_500, 40_000
+SMALL, LARGE = 1_500, 80_000
 _PACKAGES = "/api/installhub/packages"
 _EXPORT = """mutation($input: ExportPackageInput!) { exportPackage(input: $input) {
   exportedPackage { id manifest } refusal { code message } } }"""

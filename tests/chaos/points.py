@@ -58,10 +58,13 @@ class Point:
     when: When
     deed: Deed = Deed.IMPORT
     passage: int = 1
+    #: what the statement begins with, at a place that is passed with every statement
+    sql: str = ""
 
 
-_IMPORTING, _BUNDLE = "domain.importing", "domain.bundle"
+_IMPORTING, _BUNDLE, _EXECUTED = "domain.importing", "domain.bundle", "storage.drivers:_met"
 BEFORE, AFTER, SOON, WITHIN = When.BEFORE, When.AFTER, When.SOON, When.WITHIN
+_CONTENTS, _POINTERS = "INSERT INTO revision_body ", "INSERT INTO artifact "
 
 POINTS = (
     Point("K01", "headers read", "rest_compat.submitting:received", BEFORE),
@@ -78,10 +81,10 @@ POINTS = (
     Point("K12", "dependencies resolved", "domain.planning:Planner.blockers", AFTER),
     Point("K13", "plan with its conflicts stored", f"{_IMPORTING}:Importer._planned", AFTER),
     Point("K14", "the tenant's place taken", "server.jobs:Worker._run", BEFORE),
-    Point("K15", "first artifacts written", "storage.holding:Holding.hold", AFTER),
-    Point("K16", "half of the artifacts written", "storage.holding:Holding.hold", AFTER, passage=2),
-    Point("K17", "last artifact written, before the commit", "storage.activation:Activation.activate", AFTER),
-    Point("K18", "inside the commit, the database too", "domain.activating:remember_bindings", SOON),
+    Point("K15", "first artifacts written", _EXECUTED, AFTER, sql=_CONTENTS),
+    Point("K16", "half of the artifacts written", _EXECUTED, AFTER, passage=2, sql=_CONTENTS),
+    Point("K17", "last artifact written, before the commit", _EXECUTED, AFTER, sql=_POINTERS),
+    Point("K18", "inside the commit, the database too", _EXECUTED, SOON, sql=_POINTERS),
     Point("K19", "committed, before the answer", "domain.activating:Activator.switch_on", AFTER),
     Point("K20", "committed, before the outbox is relayed", "domain.notices.relaying:Relay._relay_some", BEFORE),
     Point("K21", "message sent, not marked", "domain.notices.sending:Post._answer", AFTER),
@@ -138,7 +141,13 @@ def arm(point: Point, strike: Strike, *, passage: int | None = None, is_armed: C
         if is_armed() and next(numbers) == at:
             strike(point.name)
 
-    setattr(owner, name, wrapped(function, point.when, passed))
+    watched = wrapped(function, point.when, passed)
+
+    @functools.wraps(function)
+    def executed(place: int, step: Any, found: Any) -> Any:
+        return (watched if step.sql.startswith(point.sql) else function)(place, step, found)
+
+    setattr(owner, name, executed if point.sql else watched)
 
 
 def found(point: Point) -> tuple[Any, str, Callable[..., Any]]:

@@ -414,9 +414,16 @@ _ROWS = (
     Mutant(
         "a worker that lost its lease goes on writing",
         "storage/journal.py",
-        '            columns.fence == bindparam("held_fence"),\n',
-        '            columns.fence >= bindparam("held_fence"),\n',
+        '    import_job.c.fence == bindparam("held_fence"),\n',
+        '    import_job.c.fence >= bindparam("held_fence"),\n',
         (JOBS + "test_a_worker_that_lost_its_lease_writes_nothing",),
+    ),
+    Mutant(
+        "an import goes on writing although somebody asked it to stop",
+        "storage/journal.py",
+        "            *(() if is_last else (columns.cancel_requested.is_(false()),)),\n",
+        "            *(() if not is_last else (columns.cancel_requested.is_(false()),)),\n",
+        (JOBS + "test_a_running_job_is_asked_to_stop_and_hears_of_it",),
     ),
     Mutant(
         "a lease is taken away before it ends",
@@ -533,8 +540,8 @@ _IMPORTS = (
     Mutant(
         "what changed since the plan is written over",
         "domain/activating.py",
-        "            if moved := await unit.imports.drift(job.import_id):\n",
-        "            if moved := ():\n",
+        "            await unit.imports.demand_preconditions(job.import_id)\n",
+        "",
         (DRIFT + "test_what_was_unchanged_in_the_plan_and_is_edited_right_before_the_activation_is_planned_anew",),
     ),
     Mutant(

@@ -13,7 +13,7 @@ from domain.errors import ErrorCode, Problem
 from domain.import_model import EventKind, Failure, ImportMode, ImportPackage, ImportState, Progress, Stage
 from domain.model import BlobKey, PackageId, PlanId
 from domain.options import ConflictStrategy, Decision, ImportOptions, UnresolvedBindings
-from domain.ports import LeaseLostError
+from domain.ports import CancelRequestedError, LeaseLostError
 from domain.rows import Step
 from storage.engines import Engines
 from storage.store import SqlStore
@@ -132,12 +132,11 @@ async def test_an_advance_numbers_its_events_and_changes_the_job(store, bell):
     found = progress(2, problem=Problem(ErrorCode.UNKNOWN_FIELD, "odd", "manifest.x", details={"field": "x"}))
 
     async with store.unit(ACME) as unit:
-        asked = await unit.imports.advance(Step(job.import_id, job.fence, (progress(1), found), changes))
+        await unit.imports.advance(Step(job.import_id, job.fence, (progress(1), found), changes))
 
     async with store.view(ACME) as view:
         events = await view.imports.events(job.import_id, after=1)
         now = await view.imports.job(job.import_id)
-    assert asked is False
     assert [(event.seq, event.first_seq, event.progress, event.problem) for event in events] == [
         (2, 2, Progress(Stage.INSTALLATION, 1, 10, 10.0), None),
         (3, 3, Progress(Stage.INSTALLATION, 2, 10, 20.0), found.problem),
@@ -232,14 +231,39 @@ async def test_a_running_job_is_asked_to_stop_and_hears_of_it(store):
     async with store.unit(ACME) as unit:
         again = await unit.imports.request_cancel(job.import_id)
 
-    async with store.unit(ACME) as unit:
-        asked = await unit.imports.advance(Step(job.import_id, job.fence, (progress(1),)))
-        now = await unit.imports.job(job.import_id)
+    with pytest.raises(CancelRequestedError):  # noqa: PT012 - the unit is the statement
+        async with store.unit(ACME) as unit:
+            await unit.imports.advance(Step(job.import_id, job.fence, (progress(1),)))
+            await unit.artifacts.write([a_revision("rule-1")])
     async with store.platform_unit() as unit:
         renewed = await unit.jobs.renew(job.import_id, job.fence, lease_seconds=30)
+    async with store.unit(ACME) as unit:
+        now = await unit.imports.job(job.import_id)
+        await unit.imports.advance(Step(job.import_id, job.fence, (progress(2),), is_last=True))
+    async with store.view(ACME) as view:
+        events = await view.imports.events(job.import_id, after=1)
+        assert await view.artifacts.heads(["rule-1"]) == {}
     assert (shown, again, now.shown_state) == (ImportState.CANCELLING, None, ImportState.CANCELLING)
-    assert asked
     assert renewed
+    assert [(event.seq, event.progress.done) for event in events] == [(2, 2)]
+
+
+async def test_all_advances_of_a_transaction_are_numbered_in_their_order(store, clock):
+    one, other = await running(store), await running(store, GLOBEX)
+
+    async with store.platform_unit() as unit:
+        for job, done in ((one, (1, 2)), (other, (3,)), (one, (4,))):
+            step = Step(job.import_id, job.fence, tuple(progress(number) for number in done))
+            await unit.of(job.tenant_id).imports.advance(step)
+        clock.advance(7)
+
+    async with store.platform_view() as view:
+        told = {
+            job.tenant_id: await view.of(job.tenant_id).imports.events(job.import_id, after=1) for job in (one, other)
+        }
+    assert [(event.seq, event.progress.done) for event in told[ACME]] == [(2, 1), (3, 2), (4, 4)]
+    assert [(event.seq, event.progress.done) for event in told[GLOBEX]] == [(2, 3)]
+    assert {event.at for events in told.values() for event in events} == {clock.now()}
 
 
 async def test_a_queued_job_is_cancelled_at_once_with_its_last_event(store):
