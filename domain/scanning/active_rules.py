@@ -71,6 +71,9 @@ _SLASHES = (
     r"/[^:\/]\/\/[0-9\[%\\\x80-\xFF]/", '"//metadata" nocase', '"//instance-data" nocase',
     # or either with a break in it, or between the slashes
     r"/\/\/[im][a-z-]{0,12}\\[tnr]/i", r"/\/\\[tnr]/",
+    # the same with backslashes, which are two in a file, or with more slashes
+    r"/(\/\\\\|\\\\\/|\\\\\\\\|\/\/\/)[0-9\[%\\\x80-\xFF]/", r"/\\\\\\[tnr]/",
+    r"/(\/\\\\|\\\\\/|\\\\\\\\)(metadata|instance-data|[im][a-z-]{0,12}\\[tnr])/i",
 )  # fmt: skip
 _INSIDE = (
     (
@@ -105,8 +108,8 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ScriptAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        # whole, or with a break in it that a browser takes out
-        ('"script:" nocase', r"/\\[tnr][a-z]{0,10}:/i", '"data:text/html" nocase'),
+        # whole, or what stands behind the last break in it, which a browser takes out
+        ('"script:" nocase', r"/\\[tnr](t|pt|ipt|ript|cript)?:/i", '"data:text/html" nocase'),
         any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
         "The address runs a script instead of leading somewhere.",
         gate=may_be_script,
@@ -137,7 +140,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         Rule(
             name, Check.ACTIVE, severity, Where.TEXT,
             _SLASHES,
-            any_case(r":[\t\r\n]{0,8}[/\\]|/[\t\r\n]*+/"),
+            any_case(r":[\t\r\n]{0,8}[/\\]|[/\\][\t\r\n]*+[/\\]"),
             message,
             judge=judge,
             needs=("/", "\\"),

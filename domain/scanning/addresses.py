@@ -22,7 +22,7 @@ _UNMISTAKABLE = (
     r"|(?:metadata|instance-data)(?=[:/]))(?::[0-9]{1,5})?(?=[\s/\\?#\"'`<>{})]|$)"
 )
 _ADDRESS = re.compile(
-    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,8}}([^\s/\\?#\"'`<>{{}}]{{1,300}})|(?<![\w:/\\.])//({_UNMISTAKABLE})",
+    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,8}}([^\s/\\?#\"'`<>{{}}]{{1,300}})|(?<![\w:/\\.])[/\\]{{2,8}}({_UNMISTAKABLE})",
     re.IGNORECASE,
 )
 #: hosts that a file must name before anyone looks closer: numbers, brackets, escapes, foreign letters, known names
@@ -31,12 +31,15 @@ _LOOKS_INSIDE = re.compile(
     rb"|metadata|instance-data|localhost)",
     re.IGNORECASE,
 )
-#: the same without a scheme, in rows of their own: each of the three begins with what is sought fast
-_LOOKS_INSIDE_BARE = re.compile(
-    rb"//(?<![:/]//)(?:[0-9\[%\\\x80-\xff]|metadata|instance-data|[im][a-z-]{0,12}\\)", re.IGNORECASE
+_HOST_INSIDE = rb"(?:[0-9\[%\\\x80-\xff]|metadata|instance-data|[im][a-z-]{0,12}\\)"
+#: the same without a scheme, and either with a break behind a slash, in rows of their own: each begins with what is
+#: sought fast. A browser reads a backslash, which is two in a file, as a slash
+_LOOKS = (
+    _LOOKS_INSIDE,
+    *(re.compile(slashes + _HOST_INSIDE, re.IGNORECASE) for slashes in (rb"//(?<!://)", rb"/\\\\", rb"\\\\(?:/|\\\\)")),
+    re.compile(rb"/\\[tnr]"),
+    re.compile(rb"\\\\\\[tnr]"),
 )
-_LOOKS_BROKEN = re.compile(rb"/\\[tnr]")
-_LOOKS = (_LOOKS_INSIDE, _LOOKS_INSIDE_BARE, _LOOKS_BROKEN)
 #: a browser takes these out of an address before it reads it
 _TAKEN_OUT = str.maketrans("", "", "\t\r\n")
 #: where clouds tell a machine its own secrets

@@ -68,8 +68,17 @@ class Rule:
 
     def row(self) -> tuple[str, ...]:
         """What decides, as text, for the version of the rule set."""
-        judge = self.judge.__name__ if self.judge else ""
-        return (self.name, self.severity.wire, self.where.name, self.pattern.pattern, judge)
+        asked = [one.__name__ if one else "" for one in (self.judge, self.gate)]
+        # what lets a rule look at all decides too: one that was mended finds more
+        return (
+            self.name,
+            self.severity.wire,
+            self.where.name,
+            self.pattern.pattern,
+            *asked,
+            *self.trigger,
+            *self.needs,
+        )
 
 
 def mask(match: re.Match[str]) -> str:

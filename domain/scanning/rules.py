@@ -18,7 +18,7 @@ from domain.scanning.content_rules import CONTENT_RULES, SHOWN_KEYS
 from domain.scanning.report import Check, Severity
 from domain.scanning.rule import Rule, Where, any_case, exact
 
-#: raised by hand when a judge changes its mind while its row stays the same
+#: raised by hand when a judge or a gate changes its mind while its row stays the same
 JUDGES_EDITION = 3
 
 EXPRESSION_KEYS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import orjson
@@ -53,6 +54,7 @@ MORE_PIECES = [
     "127%2e0.0.1", "[::1]", "/", "169.254.169.254", "(a+)+", "(a|a)*", "219-09-9999", "Passport No X1234567",
     "Jane Miller <", "j.m@corp-mail.com", "https://bank.com@evil.example/", "official package", "keygen", "\u0430",
     "ab", "\u202e", "\U000e0069", "A" * 128, "//169.254.169.254", "//metadata/", "//[::1]/", "//2852039166",
+    "\\", "/\\2852039166", "\\\\metadata/",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES + MORE_PIECES), max_size=14).map("".join)
 KEYS = st.sampled_from(["expression", "query", "label", "smtpPassword", "valueMapping", "name", "value", "pattern"])
@@ -144,6 +146,12 @@ def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
 @example({"text": "/\t/2130706433/"})
 @example({"text": "x /\r\n\n/instance-data/ // y"})
 @example({"text": "//instance\r\n-data/ x"})
+@example({"text": "/\\2130706433/"})
+@example({"text": "\\\\\t2130706433/"})
+@example({"text": "\\\t\\2130706433/"})
+@example({"text": "x \\/metadata/ // y"})
+@example({"text": "/\\inst\tance-data/"})
+@example({"text": "///2130706433/"})
 def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     raw = strict_json.canonical(tree)
 
@@ -208,10 +216,38 @@ def test_the_fast_path_sees_every_name_of_a_key(head, separator):
 @pytest.mark.parametrize("broken", ["\t", "\r\n"])
 def test_the_fast_path_sees_a_script_address_wherever_it_is_broken(scheme, broken):
     addresses = [f"{scheme[:place]}{broken}{scheme[place:]}:alert(1)" for place in range(1, len(scheme) + 1)]
+    everywhere = broken.join(f"{scheme}:") + "alert(1)"
 
-    found = [rules_in({"url": address}) for address in addresses]
+    found = [rules_in({"url": address}) for address in [*addresses, everywhere]]
 
-    assert found == [["ScriptAddress"]] * len(scheme)
+    assert found == [["ScriptAddress"]] * (len(scheme) + 1)
+
+
+@pytest.mark.parametrize("broken", ["", "\t", "\r\n"])
+@pytest.mark.parametrize("slashes", [slashes for count in (2, 3, 4) for slashes in product("/\\", repeat=count)])
+def test_an_address_without_a_scheme_has_any_slashes_with_a_break_anywhere(slashes, broken):
+    parts = [*slashes, "2130706433", "/x"]
+    texts = [f"see {''.join(parts[:place])}{broken}{''.join(parts[place:])}" for place in range(len(parts))]
+
+    found = [rules_in({"url": text}) for text in texts]
+
+    assert found == [["DisguisedAddress"]] * len(texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"C:\\10\20",
+        r"\\d{3}-\[a-f]{2}",
+        r"\\server\share",
+        "a//b///c",
+        r"x\\10.0.0.1",
+        r"\\0123456789 x",
+        "/// 10.0.0.1",
+    ],
+)
+def test_a_path_or_a_pattern_is_no_address(text):
+    assert rules_in({"url": text}) == []
 
 
 @pytest.mark.parametrize("before", range(9))
@@ -303,6 +339,11 @@ def test_everything_under_an_expression_key_is_an_expression(key):
 @pytest.mark.parametrize("text", ["{{ eval(x) }}", "a {{b}} c {{ {d: {{eval(x)}} } }}", "{{{eval(x)}}}"])
 def test_the_inside_of_a_template_is_an_expression_anywhere(text):
     assert rules_in({"label": text}) == ["EvalCall"]
+
+
+@pytest.mark.parametrize("behind", ["", " ", "\n", "\t", '"', "\\", "{", "\u00e9", "\u2028", "\u200b", "\U0001f600 +"])
+def test_the_fast_path_sees_a_template_whatever_stands_behind_its_beginning(behind):
+    assert rules_in({"label": f"{{{{{behind}eval(x)}}}}"}) == ["EvalCall"]
 
 
 @pytest.mark.parametrize("text", ["eval(x)", "{{a}} eval(x)", "eval(x) {{a}}", "{{ eval(x)", "}} eval(x) {{"])
