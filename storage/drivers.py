@@ -85,13 +85,13 @@ class PostgresDriver:
 
     async def _one(self, step: Step) -> Found:
         if step.is_many:
-            await self._connection.executemany(step.sql, step.parameters)
+            await self._connection.executemany(step.sql, step.parameters_now)
             return Found()
         if step.gives_rows:
-            rows = await self._connection.fetch(step.sql, *step.parameters)
+            rows = await self._connection.fetch(step.sql, *step.parameters_now)
             return Found(rows, len(rows))
         # what was done and to how many rows, as in "UPDATE 3"
-        done: str = await self._connection.execute(step.sql, *step.parameters)
+        done: str = await self._connection.execute(step.sql, *step.parameters_now)
         count = done.rpartition(" ")[2]
         return Found((), int(count) if count.isdecimal() else -1)
 
@@ -125,7 +125,7 @@ def _together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
     found = Found()
     for place, step in enumerate(steps):
         run = connection.executemany if step.is_many else connection.execute
-        cursor = run(step.sql, step.parameters)
+        cursor = run(step.sql, step.parameters_now)
         rows: list[Any] = cursor.fetchall()
         found = _met(place, step, Found(rows, cursor.rowcount))
     return found

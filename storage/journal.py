@@ -90,14 +90,13 @@ def add_events(session: Session, tenant_id: TenantId, import_id: ImportId, event
 
 
 def _write_events(session: Session, told: Sequence[tuple[TenantId, ImportId, NewEvent]]) -> None:
-    now = session.clock.now()
     behind: Counter[ImportId] = Counter()
     rows: list[Mapping[str, Any]] = []
     for tenant_id, import_id, event in reversed(told):
-        named = {"id": import_id, "tenant": tenant_id, "behind": behind[import_id], "now": now}
+        named = {"id": import_id, "tenant": tenant_id, "behind": behind[import_id]}
         rows.append({**named, "new_kind": event.kind, "new_state": event.state, "new_body": event_body(event)})
         behind[import_id] += 1
-    session.later(_ADD_EVENT, rows[::-1])
+    session.later_as_of(_ADD_EVENT, lambda now: [{**row, "now": now} for row in reversed(rows)])
 
 
 @cache

@@ -46,13 +46,21 @@ class Demand(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One execution, as a driver takes it. ``parameters`` are a list of rows' where ``is_many``."""
+    """One execution, as a driver takes it. ``parameters`` are a list of rows' where ``is_many``.
+
+    What gives parameters is called when it is the step's turn, in whatever thread that is.
+    """
 
     sql: str
-    parameters: Sequence[Any] = ()
+    parameters: Sequence[Any] | Callable[[], Sequence[Any]] = ()
     is_many: bool = False
     gives_rows: bool = False
     demand: Demand | None = None
+
+    @property
+    def parameters_now(self) -> Sequence[Any]:
+        """The parameters, if it is its turn."""
+        return self.parameters() if callable(self.parameters) else self.parameters
 
 
 class UnmetError(Exception):

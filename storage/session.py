@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable, Table
@@ -55,6 +56,14 @@ class Session:
         with self._refusing():
             self._waiting.append(self._step(statement, values)[1])
 
+    def later_as_of(self, statement: Executable, rows: Callable[[datetime], Sequence[Values]]) -> None:
+        """Execute once a mapping, later; the mappings are those of the time at which it is the statement's turn."""
+        with self._refusing():
+            ready, step = self._step(statement, rows(self.clock.now()))
+        self._waiting.append(
+            step._replace(parameters=lambda: ready.step_of_many(rows(self.clock.now())).parameters_now)
+        )
+
     def demand(
         self, statement: Executable | Both, values: Values, count: int, otherwise: Callable[[int], Awaitable[None]]
     ) -> None:
@@ -78,10 +87,7 @@ class Session:
                 self._waiting.append(column_step(table, columns, self.database))
 
     def at_end(self, run: RunAll, item: Any) -> None:
-        """Have ``run`` called with all such items of the unit right before its commit.
-
-        What it then gives to be done later may tell of the time at which it becomes true.
-        """
+        """Have ``run`` called with all such items of the unit right before its commit."""
         self._at_end.append((run, item))
 
     async def rows(self, statement: Executable | Both, values: Values | None = None) -> Sequence[AnyRow]:
@@ -94,11 +100,6 @@ class Session:
         """Part of a write may have happened: this transaction can only be rolled back now."""
         self._refused = repr(error)
         return error
-
-    async def flush(self) -> None:
-        """Send what waits, so that what takes long is done before the times of the unit's events are taken."""
-        if self._waiting:
-            await self._send()
 
     async def finish(self) -> None:
         """Send what waits, and commit if it is a unit.
@@ -157,7 +158,8 @@ class Session:
         except UnmetError as error:
             unmet = error
         await unmet.otherwise()
-        return await self._together(steps[unmet.place + 1 :])
+        added, self._waiting = self._waiting, []
+        return await self._together([*added, *steps[unmet.place + 1 :]])
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

@@ -238,7 +238,6 @@ class SqlUndos:
         packages = {(name_key(one.package.name), one.package.source) for one in arrivals if one.portion in touched}
         for key, source in sorted(packages):
             await self._settle(undo_id, key, source, {portion.import_id for portion in touched})
-        await self._session.flush()
 
     async def _settle(self, undo_id: ImportId, key: str, source: str, touched: Collection[ImportId]) -> None:
         """What is installed of a package, and the bases of its merges: what its imports in effect say."""

@@ -7,18 +7,19 @@ from contextlib import suppress
 from random import Random
 
 import pytest
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from domain.model import ArtifactFilter, ArtifactStatus
-from domain.ports import NameTakenError, UnavailableError
+from domain.ports import NameTakenError, RevisionMovedError, UnavailableError
 from storage.engines import Engines
 from storage.prepared import Step, prepared
 from storage.sql import SQLITE
 from storage.store import SqlStore
-from storage.tables import artifact, import_event, outbox
+from storage.tables import artifact, import_event, outbox, revision_body
 from tests.ports.rows import ACME, GLOBEX, a_revision, saved
 
 _OUTBOX = select(outbox.c.kind).where(outbox.c.tenant_id == bindparam("tenant")).order_by(outbox.c.message_id)
+_B = revision_body.c
 _ORPHAN = Step("INSERT INTO scan_report (import_id, ordinal, tenant_id, report) VALUES ('no-import', 0, 't', '{}')")
 
 
@@ -67,6 +68,60 @@ async def test_a_question_sees_what_the_unit_wrote_before_it(store):
 
     assert [row[0] for row in found] == ["a"]
     assert await _posted(store) == ["a", "b"]
+
+
+async def test_what_is_not_as_demanded_is_put_right_before_what_stands_behind_it(store):
+    async with store.unit(ACME) as unit:
+
+        async def put_right(count):
+            await unit.imports.post(f"{count} were there", {})
+
+        unit._session.demand(_OUTBOX, {"tenant": ACME}, 1, put_right)
+        await unit.imports.post("behind", {})
+
+    assert await _posted(store) == ["0 were there", "behind"]
+
+
+async def test_what_is_as_demanded_goes_on_and_what_cannot_be_put_right_leaves_nothing(store):
+    await _post(store, "a")
+
+    async def refuse(count):
+        raise RevisionMovedError(str(count))
+
+    async with store.unit(ACME) as unit:
+        unit._session.demand(_OUTBOX, {"tenant": ACME}, 1, refuse)
+        await unit.imports.post("b", {})
+    with pytest.raises(RevisionMovedError, match=r"^3$"):  # noqa: PT012 - the unit is the statement
+        async with store.unit(ACME) as unit:
+            await unit.imports.post("c", {})
+            unit._session.demand(_OUTBOX, {"tenant": ACME}, 3, refuse)
+            unit._session.demand(_OUTBOX, {"tenant": ACME}, 1, refuse)
+    with pytest.raises(RuntimeError, match="cannot be committed"):  # noqa: PT012 - the unit is the statement
+        async with store.unit(ACME) as unit:
+            unit._session.demand(_OUTBOX, {"tenant": ACME}, 3, refuse)
+            with suppress(RevisionMovedError):
+                await unit._session.rows(_OUTBOX, {"tenant": ACME})
+
+    assert await _posted(store) == ["a", "b"]
+
+
+async def test_what_tells_of_a_time_is_made_when_it_is_its_turn(store):
+    order = []
+
+    async def put_right(count):
+        order.append(f"{count} were there")
+
+    def as_of(now):
+        order.append("made")
+        return [{"tenant_id": ACME, "at": now, "kind": "late", "payload": {}}]
+
+    async with store.unit(ACME) as unit:
+        unit._session.demand(_OUTBOX, {"tenant": ACME}, 1, put_right)
+        unit._session.later_as_of(insert(outbox), as_of)
+
+    # the first tells its form
+    assert order == ["made", "0 were there", "made"]
+    assert await _posted(store) == ["late"]
 
 
 async def test_an_error_of_what_waited_is_the_ports_and_nothing_is_left(store):
@@ -270,6 +325,17 @@ def test_a_list_that_should_have_been_asked_for_in_chunks_is_a_mistake_of_ours()
 
 #: a megabyte stays one however it is kept
 _NOTHING_TO_DEFLATE = Random(1).randbytes(1_000_000)
+
+
+async def test_a_column_that_is_null_in_some_rows_or_in_all_is_written_as_it_is(store):
+    rows = {"tenant_id": [ACME] * 2, "body_id": ["one", "two"], "body": [b"1", b"2"], "content_size": [None] * 2}
+
+    async with store.unit(ACME) as unit:
+        unit._session.add_columns(revision_body, {**rows, "sha256": [None, b"x"]})
+
+    async with store.view(ACME) as view:
+        found = await view._session.rows(select(_B.body_id, _B.sha256, _B.content_size).order_by(_B.body_id))
+    assert [tuple(row) for row in found] == [("one", None, None), ("two", b"x", None)]
 
 
 async def test_a_database_that_is_full_is_unavailable_and_works_again_when_there_is_room(store, database_url):
