@@ -5,6 +5,7 @@ The same content comes to the same bytes, as long as the deflater is the same on
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from typing import NamedTuple, Self
@@ -15,35 +16,40 @@ except ImportError:  # no wheel on this platform: the standard library deflates,
     import zlib as library  # type: ignore[no-redef]
 
 _LEVEL = 1
-_RAW = -zlib.MAX_WBITS
-#: of a gzip file (RFC 1952): deflated, no name, no time, of an unknown system; behind the stream a checksum and a size
-_HEAD, _TAIL = b"\x1f\x8b\x08\0\0\0\0\0\0\xff", struct.Struct("<2I")
+_RAW, _GZIP = -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
+#: how a gzip file begins (RFC 1952): deflated, no name, no time; two more bytes of its head differ between deflaters
+_HEAD, _HEAD_LENGTH = b"\x1f\x8b\x08\0\0\0\0\0", 10
+#: behind the stream a checksum and a size
+_TAIL = struct.Struct("<2I")
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, library.error)  # type: ignore[assignment]
 
 
 class Deflated(NamedTuple):
-    """A raw deflate stream, and the CRC-32 and the size in bytes of the content that it inflates to."""
+    """A content as a gzip file, which any tool can read, and the SHA-256 of that file."""
 
-    stream: bytes
-    crc: int
-    size: int
+    gzip: bytes
+    sha256: bytes
 
     @classmethod
     def of(cls, content: bytes) -> Self:
         """Deflate a content."""
-        return cls(library.compress(content, _LEVEL, _RAW), library.crc32(content), len(content))
-
-    @classmethod
-    def of_gzip(cls, data: bytes) -> Self:
-        """The way back from :attr:`gzip`. Raises ``ValueError`` for what that never gives."""
-        if gzip_size(data) is None:
-            raise ValueError("this is no content that was deflated here")
-        return cls(data[len(_HEAD) : -_TAIL.size], *_TAIL.unpack_from(data, len(data) - _TAIL.size))
+        file = library.compress(content, _LEVEL, _GZIP)
+        return cls(file, hashlib.sha256(file).digest())
 
     @property
-    def gzip(self) -> bytes:
-        """The same as a gzip file: any tool can read it."""
-        return b"".join((_HEAD, self.stream, _TAIL.pack(self.crc, self.size)))
+    def stream(self) -> bytes:
+        """The raw deflate stream in it."""
+        return self.gzip[_HEAD_LENGTH : -_TAIL.size]
+
+    @property
+    def crc(self) -> int:
+        """The CRC-32 of the content."""
+        return _tail(self.gzip)[0]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the content has."""
+        return _tail(self.gzip)[1]
 
     def inflated(self) -> bytes:
         """The content. Raises ``ValueError`` where the stream is that of another one."""
@@ -59,7 +65,10 @@ class Deflated(NamedTuple):
 
 def gzip_size(data: bytes) -> int | None:
     """How long the content of a :attr:`Deflated.gzip` says it is; ``None`` for what is none."""
-    if len(data) < len(_HEAD) + _TAIL.size or not data.startswith(_HEAD):
+    if len(data) < _HEAD_LENGTH + _TAIL.size or not data.startswith(_HEAD):
         return None
-    size: int = _TAIL.unpack_from(data, len(data) - _TAIL.size)[1]
-    return size
+    return _tail(data)[1]
+
+
+def _tail(file: bytes) -> tuple[int, int]:
+    return _TAIL.unpack(file[-_TAIL.size :])

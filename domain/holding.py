@@ -14,7 +14,7 @@ from domain.plan_model import ActionKind, PlanAction
 from domain.settling import remapped_references
 
 #: a transaction of an import holds at most this, so that neighbours and watchers never wait long
-BATCH_REVISIONS = 200
+BATCH_REVISIONS = 250
 BATCH_BYTES = 4 << 20
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import uuid_utils
@@ -184,32 +183,35 @@ def _action(
     request, existing = planned.request, match.existing
     target_id = existing.artifact_id if existing else _new_id(request, artifact)
     planned.remap[artifact.source_id] = target_id
-    make = partial(
-        PlanAction,
+    made = None if existing else _new_revision_id()
+    action = PlanAction(
         ordinal=request.ordinal,
         position=position,
         source_id=artifact.source_id,
         artifact_type=artifact.artifact_type,
         name=artifact.name,
         to_version=artifact.version,
+        kind=None if existing else ActionKind.CREATE,
         target_id=target_id,
+        decided_by=DecisionSource.NO_CONFLICT,
         existing=existing,
         matched_by=match.by,
         written_version=artifact.version,
+        status=artifact.status,
+        # the hash of what is new is known when it is held: nothing here is compared with it
+        revision_id=made,
+        base_body_id=made or "",
     )
-    if existing is not None:
-        return _met(planned, artifact, existing, make, keys.of(artifact.source_id), is_ambiguous=match.is_ambiguous)
-    # the hash of what is new is known when it is held: nothing here is compared with it
-    made = _new_revision_id()
-    action = partial(make, kind=ActionKind.CREATE, decided_by=DecisionSource.NO_CONFLICT, status=artifact.status)
-    return action(revision_id=made, base_body_id=made)
+    if existing is None:
+        return action
+    return _met(planned, artifact, action, existing, keys.of(artifact.source_id), is_ambiguous=match.is_ambiguous)
 
 
 def _met(
     planned: Planned,
     artifact: BundleArtifact,
+    action: PlanAction,
     existing: ArtifactHead,
-    make: Callable[..., PlanAction],
     key: str,
     *,
     is_ambiguous: bool,
@@ -219,12 +221,11 @@ def _met(
     is_by_hand = source in (DecisionSource.BY_ARTIFACT, DecisionSource.BY_PATH)
     strategy = wished if is_by_hand or not is_ambiguous else None
     hashed = _hash(planned, artifact, existing)
-    met: dict[str, Any] = {"conflict_key": key, "strategy": strategy, "decided_by": source}
-    met |= {"content_hash": hashed, "base_hash": hashed}
+    action = action._replace(
+        conflict_key=key, strategy=strategy, decided_by=source, content_hash=hashed, base_hash=hashed
+    )
     if hashed == existing.content_hash:
-        as_it_is = {"status": existing.status, "base_body_id": existing.revision_id}
-        return make(kind=ActionKind.UNCHANGED, **as_it_is, **met)
-    action = make(kind=None, status=artifact.status, **met)
+        return action._replace(kind=ActionKind.UNCHANGED, status=existing.status, base_body_id=existing.revision_id)
     if wished is ConflictStrategy.COPY and (copy := _same_copy(planned, artifact)):
         return _kept(action._replace(strategy=wished), copy)
     if is_ambiguous and strategy is None:

@@ -145,8 +145,8 @@ def canonical(value: Json) -> bytes:
         NotStrict: a rule of the module's list but the fifth is broken, so :func:`read` would not take the bytes.
     """
     written = _written(value, _INDENTED, max_depth=MAX_DEPTH)
-    # backwards: the letter that is sought first then is the rarer one
-    if written.rfind(_NULL) < 0 and _TOO_DEEP not in written:
+    # backwards: the letter that is sought first then is the rarer one, and of a line that is not deep most is skipped
+    if written.rfind(_NULL) < 0 and written.rfind(_TOO_DEEP) < 0:
         return written
     _refuse_flaw(value, nul=True)
     return _written(_without_nulls(value), _INDENTED, max_depth=MAX_DEPTH)

@@ -70,12 +70,11 @@ class SqlBodies:
 
 def body_columns(tenant_id: TenantId, bodies: Mapping[str, Deflated]) -> dict[str, Sequence[Any]]:
     """Bodies that are about to be written, by column; there may be none."""
-    files = [body.gzip for body in bodies.values()]
     return {
         "body_id": list(bodies),
-        "tenant_id": [tenant_id] * len(files),
-        "body": files,
-        "sha256": [hashlib.sha256(file).digest() for file in files],
+        "tenant_id": [tenant_id] * len(bodies),
+        "body": [body.gzip for body in bodies.values()],
+        "sha256": [body.sha256 for body in bodies.values()],
         "content_size": [body.size for body in bodies.values()],
     }
 
@@ -83,10 +82,8 @@ def body_columns(tenant_id: TenantId, bodies: Mapping[str, Deflated]) -> dict[st
 def _content(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> bytes:
     """The content of a body. Raises a refusal ``ContentDamaged`` if it is another than was written."""
     intact = _intact(body_id, body, sha256, size)
-    if size is None:
-        return intact
     try:
-        return Deflated.of_gzip(intact).inflated()
+        return intact.inflated() if isinstance(intact, Deflated) else intact
     except ValueError as error:
         raise _damaged(body_id) from error
 
@@ -94,15 +91,16 @@ def _content(body_id: str, body: bytes, sha256: bytes | None, size: int | None) 
 def _deflated(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> Deflated:
     """The same as it is kept."""
     intact = _intact(body_id, body, sha256, size)
-    return Deflated.of(intact) if size is None else Deflated.of_gzip(intact)
+    return intact if isinstance(intact, Deflated) else Deflated.of(intact)
 
 
-def _intact(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> bytes:
+def _intact(body_id: str, body: bytes, sha256: bytes | None, size: int | None) -> Deflated | bytes:
     """The body as it was written: what says nothing of its size is no gzip file, for no artifact begins like one."""
-    is_another = sha256 is not None and hashlib.sha256(body).digest() != bytes(sha256)
+    kept = Deflated(body, hashlib.sha256(body).digest())
+    is_another = sha256 is not None and kept.sha256 != bytes(sha256)
     if is_another or gzip_size(body) != size:
         raise _damaged(body_id)
-    return body
+    return body if size is None else kept
 
 
 def _damaged(body_id: str) -> Refusal:

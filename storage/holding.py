@@ -64,15 +64,21 @@ _BROKEN = (
     )
     .order_by(reference.c.artifact_id, reference.c.pointer)
 )
+#: the body of what an action writes; its revision is written with it, and activation counts those. No EXISTS:
+#: PostgreSQL may read every body of every tenant for it
+_BODY = (
+    select(revision_body.c.body_id)
+    .where(revision_body.c.body_id == plan_action.c.revision_id)
+    .correlate(plan_action)
+    .scalar_subquery()
+)
 _UNREADABLE = (
     select(plan_action.c.target_id)
     .where(
         plan_action.c.import_id == _ID,
         plan_action.c.tenant_id == _TENANT,
         plan_action.c.revision_id.is_not(None),
-        ~listed(
-            plan_action.c.revision_id.in_(select(_R.revision_id).where(HELD, revision_body.c.body_id == _R.revision_id))
-        ),
+        _BODY.is_(None),
     )
     .order_by(plan_action.c.ordinal, plan_action.c.position)
 )

@@ -136,7 +136,7 @@ revision = Table(
     words("restores", optional=True),
     Index("uq_revision_number", "tenant_id", "artifact_id", "number", unique=True, **where("follows_import = 0")),
     Index("ix_revision_number", "tenant_id", "artifact_id", "number"),
-    Index("ix_revision_held", "import_id", "artifact_id", **where("follows_import = 1")),
+    Index("ix_revision_held", "import_id", **where("follows_import = 1")),
 )
 #: of an import that is not at its end: nobody sees it yet
 IS_HELD = revision.c.follows_import == literal_column("1")
