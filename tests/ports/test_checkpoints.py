@@ -160,7 +160,7 @@ async def _written_and_taken_back(store):
     async with store.unit(ACME) as unit:
         # more than SQLite keeps in memory
         await unit.artifacts.write([a_revision("rule-2", body=randbytes(8 << 20))])
-        await unit.artifacts._session.flush()
+        await unit.artifacts.heads(["rule-2"])
         raise RuntimeError("taken back")
 
 

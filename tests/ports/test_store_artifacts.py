@@ -195,7 +195,7 @@ async def test_two_exports_that_remember_the_same_forms_do_not_both_wait_for_the
 
     async with store.unit(ACME) as unit:
         await unit.artifacts.remember_export_forms({"rev-1": form})
-        await unit._session.flush()
+        await unit.artifacts.heads(["rule-1"])
         other = asyncio.create_task(remember_both())
         while not await _asked(store, blocked):
             await asyncio.sleep(0.001)
