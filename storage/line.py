@@ -16,6 +16,7 @@ from storage.documents import decisions_document, progress_of
 from storage.holding import DROP_UNPLANNED
 from storage.job_rows import JOB, job_row, jobs_of, package_row, with_packages
 from storage.journal import add_events
+from storage.prepared import AnyRow
 from storage.queueing import not_reminded
 from storage.session import Session
 from storage.sql import word
@@ -37,12 +38,13 @@ _NOTHING_YET = Progress(stage=None, done=0, total=None, percent=0.0)
 _FIND = with_packages(select(*JOB).where(_MINE))
 _QUEUED_COUNT = select(func.count()).where(_JOB.tenant_id == _TENANT, _WAITS)
 
-#: the job's row, locked, and what its last event said
-_LOCKED = (
+_LOCK = select(_JOB.import_id).where(_MINE).with_for_update()
+#: the job's row, and what its last event said. Not in the statement that locks: after waiting for the row, PostgreSQL
+#: would look for its last event among those from before
+_STANDING = (
     select(_JOB.state, _JOB.decisions, import_event.c.body, _JOB.cancel_requested)
     .outerjoin(import_event, and_(import_event.c.import_id == _JOB.import_id, import_event.c.seq == _JOB.last_seq))
     .where(_MINE)
-    .with_for_update(of=import_job)
 )
 _ADD_JOB = insert(import_job)
 _ADD_PACKAGES = insert(import_package)
@@ -119,7 +121,7 @@ class Line:
         Raises:
             LookupError: the tenant has no such import.
         """
-        row = await self._session.row(_LOCKED, self._named(import_id))
+        row = await self._locked(import_id)
         if row is None:
             raise LookupError(import_id)
         state: ImportState = row[0]
@@ -135,7 +137,7 @@ class Line:
         return ImportState.CANCELLED
 
     async def expire(self, import_id: ImportId) -> bool:
-        row = await self._session.row(_LOCKED, self._named(import_id))
+        row = await self._locked(import_id)
         if row is None or row[0] not in _NOBODY_CAME:
             return False
         await self._end(import_id, ImportState.EXPIRED, _NOBODY_CAME[row[0]], row[2])
@@ -145,17 +147,21 @@ class Line:
         return bool(await self._session.rows(_REMIND, self._named(import_id)))
 
     async def switch_on(self, import_id: ImportId) -> bool:
-        row = await self._session.row(_LOCKED, self._named(import_id))
+        row = await self._locked(import_id)
         if row is None or row[0] is not ImportState.WAITING_FOR_ACTIVATION:
             return False
         return await self._back_in_line(import_id, row[1], "It is to be switched on.", row[2])
 
     async def resume(self, import_id: ImportId, decisions: Mapping[str, Decision]) -> bool:
-        row = await self._session.row(_LOCKED, self._named(import_id))
+        row = await self._locked(import_id)
         if row is None or row[0] is not ImportState.WAITING_FOR_DECISIONS:
             return False
         decided = {**row[1], **decisions_document(decisions)}
         return await self._back_in_line(import_id, decided, "The conflicts were decided.", row[2])
+
+    async def _locked(self, import_id: ImportId) -> AnyRow | None:
+        self._session.later(_LOCK, self._named(import_id))
+        return await self._session.row(_STANDING, self._named(import_id))
 
     async def _back_in_line(
         self, import_id: ImportId, decisions: Mapping[str, Any], message: str, last: Mapping[str, Any] | None

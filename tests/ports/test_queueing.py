@@ -15,7 +15,8 @@ from domain.rows import Step
 from tests.clocks import NOON
 from tests.ports.rows import ACME, GLOBEX, an_import, claimed, next_claim, progress, running, submitted, with_tenants
 
-GONE = 0.0
+#: seconds of a lease that has ended already; one of none has not, as long as the millisecond lasts
+GONE = -1.0
 
 
 @pytest.fixture

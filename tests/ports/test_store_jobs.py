@@ -266,6 +266,28 @@ async def test_all_advances_of_a_transaction_are_numbered_in_their_order(store, 
     assert {event.at for events in told.values() for event in events} == {clock.now()}
 
 
+@pytest.mark.parametrize("acts", ["request_cancel", "expire", "resume"])
+async def test_who_comes_while_a_job_pauses_goes_on_from_what_it_has_told(store, acts):
+    job = await running(store)
+    told = progress(6, kind=EventKind.WAITING, state=ImportState.WAITING_FOR_DECISIONS)
+    pause = {"state": told.state, "expires_at": NOON + timedelta(days=1)}
+
+    async def comes():
+        async with store.unit(ACME) as unit:
+            return await getattr(unit.imports, acts)(job.import_id, *([{}] if acts == "resume" else []))
+
+    async with store.unit(ACME) as unit:
+        await unit.imports.advance(Step(job.import_id, job.fence, (told,), pause))
+        await unit.imports.job(job.import_id)
+        coming = asyncio.create_task(comes())
+        await asyncio.wait({coming}, timeout=0.2)
+
+    assert await coming
+    async with store.view(ACME) as view:
+        _, last, after = await view.imports.events(job.import_id, after=0)
+    assert (last.progress, after.progress) == (told.progress, told.progress)
+
+
 async def test_a_queued_job_is_cancelled_at_once_with_its_last_event(store):
     job = an_import()
     await submitted(store, job)
