@@ -140,7 +140,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
         Rule(
             name, Check.ACTIVE, severity, Where.TEXT,
             _SLASHES,
-            any_case(r":[\t\r\n]{0,8}[/\\]|[/\\][\t\r\n]*+[/\\]"),
+            any_case(r":[\t\r\n]{0,8}[/\\]|[/\\][\t\r\n/\\]"),
             message,
             judge=judge,
             needs=("/", "\\"),

@@ -15,14 +15,18 @@ from urllib.parse import unquote
 
 from domain.scanning.windows import all_in, first_in
 
-#: what cannot be the beginning of a comment: the whole number of a machine, or a known name before a path
-_NUMBER = r"[0-9a-fx%]{1,12}"
+#: what cannot be the beginning of a comment: the whole number of a machine, or a known name before a path. Numbers and
+#: dots may be of any script; in brackets only a number with colons is a host, all else is a class of a pattern
+_NUMBER = r"(?:[0-9a-fx\x80-\u3001\u3003-\uff0d\uff0f-\uff60\uff62-\U0010ffff]|%(?!2e)){1,40}+"
+_DOT = r"(?:[.\u3002\uff0e\uff61]|%2e)"
 _UNMISTAKABLE = (
-    rf"(?:\[[^\s/\]]{{2,60}}\]|(?:{_NUMBER}\.){{3}}{_NUMBER}|0x[0-9a-f]{{8}}|[0-9]{{9,10}}|metadata\.(?:google|azure)\.internal"
+    rf"(?:\[(?=[^\s/\]]{{0,60}}:)[^\s/\]]{{2,60}}\]|(?:{_NUMBER}{_DOT}){{3}}{_NUMBER}(?:\.|%2e)?|0x[0-9a-f]{{8}}|[0-9]{{9,10}}|metadata\.(?:google|azure)\.internal"
     r"|(?:metadata|instance-data)(?=[:/]))(?::[0-9]{1,5})?(?=[\s/\\?#\"'`<>{})]|$)"
 )
+#: not the slash of a path as JSON inside of JSON may write it
+_BARE_SLASHES = r"(?<![\w:/\\.])(?!\\/[^/\\])[/\\]{2,}+"
 _ADDRESS = re.compile(
-    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,8}}([^\s/\\?#\"'`<>{{}}]{{1,300}})|(?<![\w:/\\.])[/\\]{{2,8}}({_UNMISTAKABLE})",
+    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,}}+([^\s/\\?#\"'`<>{{}}]{{1,300}})|{_BARE_SLASHES}({_UNMISTAKABLE})",
     re.IGNORECASE,
 )
 #: hosts that a file must name before anyone looks closer: numbers, brackets, escapes, foreign letters, known names
@@ -39,12 +43,16 @@ _LOOKS = (
     *(re.compile(slashes + _HOST_INSIDE, re.IGNORECASE) for slashes in (rb"//(?<!://)", rb"/\\\\", rb"\\\\(?:/|\\\\)")),
     re.compile(rb"/\\[tnr]"),
     re.compile(rb"\\\\\\[tnr]"),
+    # more slashes and breaks than the first of these reads
+    re.compile(rb":(?:[/\\ntr]|\s){41}"),
 )
 #: a browser takes these out of an address before it reads it
 _TAKEN_OUT = str.maketrans("", "", "\t\r\n")
 #: where clouds tell a machine its own secrets
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata", "metadata.azure.internal", "instance-data"})
 _METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
+#: what ends a sentence in Chinese and Japanese, and parts a host as a dot does; the first is the second made narrow
+_FULL_STOPS = "\uff61\u3002"
 _PARTS, _OCTET_BITS, _IPV4_BITS = 4, 8, 32
 _LONGEST_NUMBER = 40
 
@@ -80,16 +88,19 @@ def _found(text: str) -> frozenset[Inside]:
 
 
 def _authorities(text: str) -> Iterator[str]:
-    read = text if text.isprintable() else text.translate(_TAKEN_OUT)
-    return (match[1] or match[2] for match in all_in(_ADDRESS.finditer, read))
+    """Those of the text as its rows are, and as it is where all of it is one address."""
+    joined = text if text.isprintable() else text.translate(_TAKEN_OUT)
+    readings = (text,) if joined == text else (text, joined)
+    return (match[1] or match[2] for read in readings for match in all_in(_ADDRESS.finditer, read))
 
 
 @lru_cache(maxsize=4096)
 def _judged(authority: str) -> Inside | None:
     """What one authority (``user@host:port``) leads to; this machine by its plain name is a matter of the target."""
     has_login = "@" in authority
-    written = authority.rpartition("@")[2]
-    name = unicodedata.normalize("NFKC", unquote(written))
+    # an address is often the end of a sentence
+    written = authority.rpartition("@")[2].rstrip(_FULL_STOPS)
+    name = unicodedata.normalize("NFKC", unquote(written)).replace(_FULL_STOPS[1], ".")
     host = name[1 : name.find("]")] if name.startswith("[") else name.partition(":")[0]
     host = host.rstrip(".").lower()
     if host in _METADATA_NAMES:

@@ -152,6 +152,11 @@ def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
 @example({"text": "x \\/metadata/ // y"})
 @example({"text": "/\\inst\tance-data/"})
 @example({"text": "///2130706433/"})
+@example({"text": "see\n//2130706433/ x"})
+@example({"text": "http:" + "\t" * 50 + "//u@2130706433/"})
+@example({"text": "http:" + "/" * 50 + "u@2130706433/"})
+@example({"text": "/" * 50 + "2130706433/"})
+@example({"text": "//169\u3002254.169%2e254/"})
 def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     raw = strict_json.canonical(tree)
 
@@ -224,7 +229,9 @@ def test_the_fast_path_sees_a_script_address_wherever_it_is_broken(scheme, broke
 
 
 @pytest.mark.parametrize("broken", ["", "\t", "\r\n"])
-@pytest.mark.parametrize("slashes", [slashes for count in (2, 3, 4) for slashes in product("/\\", repeat=count)])
+@pytest.mark.parametrize(
+    "slashes", [slashes for count in (2, 3, 4) for slashes in product("/\\", repeat=count) if slashes != ("\\", "/")]
+)
 def test_an_address_without_a_scheme_has_any_slashes_with_a_break_anywhere(slashes, broken):
     parts = [*slashes, "2130706433", "/x"]
     texts = [f"see {''.join(parts[:place])}{broken}{''.join(parts[place:])}" for place in range(len(parts))]
@@ -244,10 +251,43 @@ def test_an_address_without_a_scheme_has_any_slashes_with_a_break_anywhere(slash
         r"x\\10.0.0.1",
         r"\\0123456789 x",
         "/// 10.0.0.1",
+        r'{"href":"\/172800000\/edit"}',
+        r"(\\[01])\s",
+        r"\\[12]{3}",
+        r"\\[0x1f]",
+        "http://localhost:8080\u3002",
+        "http://localhost\uff61 //10.5 // [10]",
     ],
 )
 def test_a_path_or_a_pattern_is_no_address(text):
     assert rules_in({"url": text}) == []
+
+
+@pytest.mark.parametrize("broken", ["\n", "\r\n", "\t"])
+@pytest.mark.parametrize(
+    "address", ["http://169.254.169.254", "//169.254.169.254", "\\\\[::ffff:7f00:1]", "http://metadata"]
+)
+def test_an_address_in_a_row_of_a_text_ends_with_its_row_and_begins_with_it(address, broken):
+    found = [
+        rules_in({"text": text})
+        for text in (f"x{broken}{address}", f"{address}{broken}x", f"x{broken}{address}{broken}x")
+    ]
+
+    assert found == [["DisguisedAddress"]] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http:" + "/" * 9 + "169.254.169.254/", "\\" * 9 + "169.254.169.254/", "/" + "\t" * 70_000 + "/169.254.169.254/"],
+)
+def test_no_number_of_slashes_or_breaks_hides_an_address(text):
+    assert rules_in({"url": text}) == ["DisguisedAddress"]
+
+
+@pytest.mark.parametrize("dot", ["\u3002", "\uff0e", "\uff61", "%2e", "%2E"])
+@pytest.mark.parametrize("before", ["http://", "//", "\\\\"])
+def test_a_dot_of_another_script_parts_an_address_as_well(before, dot):
+    assert rules_in({"url": f"{before}{dot.join(['169', '254', '169', '254'])}/x"}) == ["DisguisedAddress"]
 
 
 @pytest.mark.parametrize("before", range(9))
