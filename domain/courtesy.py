@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from domain.aside import FEW
+
 #: how long work stands aside at once, whoever else is there: that it goes on is promised too
 PATIENCE_SECONDS = 0.005
 #: after somebody has asked the store: the answer is still to be put together, or the next question
@@ -54,12 +56,13 @@ class Courtesy:
             now = self._monotonic()
 
     def among(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, for work in a thread that takes some ten microseconds with each: it gives way now and then.
+        """The items, for work that takes some ten microseconds with each: behind the first few it gives way at times.
 
-        It sleeps for a moment even where nobody is known to be there: the event loop may be what waits.
+        It sleeps for a moment even where nobody is known to be there: the event loop may be what waits. A few items
+        are dealt with on the event loop itself, perhaps inside a transaction: nobody may sleep there.
         """
         for number, item in enumerate(items):
-            if number % _AT_ONCE == 0:
+            if number > FEW and number % _AT_ONCE == 0:
                 self._sleep(_BREATH_SECONDS)
                 self.give_way()
             yield item

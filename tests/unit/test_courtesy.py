@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from domain.aside import FEW
 from domain.courtesy import PATIENCE_SECONDS, Courtesy
 
 
@@ -54,11 +55,18 @@ def test_work_stands_aside_until_the_answer_is_there():
     assert 0 < waits.now < PATIENCE_SECONDS
 
 
+def test_a_few_small_pieces_of_work_are_done_at_once_for_they_are_done_on_the_event_loop(courtesy, waits):
+    with courtesy.asking():
+        assert list(courtesy.among(range(FEW))) == list(range(FEW))
+
+    assert waits.now == 0.0
+
+
 def test_among_many_small_pieces_of_work_it_stands_aside_now_and_then(courtesy, waits):
     with courtesy.asking():
-        done = list(courtesy.among(range(40)))
+        done = list(courtesy.among(range(FEW + 40)))
 
-    assert done == list(range(40))
+    assert done == list(range(FEW + 40))
     assert 2 * PATIENCE_SECONDS < waits.now < 4 * PATIENCE_SECONDS
 
 
