@@ -28,9 +28,14 @@ _MAY_HANDLE = re.compile(rb"<[a-z][^<>\n]{0,2500}?on[a-z]{3,40}+(?: |\\[nrtf]|\\
 _BREAK, _BREAK_WRITTEN = r"[\t\r\n]*", rb"(?:\\[ntrf]|\s)*"
 _SCRIPT_SCHEMES = ("javascript", "vbscript", "livescript")
 _SPELLED = "|".join(_BREAK.join(scheme) for scheme in _SCRIPT_SCHEMES)
+#: a page as data; blanks around its media type are taken out as well, but words behind a blank are a sentence
+_PAGE, _BLANKS = "data:text/html", r"[\t\n\f\r ]*+"
+_PAGE_SPELLED = f"{_PAGE}[;,]|{_BLANKS.join((_BREAK.join('data:'), _BREAK.join('text/html'), '[;,]'))}(?! \\w)"
 _MAY_BE_SCRIPT = re.compile(
-    rb"|".join(_BREAK_WRITTEN.join(letter.encode() for letter in f"{scheme}:") for scheme in _SCRIPT_SCHEMES)
-    + rb"|data:text/html",
+    rb"|".join(
+        _BREAK_WRITTEN.join(letter.encode() for letter in spelled)
+        for spelled in (*(f"{scheme}:" for scheme in _SCRIPT_SCHEMES), _PAGE)
+    ),
     re.IGNORECASE,
 )
 #: what makes code of it: a call, an assignment, a member of an object, an entity or an escape of one of these
@@ -64,6 +69,8 @@ _REPEATED_GROUP = re.compile(rb"\)(?:[*+]|\{)")
 #: how the keys end in a canonical file
 _PATTERN_ENDS = (b'attern":', b'regex":', b'regexp":', b'regularExpression":')
 
+#: a scheme whose address needs no slashes
+_SCHEMES = ('"http:" nocase', '"https:" nocase', '"ws:" nocase', '"wss:" nocase', '"ftp:" nocase')
 #: how an address goes on behind its scheme, with breaks in it or without
 _SLASHES = (
     '"://"', r'":\\"', r'":/\\"',
@@ -74,6 +81,8 @@ _SLASHES = (
     # the same with backslashes, which are two in a file, or with more slashes
     r"/(\/\\\\|\\\\\/|\\\\\\\\|\/\/\/)[0-9\[%\\\x80-\xFF]/", r"/\\\\\\[tnr]/",
     r"/(\/\\\\|\\\\\/|\\\\\\\\)(metadata|instance-data|[im][a-z-]{0,12}\\[tnr])/i",
+    # what stands behind the last break in a scheme that needs no slashes
+    r"/\\[tnr](t{0,2}ps?|s{0,2}):/i",
 )  # fmt: skip
 _INSIDE = (
     (
@@ -108,10 +117,14 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ScriptAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        # whole, or what stands behind the last break in it, which a browser takes out
-        ('"script:" nocase', r"/\\[tnr](t|pt|ipt|ript|cript)?:/i", '"data:text/html" nocase'),
-        any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|data:text/html[;,])"),
+        ('"script:" nocase',),
+        any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|{_PAGE_SPELLED})"),
         "The address runs a script instead of leading somewhere.",
+        # what stands behind the last break in it, which a browser takes out, or behind the last blank
+        signed=(
+            r"/\\[tnr](t|pt|ipt|ript|cript)?:/i", '":text/html" nocase', '" text/html" nocase',
+            r"/\\[tnrf](text\/html|ext\/html|xt\/html|t\/html|\/html|html|tml|ml|l)[;, \\]/i",
+        ),
         gate=may_be_script,
         needs=(":",),
     ),
@@ -128,22 +141,24 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "TemplateInjection", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
         (
-            "/T\\( ?java/", '"T(\\\\"', '"T( \\\\"', '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
+            "/T\\( ?java/", '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
             '"java.lang.ProcessBuilder"', '"getRuntime"', '"__subclasses__"', '"__mro__"', '"__globals__"',
             '"__builtins__"',
         ),
         exact(rf"{_JAVA_CLASSES}|getRuntime(?<!\wgetRuntime)\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
         "The text reaches for the classes of the engine that would fill it in.",
+        signed=('"T(\\\\"', '"T( \\\\"'),
         needs=("java.", "freemarker.", "getruntime", "__"),
     ),
     *(
         Rule(
             name, Check.ACTIVE, severity, Where.TEXT,
-            _SLASHES,
-            any_case(r":[\t\r\n]{0,8}[/\\]|[/\\][\t\r\n/\\]"),
+            _SCHEMES,
+            any_case(r":(?:[\t\r\n]{0,8}[/\\]|(?<=[ps\t\r\n]:))|[/\\][\t\r\n/\\]"),
             message,
             judge=judge,
-            needs=("/", "\\"),
+            signed=_SLASHES,
+            needs=(":", "/", "\\"),
             gate=addresses.may_lead_inside,
             reads_texts=False,
         )

@@ -19,32 +19,66 @@ from domain.scanning.windows import all_in, first_in
 #: dots may be of any script; in brackets only a number with colons is a host, all else is a class of a pattern
 _NUMBER = r"(?:[0-9a-fx\x80-\u3001\u3003-\uff0d\uff0f-\uff60\uff62-\U0010ffff]|%(?!2e)){1,40}+"
 _DOT = r"(?:[.\u3002\uff0e\uff61]|%2e)"
+_HEX = r"0x[0-9a-f]{1,8}"
 _UNMISTAKABLE = (
-    rf"(?:\[(?=[^\s/\]]{{0,60}}:)[^\s/\]]{{2,60}}\]|(?:{_NUMBER}{_DOT}){{3}}{_NUMBER}(?:\.|%2e)?|0x[0-9a-f]{{8}}|[0-9]{{9,10}}|metadata\.(?:google|azure)\.internal"
-    r"|(?:metadata|instance-data)(?=[:/]))(?::[0-9]{1,5})?(?=[\s/\\?#\"'`<>{})]|$)"
+    rf"\[(?=[^\s/\]]{{0,60}}:)[^\s/\]]{{2,60}}\]|(?:{_NUMBER}{_DOT}){{3}}{_NUMBER}(?:\.|%2e)?|0x[0-9a-f]{{8}}|[0-9]{{9,10}}"
+    rf"|{_HEX}(?:{_DOT}{_NUMBER}){{1,2}}|(?:{_NUMBER}{_DOT}){{1,2}}{_HEX}|metadata\.(?:google|azure)\.internal"
 )
-#: not the slash of a path as JSON inside of JSON may write it
-_BARE_SLASHES = r"(?<![\w:/\\.])(?!\\/[^/\\])[/\\]{2,}+"
+_NAME = r"(?:metadata|instance-data)(?=[:/\\])"
+#: behind two slashes such a name may be a step of a path of XPath
+_NO_STEP = r"metadata(?=:[0-9]|[/\\]{1,2}computeMetadata\b)|instance-data(?=[:/\\])"
+_HOST_ENDS = r"(?::[0-9]{1,5})?(?=[\s/\\?#\"'`<>{})]|$)"
+#: not the slash of a path as JSON inside of JSON may write it, nor the backslashes of a path behind a template
+_NO_PATH = r"(?<![\w:/\\.])(?!\\/[^/\\]|(?<=\})\\)"
 _ADDRESS = re.compile(
-    rf"\b[a-z][a-z0-9+.-]{{1,20}}:[/\\]{{2,}}+([^\s/\\?#\"'`<>{{}}]{{1,300}})|{_BARE_SLASHES}({_UNMISTAKABLE})",
+    r"\b[a-z][a-z0-9+.-]{1,20}:[/\\]{2,99}+"
+    # a browser needs no slash at all behind those schemes that it knows
+    r"|(?P<short>\b(?:https?|wss?|ftp):[/\\]?(?![/\\]))"
+    rf"|{_NO_PATH}(?:(?=/*+\\)[/\\]{{2,}}+(?P<back>(?:{_UNMISTAKABLE}|{_NAME}){_HOST_ENDS})"
+    rf"|/{{2,}}+(?P<bare>(?:{_UNMISTAKABLE}|{_NO_STEP}){_HOST_ENDS}))",
     re.IGNORECASE,
 )
-#: hosts that a file must name before anyone looks closer: numbers, brackets, escapes, foreign letters, known names
-_LOOKS_INSIDE = re.compile(
-    rb":(?:[/\\ntr]|\s){2,40}(?:[^\s/\\?#\"<>{}]{1,300}@)?(?:[0-9\[%\x80-\xff]|[^\s/\\?#\"<>{}]{0,253}[%\\\x80-\xff]"
-    rb"|metadata|instance-data|localhost)",
-    re.IGNORECASE,
-)
+_SLASHES = ("/", "\\")
+_NO_SLASH = re.compile(r"[^/\\]")
+#: what may stand before a host ends here, whatever it holds; a host ends at the signs around an address as well
+_AUTHORITY_ENDS = re.compile(r"[\s/\\?#]")
+_HOST = re.compile(r"[^\s/\\?#\"'`<>{}]{1,300}")
+_SURE_HOST = re.compile(rf"(?:{_UNMISTAKABLE}|{_NAME}){_HOST_ENDS}", re.IGNORECASE)
+
+#: how a canonical file writes a break, a slash of either kind, and what is in a host before anyone looks closer: a
+#: number, a bracket, an escape, a foreign letter, a known name. Each row begins with what is sought fast
+_BREAK, _SLASH = rb"(?:\\[tnr])", rb"(?:/|\\\\)"
 _HOST_INSIDE = rb"(?:[0-9\[%\\\x80-\xff]|metadata|instance-data|[im][a-z-]{0,12}\\)"
-#: the same without a scheme, and either with a break behind a slash, in rows of their own: each begins with what is
-#: sought fast. A browser reads a backslash, which is two in a file, as a slash
-_LOOKS = (
-    _LOOKS_INSIDE,
-    *(re.compile(slashes + _HOST_INSIDE, re.IGNORECASE) for slashes in (rb"//(?<!://)", rb"/\\\\", rb"\\\\(?:/|\\\\)")),
-    re.compile(rb"/\\[tnr]"),
-    re.compile(rb"\\\\\\[tnr]"),
-    # more slashes and breaks than the first of these reads
-    re.compile(rb":(?:[/\\ntr]|\s){41}"),
+#: behind a scheme; with a login, a break or hundreds of signs in it, it may be any
+_BEHIND_SLASHES = (
+    rb"(?:[0-9\[\x80-\xff]|metadata|instance-data|localhost"
+    rb"|(?:[^/?#\"\\\s@%\x80-\xff]|\\[\"bfu]){0,1000}+(?![/?#\"\s]|\\\\))"
+)
+_BEHIND_A_COLON = rb"[0-9\[%im\x80-\xff]"
+
+
+def _rows(*rows: bytes) -> tuple[re.Pattern[bytes], ...]:
+    return tuple(re.compile(row, re.IGNORECASE) for row in rows)
+
+
+_LOOKS = _rows(
+    rb"/(?:(?<=:/)/*+" + _BEHIND_SLASHES + rb"|/(?<!://)" + _HOST_INSIDE + rb")",
+    rb":" + _BEHIND_A_COLON + rb"(?<=[ps]:.)",
+)
+#: besides, in a file with a backslash: those in a spelling with a break or a backslash, which is two
+_LOOKS_ESCAPED = _rows(
+    rb":" + _BREAK + rb"*+" + _SLASH + rb"(?:" + _BREAK + rb"|" + _SLASH + rb")*+" + _BEHIND_SLASHES,
+    rb":(?:(?<=[ps]:)|(?<=\\[tnr]:))" + _BREAK + rb"*+" + _BEHIND_A_COLON,
+    rb"/\\\\" + _HOST_INSIDE,
+    rb"\\\\" + _SLASH + _HOST_INSIDE,
+    rb"/\\[tnr]",
+    rb"\\\\\\[tnr]",
+    # more slashes and breaks than a window may hold
+    rb":(?:\\[tnr]|/|\\\\){41}",
+)
+#: besides, in a file with a login somewhere, which has no end that could be sought in time
+_LOOKS_WITH_LOGIN = _rows(
+    rb":(?:(?<=[ps]:)|(?<=\\[tnr]:))" + _BREAK + rb"*+" + _SLASH + rb"?" + _BREAK + rb"*+(?![/\s\"]|\\\\)"
 )
 #: a browser takes these out of an address before it reads it
 _TAKEN_OUT = str.maketrans("", "", "\t\r\n")
@@ -68,7 +102,12 @@ class Inside(Enum):
 
 def may_lead_inside(raw: bytes) -> bool:
     """False if no address in a file has a host that could be a number or a known name of the inside."""
-    return any(first_in(looks.search, raw) is not None for looks in _LOOKS)
+    looks = _LOOKS
+    if b"\\" in raw:
+        looks += _LOOKS_ESCAPED
+    if b"@" in raw:
+        looks += _LOOKS_WITH_LOGIN
+    return any(first_in(look.search, raw) is not None for look in looks)
 
 
 def leads_to_a_private_network(text: str) -> bool:
@@ -89,14 +128,44 @@ def _found(text: str) -> frozenset[Inside]:
 
 def _authorities(text: str) -> Iterator[str]:
     """Those of the text as its rows are, and as it is where all of it is one address."""
+    yield from _authorities_in(text)
     joined = text if text.isprintable() else text.translate(_TAKEN_OUT)
-    readings = (text,) if joined == text else (text, joined)
-    return (match[1] or match[2] for read in readings for match in all_in(_ADDRESS.finditer, read))
+    if joined != text:
+        yield from _authorities_in(joined)
+
+
+def _authorities_in(text: str) -> Iterator[str]:
+    """Hosts with their ports, behind an ``@`` if they have a login. What is sought behind a place is sought once."""
+    has_logins = "@" in text
+    known, end, last_at = 0, -1, -1
+    for match in all_in(_ADDRESS.finditer, text):
+        whole = match["back"] or match["bare"]
+        if whole is not None:
+            yield whole
+            continue
+        start = match.end()
+        if text.startswith(_SLASHES, start):
+            start = _place_of(_NO_SLASH, text, start)
+        if has_logins and not known <= start <= end:
+            known, end = start, _place_of(_AUTHORITY_ENDS, text, start)
+            last_at = text.rfind("@", start, end)
+            if last_at >= start and (host := _HOST.match(text, last_at + 1)) is not None:
+                yield f"@{host[0]}"
+        host = (_SURE_HOST if match["short"] else _HOST).match(text, start)
+        # what seems to be a login may as well be the first in a row of texts
+        if host is not None and (last_at < start or host.end() <= last_at):
+            yield host[0]
+
+
+def _place_of(sign: re.Pattern[str], text: str, start: int) -> int:
+    """Where the next such sign stands, or the end of the text."""
+    found = first_in(sign.search, text, start)
+    return len(text) if found is None else found.start()
 
 
 @lru_cache(maxsize=4096)
 def _judged(authority: str) -> Inside | None:
-    """What one authority (``user@host:port``) leads to; this machine by its plain name is a matter of the target."""
+    """What one authority (``@host:port``) leads to; this machine by its plain name is a matter of the target."""
     has_login = "@" in authority
     # an address is often the end of a sentence
     written = authority.rpartition("@")[2].rstrip(_FULL_STOPS)
@@ -125,10 +194,10 @@ def _is_link_local(ip: _Ip) -> bool:
 
 
 def _carried(ip: _Ip) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for: mapped, 6to4 or NAT64."""
+    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, NAT64, or with nothing before it as once was done."""
     if isinstance(ip, ipaddress.IPv4Address):
         return None
-    if ip in _NAT64:
+    if ip in _NAT64 or 1 < int(ip) < 1 << _IPV4_BITS:
         return ipaddress.IPv4Address(int(ip) & (2**_IPV4_BITS - 1))
     return ip.ipv4_mapped or ip.sixtofour
 

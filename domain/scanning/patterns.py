@@ -8,8 +8,7 @@ the pattern, a bounded memory of each group.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import lru_cache
 
 #: so many rounds are as good as endless
 _ENDLESS = 20
@@ -27,127 +26,125 @@ def _mask_of(test: str) -> int:
 _CLASSES = {"w": _mask_of(r"\w"), "d": _mask_of(r"\d"), "s": _mask_of(r"\s")}
 _CLASSES |= {name.upper(): _ALL & ~mask for name, mask in _CLASSES.items()}
 _CONTROLS = {"n": 1 << 10, "r": 1 << 13, "t": 1 << 9, "f": 1 << 12, "v": 1 << 11}
-_QUANTIFIER = re.compile(r"([*+?]|\{([0-9]{1,6})(,([0-9]{0,6}))?\})[?+]?")
-_GROUP_HEAD = re.compile(r"\?(?:[:=!>]|<[=!]|P?<\w{1,60}>|[a-zA-Z-]{1,8}:?)")
-_CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.){0,300}\]", re.DOTALL)
+_QUANTIFIER = r"(?:[*+?]|\{[0-9]{1,6}(?:,[0-9]{0,6})?\})[?+]?"
+_GROUP_HEAD = r"\?(?:[:=!>]|<[=!]|P?<\w{1,60}>|[a-zA-Z-]{1,8}:?)"
+_CLASS = r"\[\^?\]?(?:[^\]\\]|\\.){0,300}\]"
+#: what a pattern is made of: the beginning of a group, the next alternative, or a piece and how often it stands there
+_PARTS = re.compile(rf"(\((?:{_GROUP_HEAD})?|\|)|({_CLASS}|\\.?|.)({_QUANTIFIER})?", re.DOTALL)
 _ZERO_WIDTH = frozenset("^$")
 
 
-@dataclass(slots=True)
-class _Item:
-    """One piece: which characters it can be of, whether it must be there, whether it repeats without end."""
-
-    mask: int
-    is_needed: bool = True
-    is_endless: bool = False
-
-
-@dataclass(slots=True)
-class _Group:
-    """What stands between two parentheses so far."""
-
-    alternatives: list[list[_Item]] = field(default_factory=lambda: [[]])
-
-    def add(self, item: _Item) -> None:
-        if len(self.alternatives[-1]) < _ITEMS_MAX:
-            self.alternatives[-1].append(item)
-
-    def is_ambiguous(self) -> bool:
-        """Whether a text of one character can be matched in many ways by repeating this."""
-        if any(_is_one_run(items) for items in self.alternatives):
-            return True
-        seen = 0
-        for items in self.alternatives:
-            common = _common(items)
-            if common & seen:
-                return True
-            seen |= common
-        return False
-
-    def as_items(self) -> Iterator[_Item]:
-        """The group as pieces of what is around it."""
-        if len(self.alternatives) == 1:
-            yield from self.alternatives[0]
-            return
-        items = [item for alternative in self.alternatives for item in alternative]
-        mask = 0
-        for item in items:
-            mask |= item.mask
-        needed = all(any(item.is_needed for item in alternative) for alternative in self.alternatives)
-        yield _Item(mask, needed, any(item.is_endless for item in items))
+#: one piece: which characters it can be of, whether it must be there, whether it repeats without end
+_Item = tuple[int, bool, bool]
+#: what stands between two parentheses so far: its alternatives, each with its first items
+_Group = list[list[_Item]]
 
 
 def takes_forever(pattern: str) -> bool:
     """True if a pattern holds an endless repetition of something ambiguous. Linear in its length."""
-    groups = [_Group()]
-    place = 0
-    pattern = pattern[:_LONGEST]
-    while place < len(pattern):
-        character = pattern[place]
-        if character == "(":
-            head = _GROUP_HEAD.match(pattern, place + 1)
-            groups.append(_Group())
-            place = head.end() if head else place + 1
-        elif character == "|":
-            groups[-1].alternatives.append([])
-            place += 1
-        elif character == ")" and len(groups) > 1:
-            least, is_endless, place = _repeated(pattern, place + 1)
+    groups: list[_Group] = [[[]]]
+    for opening, piece, quantifier in _PARTS.findall(pattern[:_LONGEST]):
+        if opening == "|":
+            groups[-1].append([])
+        elif opening:
+            groups.append([[]])
+        elif piece == ")" and len(groups) > 1:
             closed = groups.pop()
-            if is_endless and closed.is_ambiguous():
+            is_needed, is_endless = _repeated(quantifier)
+            if is_endless and _is_ambiguous(closed):
                 return True
-            _join(groups[-1], closed, least=least, is_endless=is_endless)
-        else:
-            mask, place = _piece(pattern, place)
-            least, is_endless, place = _repeated(pattern, place)
-            if mask:
-                groups[-1].add(_Item(mask, least > 0, is_endless))
+            _join(groups[-1][-1], closed, is_needed=is_needed, is_endless=is_endless)
+        elif len(groups[-1][-1]) < _ITEMS_MAX and (item := _item(piece, quantifier))[0]:
+            groups[-1][-1].append(item)
     return False
 
 
-def _common(items: list[_Item]) -> int:
-    """The characters of which every needed piece can be; none of an alternative that can be empty."""
-    needed = [item.mask for item in items if item.is_needed]
-    common = _ALL if needed else 0
-    for mask in needed:
-        common &= mask
-    return common
+def _is_ambiguous(group: _Group) -> bool:
+    """Whether a text of one character can be matched in many ways by repeating this."""
+    seen = 0
+    for items in group:
+        # the characters of which every needed piece can be; none of an alternative that can be empty
+        common, may_be_empty, has_endless = _ALL, True, False
+        for mask, is_needed, is_endless in items:
+            if is_needed:
+                common &= mask
+                may_be_empty = False
+            if is_endless:
+                has_endless = True
+        if has_endless and _is_one_run(items):
+            return True
+        if may_be_empty:
+            continue
+        if common & seen:
+            return True
+        seen |= common
+    return False
 
 
-def _join(outer: _Group, closed: _Group, *, least: int, is_endless: bool) -> None:
-    for item in closed.as_items():
-        outer.add(_Item(item.mask, item.is_needed and least > 0, item.is_endless or is_endless))
+def _join(outer: list[_Item], closed: _Group, *, is_needed: bool, is_endless: bool) -> None:
+    """Add the group to the pieces of what is around it."""
+    room = _ITEMS_MAX - len(outer)
+    if room <= 0:
+        return
+    items = closed[0][:room] if len(closed) == 1 else [_one_of(closed)]
+    if is_needed and not is_endless:
+        outer += items
+    else:
+        outer += [(mask, needed and is_needed, endless or is_endless) for mask, needed, endless in items]
+
+
+def _one_of(group: _Group) -> _Item:
+    """The alternatives of a group as one piece."""
+    mask = 0
+    may_be_empty = has_endless = False
+    for items in group:
+        needs_one = False
+        for one, is_needed, is_endless in items:
+            mask |= one
+            needs_one = needs_one or is_needed
+            has_endless = has_endless or is_endless
+        may_be_empty = may_be_empty or not needs_one
+    return mask, not may_be_empty, has_endless
 
 
 def _is_one_run(items: list[_Item]) -> bool:
     """Whether an endless piece can take what all needed pieces take: nothing sets its rounds apart."""
-    return any(
-        endless.is_endless and all(item.mask & endless.mask for item in items if item.is_needed) for endless in items
-    )
+    needed = {mask for mask, is_needed, _ in items if is_needed}
+    for one, _, is_endless in items:
+        if is_endless:
+            for mask in needed:
+                if not mask & one:
+                    break
+            else:
+                return True
+    return False
 
 
-def _repeated(pattern: str, place: int) -> tuple[int, bool, int]:
-    """How often at least, whether endlessly, and where the quantifier ends."""
-    match = _QUANTIFIER.match(pattern, place)
-    if match is None:
-        return 1, False, place
-    if match[1] in ("*", "+", "?"):
-        return int(match[1] == "+"), match[1] != "?", match.end()
-    least = int(match[2])
-    most = least if match[3] is None else int(match[4]) if match[4] else _ENDLESS
-    return least, most >= _ENDLESS, match.end()
+@lru_cache(maxsize=1 << 12)
+def _item(piece: str, quantifier: str) -> _Item:
+    return _mask_of_piece(piece), *_repeated(quantifier)
 
 
-def _piece(pattern: str, place: int) -> tuple[int, int]:
-    """The characters that the piece at a place can be, and where it ends."""
-    character = pattern[place]
-    if character == "[" and (match := _CLASS.match(pattern, place)):
-        return _class_mask(match[0][1:-1]), match.end()
-    if character == "\\":
-        return _escaped(pattern[place + 1 : place + 2]), place + 2
-    if character == ".":
-        return _ALL, place + 1
-    return (0 if character in _ZERO_WIDTH else _bit(character)), place + 1
+@lru_cache(maxsize=1 << 10)
+def _repeated(quantifier: str) -> tuple[bool, bool]:
+    """Whether at least once, and whether without end."""
+    if not quantifier:
+        return True, False
+    if not quantifier.startswith("{"):
+        return quantifier.startswith("+"), not quantifier.startswith("?")
+    least, comma, most = quantifier[1 : quantifier.index("}")].partition(",")
+    return int(least) > 0, int(most or (_ENDLESS if comma else least)) >= _ENDLESS
+
+
+def _mask_of_piece(piece: str) -> int:
+    """The characters that a piece can be."""
+    if piece.startswith("\\"):
+        return _escaped(piece[1:])
+    if len(piece) > 1:
+        return _class_mask(piece[1:-1])
+    if piece == ".":
+        return _ALL
+    return 0 if piece in _ZERO_WIDTH else _bit(piece)
 
 
 def _class_mask(inside: str) -> int:
@@ -176,7 +173,7 @@ def _escaped(character: str) -> int:
 
 def _range(first: str, last: str) -> int:
     low, high = ord(first), min(ord(last), _CHARACTERS - 1)
-    return sum(1 << number for number in range(low, high + 1)) if low <= high else _bit(first)
+    return (1 << high + 1) - (1 << low) if low <= high else _bit(first)
 
 
 def _bit(character: str) -> int:

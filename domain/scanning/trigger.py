@@ -45,11 +45,13 @@ def suspected(raw: bytes) -> list[Rule]:
     Never misses a rule that would find something.
     """
     named = _named(raw)
+    if not named:
+        return [rule for rule in _UNTRIGGERED if rule.gate is None or rule.gate(raw)]
     fired = _fired(raw, named)
     if _HIDING in named:
         for shown in _shown(raw):
             fired |= _fired(shown, [name for name in _named(shown) if name not in fired])
-    return [rule for name, rule in _RULE_OF.items() if name in fired] if fired else []
+    return [rule for name, rule in _RULE_OF.items() if name in fired]
 
 
 def plain(text: str) -> str:
@@ -62,12 +64,13 @@ def plain(text: str) -> str:
 def _shown(raw: bytes) -> list[bytes]:
     """The file with its escapes as characters and without invisible ones, good for triggers alone.
 
-    Once more without its comments, if it has some: what begins like a comment may be none.
+    Once more without its comments: what begins like a comment may be none. Nothing of what is as it was.
     """
     # what is not seen may stand in an escape, and may be written as one
     shown = plain(_ESCAPE.sub(_character, plain(raw.decode("utf-8", "replace"))))
     bare = _COMMENT.sub(" ", shown)
-    return [one.encode("utf-8", "replace") for one in ((shown,) if bare == shown else (shown, bare))]
+    read = {one.encode("utf-8", "replace") for one in (shown, bare)}
+    return [*(read - {raw})]
 
 
 def _character(match: re.Match[str]) -> str:
@@ -78,11 +81,11 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _named(raw: bytes) -> list[str]:
-    """The names of the YARA rules that match, and of those rules that have nothing but a gate."""
+    """The names of the YARA rules that match."""
     if _holds_a_sign(raw):
-        return _UNTRIGGERED + _matching(_ALL, raw)
-    named = _UNTRIGGERED + _matching(_WORDS, raw)
-    return named if _PLACES_NAMED.isdisjoint(named) else named + _matching(_PLACED, raw)
+        return _matching(_ALL, raw)
+    named = _matching(_WORDS, raw)
+    return named if not named or _PLACES_NAMED.isdisjoint(named) else named + _matching(_PLACED, raw)
 
 
 def _holds_a_sign(raw: bytes) -> bool:
@@ -99,15 +102,19 @@ def _matching(name: str, raw: bytes) -> list[str]:
 
 
 def _fired(raw: bytes, named: Iterable[str]) -> set[str]:
-    """The named rules without those whose gate keeps them out. A gate that several share is asked once."""
-    rules = [name for name in named if name in _RULE_OF]
+    """The named rules and those without a trigger, but not those whose gate keeps them out: each gate is asked once."""
+    rules = [*_UNTRIGGERED_NAMES, *(name for name in named if name in _RULE_OF)]
     shut = {gate for gate in {_RULE_OF[name].gate for name in rules} if gate is not None and not gate(raw)}
     return {name for name in rules if _RULE_OF[name].gate not in shut}
 
 
 def _is_told(rule: Rule) -> bool:
     """Whether a YARA rule tells of it."""
-    return bool(rule.trigger) or _is_placed(rule)
+    return bool(_trigger_of(rule)) or _is_placed(rule)
+
+
+def _trigger_of(rule: Rule) -> tuple[str, ...]:
+    return rule.trigger + rule.signed
 
 
 def _is_placed(rule: Rule) -> bool:
@@ -119,11 +126,11 @@ def _is_signed(rule: Rule) -> bool:
     return rule.where is Where.AS_WRITTEN or all(any(sign in need for sign in _SIGNS) for need in rule.needs)
 
 
-def _source(name: str, rule: Rule) -> str:
+def _source(name: str, rule: Rule, trigger: tuple[str, ...]) -> str:
     if rule.where is Where.AS_WRITTEN:
-        return _any_of(name, rule.trigger, f"any of them or {_HIDING}")
+        return _any_of(name, trigger, f"any of them or {_HIDING}")
     place, _ = _PLACES.get(rule.where, ("true", ()))
-    return _any_of(name, rule.trigger, f"{place} and any of them" if rule.trigger else place)
+    return _any_of(name, trigger, f"{place} and any of them" if trigger else place)
 
 
 def _any_of(name: str, expressions: Sequence[str], condition: str = "any of them") -> str:
@@ -131,9 +138,11 @@ def _any_of(name: str, expressions: Sequence[str], condition: str = "any of them
     return f"rule {name} {{ {f'strings: {strings}' if strings else ''} condition: {condition} }}"
 
 
-def _compiled(rules: dict[str, Rule], *others: str) -> yara_x.Rules:
+def _compiled(rules: Iterable[str], *others: str, whole: bool = True) -> yara_x.Rules:
+    """A set of the named rules, with what is left of their triggers in files without a sign, or all of these."""
     places = [_any_of(*place) for place in _PLACES.values()]
-    return yara_x.compile("\n".join([*others, *places, *(_source(name, rule) for name, rule in rules.items())]))
+    told = [(name, rule := _RULE_OF[name], _trigger_of(rule) if whole else rule.trigger) for name in rules]
+    return yara_x.compile("\n".join([*others, *places, *(_source(*row) for row in told)]))
 
 
 #: an escape of JSON, or of the script inside its string; here and below it begins with one sign, which is sought fast
@@ -151,14 +160,17 @@ _FOREIGN_BLANK = re.compile(f"[{FOREIGN_BLANKS}]")
 _HIDING = "hiding"
 _RULE_OF = {f"rule_{number}": rule for number, rule in enumerate(RULES)}
 _TOLD = {name: rule for name, rule in _RULE_OF.items() if _is_told(rule)}
-_UNTRIGGERED = [name for name, rule in _RULE_OF.items() if name not in _TOLD and rule.where is not Where.PACKAGE_TEXT]
+_UNTRIGGERED_NAMES = [n for n, rule in _RULE_OF.items() if n not in _TOLD and rule.where is not Where.PACKAGE_TEXT]
+_UNTRIGGERED = [_RULE_OF[name] for name in _UNTRIGGERED_NAMES]
 _SIGN_BYTES = tuple(sign.encode() for sign in _SIGNS)
 #: the sets: what a file with a sign is tried with; what others are; and what those of them are that have such a place
 _ALL, _WORDS, _PLACED, _PLACES_NAMED = "all", "words", "placed", frozenset(place for place, _ in _PLACES.values())
 _TRIGGERS = {
     _ALL: _compiled(_TOLD, _any_of(_HIDING, _HIDDEN)),
-    _WORDS: _compiled({name: rule for name, rule in _TOLD.items() if not (_is_placed(rule) or _is_signed(rule))}),
-    _PLACED: _compiled({name: rule for name, rule in _TOLD.items() if _is_placed(rule)}),
+    _WORDS: _compiled(
+        [name for name, rule in _TOLD.items() if not (_is_placed(rule) or _is_signed(rule))], whole=False
+    ),
+    _PLACED: _compiled([name for name, rule in _TOLD.items() if _is_placed(rule)], whole=False),
 }
 
 

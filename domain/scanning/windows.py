@@ -12,9 +12,10 @@ WINDOW, OVERLAP = 1 << 16, 1 << 12
 _AHEAD = 64
 
 
-def first_in(search: Callable[[AnyStr, int, int], re.Match[AnyStr] | None], text: AnyStr) -> re.Match[AnyStr] | None:
-    """The first match. What a window's end may have cut is sought again from its own beginning."""
-    start = 0
+def first_in(
+    search: Callable[[AnyStr, int, int], re.Match[AnyStr] | None], text: AnyStr, start: int = 0
+) -> re.Match[AnyStr] | None:
+    """The first match from a place on. What a window's end may have cut is sought again from its own beginning."""
     while True:
         end = min(start + WINDOW, len(text))
         match = search(text, start, end)

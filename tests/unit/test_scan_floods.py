@@ -85,7 +85,7 @@ def test_beyond_a_full_report_what_is_worse_is_still_found_in_every_later_artifa
     mild = strict_json.canonical({"query": [f"SELECT * FROM t{number}" for number in range(FINDINGS_MAX)]})
     bad = strict_json.canonical({"expression": "eval(1)"})
 
-    findings = noted(mild, *[strict_json.canonical({"expression": "window.a"})] * 70, bad, bad)
+    findings = noted(mild, *[strict_json.canonical({"expression": "window.a"})] * 300, bad, bad)
 
     assert [finding.severity for finding in findings[FINDINGS_MAX:]] == [Severity.MEDIUM, Severity.CRITICAL]
 
@@ -138,6 +138,52 @@ def test_comments_are_read_once_however_they_are_nested(text):
     scan_artifact("RuleSet", "rule-1", "Any", raw, None)
 
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "://" + "@" * 300,
+        "://",
+        "http:@",
+        "http:",
+        "@",
+        ":\n",
+        "/\t/",
+        "//1.",
+        "a://b@",
+        "\\",
+        "data:",
+        "{{",
+        "%2e",
+        "[:",
+    ],
+)
+@pytest.mark.parametrize("spread", ["one string", "many strings"])
+def test_no_piece_of_an_address_takes_long_however_often_it_stands_there(unit, spread):
+    length = 500_000 if spread == "one string" else 100
+    text = (unit * length)[:length]
+    texts = [text] if spread == "one string" else [f"{text}{number}" for number in range(5_000)]
+    raw = strict_json.canonical({"label": texts})
+
+    started = time.process_time()
+    scan_artifact("RuleSet", "rule-1", "Any", raw, None)
+    spent = time.process_time() - started
+
+    # 11 MB may take 8 s
+    assert spent < 0.4, f"{spent:.2f} s; at most 0.2 s on a quiet machine"
+
+
+@pytest.mark.parametrize("unit", ["(a)*", "(a|b)*", "[!-~]", "(a*b)*", "((((a))))*", "(?:a{1,3})+"])
+def test_many_patterns_are_judged_in_time(unit):
+    texts = [f"{(unit * 100)[:100]}{number}(a)*" for number in range(5_000)]
+    raw = strict_json.canonical({"pattern": texts})
+
+    started = time.process_time()
+    scan_artifact("RuleSet", "rule-1", "Any", raw, None)
+    spent = time.process_time() - started
+
+    assert spent < 0.7, f"{spent:.2f} s; about 0.3 s on a quiet machine"
 
 
 @pytest.mark.parametrize("shift", [0, 7, 60, 5_000])

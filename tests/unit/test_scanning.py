@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import yara_x
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,8 @@ MORE_PIECES = [
     "127%2e0.0.1", "[::1]", "/", "169.254.169.254", "(a+)+", "(a|a)*", "219-09-9999", "Passport No X1234567",
     "Jane Miller <", "j.m@corp-mail.com", "https://bank.com@evil.example/", "official package", "keygen", "\u0430",
     "ab", "\u202e", "\U000e0069", "A" * 128, "//169.254.169.254", "//metadata/", "//[::1]/", "//2852039166",
-    "\\", "/\\2852039166", "\\\\metadata/",
+    "\\", "/\\2852039166", "\\\\metadata/", "http:", "https:/", "ws:", "data:", "text/html,", "da\nta: te\txt/html ;",
+    "@", "0x7f.0.1/", "[::10.0.0.1]", "}", "\t",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES + MORE_PIECES), max_size=14).map("".join)
 KEYS = st.sampled_from(["expression", "query", "label", "smtpPassword", "valueMapping", "name", "value", "pattern"])
@@ -187,6 +189,18 @@ def test_what_a_rule_needs_stands_in_all_that_the_corpus_has_for_it():
     assert [(rule.name, text) for rule, text in finding if not has_what_it_needs(rule, text)] == []
 
 
+def test_what_a_trigger_has_for_files_with_a_sign_is_found_in_no_other():
+    signed = {expression for rule in RULES for expression in rule.signed}
+    source = " ".join(f"$s{number} = {expression}" for number, expression in enumerate(signed))
+    triggers = yara_x.compile(f"rule signed {{ strings: {source} condition: any of them }}")
+    raws = [path.read_bytes() for path in CORPUS]
+
+    found = [len(triggers.scan(raw).matching_rules) for raw in raws]
+    found_without = [len(triggers.scan(raw.translate(None, b"<@$/\\")).matching_rules) for raw in raws]
+
+    assert (max(found), max(found_without)) == (1, 0)
+
+
 @settings(max_examples=200, deadline=None)
 @given(JSON)
 def test_any_json_value_is_scanned_without_an_error(tree):
@@ -257,6 +271,10 @@ def test_an_address_without_a_scheme_has_any_slashes_with_a_break_anywhere(slash
         r"\\[0x1f]",
         "http://localhost:8080\u3002",
         "http://localhost\uff61 //10.5 // [10]",
+        "http:8080, https:8443/x and http:metadata",
+        "//metadata/title | //metadata::node()",
+        r"{{root}}\\10.0.1.2\bin",
+        "['http://a.vendor.io','root@vendor.io']",
     ],
 )
 def test_a_path_or_a_pattern_is_no_address(text):
@@ -288,6 +306,37 @@ def test_no_number_of_slashes_or_breaks_hides_an_address(text):
 @pytest.mark.parametrize("before", ["http://", "//", "\\\\"])
 def test_a_dot_of_another_script_parts_an_address_as_well(before, dot):
     assert rules_in({"url": f"{before}{dot.join(['169', '254', '169', '254'])}/x"}) == ["DisguisedAddress"]
+
+
+@pytest.mark.parametrize("broken", ["\t", "\r\n"])
+@pytest.mark.parametrize(
+    "address", ["http:169.254.169.254", "https:/u@10.0.0.1", "ws:metadata/", "FTP:0x7f.1", "wss:[::2]"]
+)
+def test_an_address_of_a_known_scheme_needs_no_slashes_and_may_be_broken_anywhere(address, broken):
+    texts = [f"{address[:place]}{broken}{address[place:]}" for place in range(len(address))]
+
+    found = [rules_in({"url": text}) for text in [address, *texts, broken.join(address)]]
+
+    assert found == [["DisguisedAddress"]] * (len(texts) + 2)
+
+
+@pytest.mark.parametrize("login", ["u" * 100_000, "a'b\"c", "{{user}}:{{word}}", "<a>`", "u@v", "\u4e2d\u200b", "%40"])
+@pytest.mark.parametrize("before", ["http://", "see ab:\\\\", "https:", "http:/", "http:" + "\t" * 70_000 + "//"])
+def test_a_login_may_hold_nearly_anything_and_hides_no_host(before, login):
+    assert rules_in({"text": f"{before}{login}@169.254.169.254/"}) == [
+        "DisguisedAddress",
+    ]
+
+
+@pytest.mark.parametrize("broken", ["\t", "\r\n"])
+def test_a_page_as_data_may_be_broken_anywhere_and_have_blanks_around_its_type(broken):
+    page = "data:text/html,x"
+    pages = [f"{page[:place]}{broken}{page[place:]}" for place in range(page.index(",") + 1)]
+    everywhere = [broken.join(page), "data: \f text/html,x", "data:text/html  ;charset=utf-8,x"]
+
+    found = [rules_in({"url": text}) for text in pages + everywhere]
+
+    assert found == [["ScriptAddress"]] * (len(pages) + 3)
 
 
 @pytest.mark.parametrize("before", range(9))
