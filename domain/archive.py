@@ -25,7 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from domain.entry_names import MANIFEST, README, SHOWN_NAME, is_folder, missing_problems, name_problem, twin_problem
+from domain import entry_names
+from domain.entry_names import MANIFEST, README, SHOWN_NAME, is_folder
 from domain.errors import ErrorCode, Problem, Refusal, refuse
 from domain.strict_json import shown
 
@@ -35,21 +36,19 @@ except ImportError:  # isal has wheels for the usual machines only
     import zlib as inflater  # type: ignore[no-redef]
 
 MIB = 2**20
-
 STORED, DEFLATED = 0, 8
 
 _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
-_LOCAL = struct.Struct("<4s5H3I2H")
+#: without who made an entry, when, and what is said of its text
+_CENTRAL = struct.Struct("<4s2x3H4x3I4H2x2I")
+_LOCAL = struct.Struct("<4s3H4x3I2H")
+_LOCAL_MARK, _NO_EXTRAS = b"PK\x03\x04", bytes(2)
+#: where a directory entry says, in the same bytes, what its local header says between mark and extra fields
+_TWICE_FROM, _TWICE_TO = 6, 30
 _EXTRA = struct.Struct("<2H")
-_DESCRIPTORS = {
-    12: struct.Struct("<3I"),
-    16: struct.Struct("<4I"),
-    20: struct.Struct("<I2Q"),
-    24: struct.Struct("<2I2Q"),
-}
+_DESCRIPTORS = {struct.calcsize(layout): struct.Struct(layout) for layout in ("<3I", "<4I", "<I2Q", "<2I2Q")}
 _DESCRIPTOR_MARK = 0x08074B50
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 #: the version needed for ZIP64, the newest feature that is read; who says more, other readers would not open
@@ -57,15 +56,13 @@ _NEEDED_MAX = 45
 
 #: flags that say nothing about reading but "a descriptor follows" (bit 3): how hard was pressed (1, 2), UTF-8 (11)
 _HAS_DESCRIPTOR = 0x0008
-_KNOWN_FLAGS = _HAS_DESCRIPTOR | 0x0006 | 0x0800
+_UNKNOWN_FLAGS = _FULL16 & ~(_HAS_DESCRIPTOR | 0x0006 | 0x0800)
 
 _ZIP64 = 0x0001
 #: extra fields that give an entry another name or comment, or its data another reading (AES, PKWARE encryption)
 _MISLEADING_EXTRAS = frozenset({0x7075, 0x6375, 0x9901, 0x0017})
 _EXTRA_BYTES = 1024
-
-_ZIP64_LOCAL_BYTES = 16
-_ZIP64_DESCRIPTOR_BYTES = 20
+_ZIP64_LOCAL_BYTES, _ZIP64_DESCRIPTOR_BYTES = 16, 20
 
 #: deflate at its worst, with a flush after every few bytes, is still smaller than this
 _SWOLLEN_FACTOR, _SWOLLEN_BASE = 2, 1024
@@ -95,10 +92,10 @@ class ArchiveLimits:
     segments_max: int = 8
 
     def size_max(self, name: str) -> int:
-        """How many bytes the entry of this name may hold."""
-        if name == MANIFEST:
-            return self.manifest_bytes_max
-        return self.readme_bytes_max if name == README else self.entry_bytes_max
+        """How many bytes the entry of this name may hold: a folder none."""
+        if name in (MANIFEST, README):
+            return self.manifest_bytes_max if name == MANIFEST else self.readme_bytes_max
+        return 0 if name.endswith("/") else self.entry_bytes_max
 
 
 class Entry(NamedTuple):
@@ -145,7 +142,10 @@ class _Directory(NamedTuple):
 
 
 class _Header(NamedTuple):
-    """What the directory says of one entry. ``attributes`` are the external ones, the UNIX mode in the upper half."""
+    """What the directory says of one entry. ``attributes`` are the external ones, the UNIX mode in the upper half.
+
+    ``local`` is the local header that says the same and no more; one beside a ZIP64 field cannot.
+    """
 
     raw_name: bytes
     name: str
@@ -156,6 +156,7 @@ class _Header(NamedTuple):
     size: int
     offset: int
     attributes: int
+    local: bytes
 
 
 def open_archive(source: BinaryIO, limits: ArchiveLimits, *, folders: frozenset[str]) -> Archive:
@@ -171,20 +172,16 @@ def open_archive(source: BinaryIO, limits: ArchiveLimits, *, folders: frozenset[
     """
     headers, end = _listed(source, limits)
     entries = [*_entries(source, headers, end)]
-    if twin := twin_problem(header.name for header in headers):
-        raise Refusal([twin])
-    problems = [
-        name_problem(header.name, header.attributes, folders=folders, segments_max=limits.segments_max)
-        for header in headers
-    ]
-    files = {
-        entry.name: entry
-        for entry, problem in zip(entries, problems, strict=True)
-        if problem is None and not is_folder(entry.name)
-    }
-    barred = frozenset(header.name for header, problem in zip(headers, problems, strict=True) if problem)
-    missing = missing_problems(barred.union(files))
-    return Archive(files, (*filter(None, problems), *missing), barred, source)
+    names = [header.name for header in headers]
+    attributes = [header.attributes for header in headers]
+    files, problems = dict(zip(names, entries, strict=True)), dict[str, Problem]()
+    if not entry_names.are_plain_files(names, attributes, folders=folders, segments_max=limits.segments_max):
+        if twin := entry_names.twin_problem(names):
+            raise Refusal([twin])
+        problems = entry_names.name_problems(names, attributes, folders=folders, segments_max=limits.segments_max)
+        files = {name: entry for name, entry in files.items() if name not in problems and not is_folder(name)}
+    missing = entry_names.missing_problems(problems.keys() | files)
+    return Archive(files, (*problems.values(), *missing), frozenset(problems), source)
 
 
 def sound_file(source: BinaryIO, limits: ArchiveLimits, name: str) -> bytes:
@@ -288,8 +285,8 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
     if start > len(raw):
         raise _flaw("The directory ends within an entry.")
     (
-        mark, _made_by, needed, flags, method, _time, _date, crc, compressed_size, size,
-        name_length, extra_length, comment_length, disk, _text, attributes, offset,
+        mark, needed, flags, method, crc, compressed_size, size,
+        name_length, extra_length, comment_length, disk, attributes, offset,
     ) = _CENTRAL.unpack_from(raw, position)  # fmt: skip
     extra_start = start + name_length
     stop = extra_start + extra_length
@@ -297,22 +294,24 @@ def _header(raw: bytes, position: int, limits: ArchiveLimits) -> tuple[_Header, 
         raise _flaw("The directory holds something that is not an entry.")
     raw_name = raw[start:extra_start]
     name = raw_name.decode("utf-8", "surrogateescape")
-    if not raw_name or name_length > limits.name_bytes_max:
+    if not 0 < name_length <= limits.name_bytes_max:
         raise _flaw(f"A name has {name_length} bytes; 1 to {limits.name_bytes_max} are allowed.", name)
     if comment_length:
         raise _flaw("An entry has a comment.", name)
-    if flags & ~_KNOWN_FLAGS:
+    if flags & _UNKNOWN_FLAGS:
         raise _flaw("An entry is encrypted or uses an unknown feature.", name)
     _refuse_needs(needed, name)
     if method not in (STORED, DEFLATED):
         raise _flaw(f"An entry uses compression method {method}; only stored (0) and deflate (8) are read.", name)
+    local = _LOCAL_MARK + raw[position + _TWICE_FROM : position + _TWICE_TO] + _NO_EXTRAS + raw_name
     wide = _extras(raw[extra_start:stop], name).get(_ZIP64) if extra_length else None
     if disk == _FULL16 and wide is not None and wide.endswith(bytes(4)):
         wide, disk = wide[:-4], 0
     if disk:
         raise _flaw("An entry is said to be in another file.", name)
-    size, compressed_size, offset = _widened((size, compressed_size, offset), wide, name)
-    return _Header(raw_name, name, flags, method, crc, compressed_size, size, offset, attributes), stop
+    if wide is not None or _FULL32 in (size, compressed_size, offset):
+        local, (size, compressed_size, offset) = b"", _widened((size, compressed_size, offset), wide, name)
+    return _Header._make((raw_name, name, flags, method, crc, compressed_size, size, offset, attributes, local)), stop
 
 
 def _refuse_needs(needed: int, name: str) -> None:
@@ -352,7 +351,7 @@ def _widened(numbers: tuple[int, ...], wide: bytes | None, name: str) -> tuple[i
 
 def _refuse_sizes(headers: Sequence[_Header], limits: ArchiveLimits) -> None:
     for header in headers:
-        size, most = header.size, 0 if is_folder(header.name) else limits.size_max(header.name)
+        size, most = header.size, limits.size_max(header.name)
         if size > most:
             raise _flaw(f"An entry has {size} bytes; at most {most} are allowed.", header.name)
         if header.method == STORED and header.compressed_size != size:
@@ -374,7 +373,7 @@ def _entries(source: BinaryIO, headers: Sequence[_Header], directory_offset: int
         if header.offset != position or not position < stop <= directory_offset:
             raise _flaw("Entries do not follow each other from the first byte on as in the directory.", header.name)
         entry = _entry(source, header, stop)
-        if is_folder(header.name) and (entry.compressed_size or entry.crc):
+        if not header.size and is_folder(header.name) and (entry.compressed_size or entry.crc):
             _content(source, entry)
         yield entry
         position = stop
@@ -383,21 +382,27 @@ def _entries(source: BinaryIO, headers: Sequence[_Header], directory_offset: int
 
 
 def _entry(source: BinaryIO, header: _Header, stop: int) -> Entry:
-    name = header.name
-    raw = _at(source, header.offset, _LOCAL.size + len(header.raw_name))
-    mark, needed, flags, method, _time, _date, crc, compressed_size, size, name_length, extra_length = (
-        _LOCAL.unpack_from(raw)
-    )
+    raw_name, name, flags, method, crc, compressed_size, size, offset, _, local = header
+    raw = _at(source, offset, _LOCAL.size + len(raw_name))
+    start = offset + len(raw)
+    # most local headers repeat the directory byte for byte, and the next entry follows: nothing is left to compare
+    if raw != local or start + compressed_size != stop or flags & _HAS_DESCRIPTOR:
+        start = _data_start(source, header, raw, stop)
+    return Entry._make((name, size, compressed_size, crc, method, start))
+
+
+def _data_start(source: BinaryIO, header: _Header, raw: bytes, stop: int) -> int:
+    """Where the data begins, behind a local header that is compared with the directory's word for word."""
+    raw_name, name = header.raw_name, header.name
+    mark, needed, flags, method, crc, compressed_size, size, name_length, extra_length = _LOCAL.unpack_from(raw)
     _refuse_needs(needed, name)
-    if mark != b"PK\x03\x04":
+    if mark != _LOCAL_MARK:
         raise _flaw("The directory points to something that is not an entry.", name)
-    if (flags, method, name_length) != (header.flags, header.method, len(header.raw_name)) or not raw.endswith(
-        header.raw_name
-    ):
+    if (flags, method, name_length) != (header.flags, header.method, len(raw_name)) or not raw.endswith(raw_name):
         raise _flaw("An entry and the directory differ in name, flags or method.", name)
     wide = _extras(source.read(extra_length), name).get(_ZIP64) if extra_length else None
     size, compressed_size = _widened((size, compressed_size), wide, name)
-    start = header.offset + len(raw) + extra_length
+    start: int = header.offset + len(raw) + extra_length
     trailer = stop - start - header.compressed_size
     if trailer < 0 or (wide is not None and len(wide) != _ZIP64_LOCAL_BYTES):
         raise _flaw("An entry overlaps the next one, or its ZIP64 field is not exact.", name)
@@ -410,7 +415,7 @@ def _entry(source: BinaryIO, header: _Header, stop: int) -> Entry:
         raise _flaw("There are bytes between an entry and the next one.", name)
     if stated != known:
         raise _flaw("An entry and the directory differ in checksum or size.", name)
-    return Entry(name, header.size, header.compressed_size, header.crc, method, start)
+    return start
 
 
 def _refuse_descriptor(raw: bytes, header: _Header, *, wide: bool) -> None:

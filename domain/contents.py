@@ -364,9 +364,10 @@ def _pointer(place: Place) -> str:
 
 def _places(tree: dict[str, Any], trie: Trie) -> Iterator[tuple[Any, Any, str]]:
     """Container, key and pointer of every value that stands at one of the trie's paths; all found before the first."""
+    if not trie:
+        return iter(())
     found: list[tuple[Any, Any, Place]] = []
-    if trie:
-        _collect(tree, trie, None, found)
+    _collect(tree, trie, None, found)
     return ((around, key, _pointer((place, key))) for around, key, place in found)
 
 
@@ -394,17 +395,17 @@ def _entered(items: list[Any], trie: Trie, place: Place) -> list[tuple[dict[str,
     """The objects of a list to go on with. Where all paths lead through one member, at once to the objects there."""
     step, (is_list, inside) = next(iter(trie.items()))
     if len(trie) > 1 or is_list or inside is None:
+        is_without = frozenset(trie).isdisjoint
         return [
             (item, trie, (place, index))
             for index, item in enumerate(items)
-            if isinstance(item, dict) and not item.keys().isdisjoint(trie)
+            if isinstance(item, dict) and not is_without(item)
         ]
+    is_without = frozenset(inside).isdisjoint
     return [
         (member, inside, ((place, index), step))
         for index, item in enumerate(items)
-        if isinstance(item, dict)
-        and isinstance(member := item.get(step), dict)
-        and not member.keys().isdisjoint(inside)
+        if isinstance(item, dict) and isinstance(member := item.get(step), dict) and not is_without(member)
     ]
 
 

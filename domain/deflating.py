@@ -6,7 +6,6 @@ The same content comes to the same bytes, as long as the deflater is the same on
 from __future__ import annotations
 
 import hashlib
-import struct
 import zlib
 from typing import NamedTuple, Self
 
@@ -19,8 +18,8 @@ _LEVEL = 1
 _RAW, _GZIP = -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
 #: how a gzip file begins (RFC 1952): deflated, no name, no time; two more bytes of its head differ between deflaters
 _HEAD, _HEAD_LENGTH = b"\x1f\x8b\x08\0\0\0\0\0", 10
-#: behind the stream a checksum and a size
-_TAIL = struct.Struct("<2I")
+#: behind the stream a checksum and a size, the lowest byte first
+_CRC, _SIZE, _TAIL_LENGTH = slice(-8, -4), slice(-4, None), 8
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, library.error)  # type: ignore[assignment]
 
 
@@ -39,17 +38,17 @@ class Deflated(NamedTuple):
     @property
     def stream(self) -> bytes:
         """The raw deflate stream in it."""
-        return self.gzip[_HEAD_LENGTH : -_TAIL.size]
+        return self.gzip[_HEAD_LENGTH:-_TAIL_LENGTH]
 
     @property
     def crc(self) -> int:
         """The CRC-32 of the content."""
-        return _tail(self.gzip)[0]
+        return int.from_bytes(self.gzip[_CRC], "little")
 
     @property
     def size(self) -> int:
         """How many bytes the content has."""
-        return _tail(self.gzip)[1]
+        return int.from_bytes(self.gzip[_SIZE], "little")
 
     def inflated(self) -> bytes:
         """The content. Raises ``ValueError`` where the stream is that of another one."""
@@ -65,10 +64,6 @@ class Deflated(NamedTuple):
 
 def gzip_size(data: bytes) -> int | None:
     """How long the content of a :attr:`Deflated.gzip` says it is; ``None`` for what is none."""
-    if len(data) < _HEAD_LENGTH + _TAIL.size or not data.startswith(_HEAD):
+    if len(data) < _HEAD_LENGTH + _TAIL_LENGTH or not data.startswith(_HEAD):
         return None
-    return _tail(data)[1]
-
-
-def _tail(file: bytes) -> tuple[int, int]:
-    return _TAIL.unpack(file[-_TAIL.size :])
+    return int.from_bytes(data[_SIZE], "little")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from itertools import filterfalse, islice
 
 from domain.errors import ErrorCode, Problem
 from domain.strict_json import shown
@@ -23,8 +24,13 @@ _TYPE_BITS, _FILE_TYPE, _FOLDER_TYPE, _LINK_TYPE = 0o170000, 0o100000, 0o040000,
 #: set-user-id, set-group-id, sticky
 _SPECIAL_BITS = 0o7000
 _DOS_FOLDER = 0x10
+#: what the attributes of a file do not have: bits of any type but its own, special bits, a folder's mark
+_UNLIKE_A_FILE = (_TYPE_BITS & ~_FILE_TYPE | _SPECIAL_BITS) << 16 | _DOS_FOLDER
 
 _ARTIFACT = re.compile(r"artifacts/([^/]+)/[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
+#: a line that is such a name, or one of those at the root
+_PLAIN_LINE = re.compile(rf"^(?:{_ARTIFACT.pattern}|{re.escape(MANIFEST)}|{re.escape(README)})$", re.MULTILINE)
+_PLAIN_SEGMENTS = 3
 _FOLDER = re.compile(r"artifacts/(?:([^/]+)/)?")
 _ARCHIVES = (
     ".zip", ".zipx", ".jar", ".war", ".ear", ".apk", ".whl", ".nupkg", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2",
@@ -40,31 +46,53 @@ def is_folder(name: str) -> bool:
     return name.endswith("/")
 
 
-def name_problem(name: str, attributes: int, *, folders: frozenset[str], segments_max: int) -> Problem | None:
-    """What is wrong with an entry's name or type: the gravest only, ``None`` for an allowed one.
+def are_plain_files(
+    names: Collection[str], attributes: Iterable[int], *, folders: frozenset[str], segments_max: int
+) -> bool:
+    """Whether a few looks at all names show files without a problem and without a twin; ``False`` says nothing.
 
-    ``attributes`` are the external ones of the directory, with the UNIX mode in the upper half; ``folders`` are the
-    names that may stand below ``artifacts/``; bytes that are no UTF-8 stand in the name as lone surrogates.
+    The arguments are those of :func:`name_problems`.
     """
-    for code, what in _flaws(name, attributes, folders, segments_max):
-        where = shown(name, limit=SHOWN_NAME)
-        return Problem(code, f"'{where}' {what}.", where)
-    return None
+    lines = "\n".join(names)
+    keys = lines.lower().split("\n")
+    placed = _PLAIN_LINE.findall(lines)
+    return (
+        lines.isascii()
+        and len(placed) == len(keys) == len({*keys}) == len(names)  # no name holds a line's end, or stands twice
+        and folders.issuperset(filter(None, placed))
+        and not any(bits & _UNLIKE_A_FILE for bits in {*attributes})
+        and segments_max >= _PLAIN_SEGMENTS
+    )
+
+
+def name_problems(
+    names: Iterable[str], attributes: Iterable[int], *, folders: frozenset[str], segments_max: int
+) -> dict[str, Problem]:
+    """What is wrong with entries' names and types, by name: of each the gravest only.
+
+    ``attributes`` are the external ones of the directory, one for each name, with the UNIX mode in the upper half;
+    ``folders`` are the names that may stand below ``artifacts/``; bytes that are no UTF-8 stand in a name as lone
+    surrogates.
+    """
+    problems = {}
+    for name, bits in zip(names, attributes, strict=True):
+        for code, what in islice(_flaws(name, bits, folders, segments_max), 1):
+            where = shown(name, limit=SHOWN_NAME)
+            problems[name] = Problem(code, f"'{where}' {what}.", where)
+    return problems
 
 
 def twin_problem(names: Iterable[str]) -> Problem | None:
     """Two names that some system takes for one, or a file that another name needs as a folder."""
-    files: set[str] = set()
-    folders: set[str] = set()
+    seen: set[str] = set()
     for name in names:
         key = name.lower() if name.isascii() else _folded(name)
-        kind = folders if is_folder(key) else files
-        if key in kind:
+        if key in seen:
             return _twin("A name stands twice, or differs from another only by case or writing.", name)
-        kind.add(key)
-    parents = {key.rpartition("/")[0] for key in files | folders}
+        seen.add(key)
+    parents = {key.rpartition("/")[0] for key in seen}
     needed = parents.union(*map(_above, parents))
-    for key in sorted(files & needed):
+    for key in sorted(filterfalse(is_folder, seen & needed)):
         return _twin("A name is a file and a folder.", key)
     return None
 

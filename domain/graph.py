@@ -103,13 +103,22 @@ def find_cycle(ids: Collection[str], edges_of: EdgesOf) -> list[str]:
 
     Always the same one, however the graph was given: a shortest circle through the smallest id that is in any.
     """
-    needs = _needs(ids, edges_of)
-    if _is_acyclic(needs):
+    if _is_in_order(ids, edges_of) or _is_acyclic(needs := _needs(ids, edges_of)):
         return []
     graph: nx.DiGraph[str] = nx.DiGraph(needs)
     knots = (knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1)
     start = min((*(min(knot) for knot in knots), *nx.nodes_with_selfloops(graph)), default=None)
     return [] if start is None else _shortest_circle(start, graph)
+
+
+def _is_in_order(ids: Collection[str], edges_of: EdgesOf) -> bool:
+    """How bundles come: each behind all that it refers to, so there is no circle. ``False`` says nothing."""
+    ahead = set(ids)
+    for artifact in ids:
+        if artifact in edges_of and not ahead.isdisjoint(edges_of[artifact]):
+            return False
+        ahead.discard(artifact)
+    return True
 
 
 def _is_acyclic(needs: Mapping[str, AbstractSet[str]]) -> bool:

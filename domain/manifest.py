@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
@@ -101,10 +102,11 @@ def _problems(tree: Row, files: frozenset[str], barred: frozenset[str]) -> Itera
     declared = _declared(tree)
     yield from _artifact_problems(sound["artifacts"])
     if declared:  # else there is nothing to compare the rest with
-        yield from _order_problems(tree, declared)
-        yield from _dependency_problems(sound["dependencies"], declared)
-        yield from _binding_problems(sound["bindings"], declared)
-        yield from _external_problems(tree, sound["externalReferences"], declared)
+        by_id = {row["id"]: row for row in declared if isinstance(row.get("id"), str)}
+        yield from _order_problems(tree, by_id.keys())
+        yield from _dependency_problems(sound["dependencies"], by_id)
+        yield from _binding_problems(sound["bindings"], by_id.keys())
+        yield from _external_problems(tree, sound["externalReferences"], by_id.keys())
         yield from _file_problems(sound["artifacts"], declared, files, barred)
     yield from _package_dependency_problems(tree, sound["packageDependencies"])
     yield from _content_checksum_problems(tree)
@@ -141,6 +143,9 @@ def _row_problems(tree: Row, rows: RowList, sound: _Rows) -> Iterator[Problem]:
         yield Problem(ErrorCode.EMPTY_ARTIFACT_LIST, "A package holds at least one artifact.", rows.name)
     else:
         for index, row in enumerate(value):
+            if rows.is_plain(row):
+                sound.append((index, row))
+                continue
             where = f"{rows.name}[{index}]"
             if not isinstance(row, dict):
                 yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must be an object.", where)
@@ -171,11 +176,12 @@ def _artifact_problems(artifacts: _Rows) -> Iterator[Problem]:
         names.add(named)
 
 
-def _order_problems(tree: Row, declared: list[Row]) -> Iterator[Problem]:
+def _order_problems(tree: Row, ids: AbstractSet[str]) -> Iterator[Problem]:
     order = tree.get("installOrder")
     if not isinstance(order, list):
         return
-    ids = _ids(declared)
+    if len(order) == len(ids) and ids == {one for one in order if isinstance(one, str)}:
+        return
     seen: set[str] = set()
     for index, artifact_id in enumerate(order):
         if not isinstance(artifact_id, str):
@@ -194,28 +200,28 @@ def _order_problems(tree: Row, declared: list[Row]) -> Iterator[Problem]:
         yield Problem(ErrorCode.INCOMPLETE_INSTALL_ORDER, text, "installOrder", details=details)
 
 
-def _dependency_problems(dependencies: _Rows, declared: list[Row]) -> Iterator[Problem]:
+def _dependency_problems(dependencies: _Rows, by_id: Mapping[str, Row]) -> Iterator[Problem]:
     names = [wanted.name for wanted in DEPENDENCY_FIELDS]
-    by_id = {row["id"]: row for row in declared if isinstance(row.get("id"), str)}
     for index, row in dependencies:
         artifact = by_id.get(row["id"], {})
+        if row.items() <= artifact.items():  # nothing in it differs, known or not
+            continue
         if any(row[name] != artifact.get(name) for name in names):
             where = f"dependencies[{index}]"
             text = f"{where} must repeat a row of artifacts."
             yield Problem(ErrorCode.DEPENDENCY_MISMATCH, text, where, row["id"])
 
 
-def _binding_problems(bindings: _Rows, declared: list[Row]) -> Iterator[Problem]:
-    ids = _ids(declared)
+def _binding_problems(bindings: _Rows, ids: AbstractSet[str]) -> Iterator[Problem]:
     for index, row in bindings:
         if row["artifactId"] not in ids:
             where = f"bindings[{index}].artifactId"
             yield Problem(ErrorCode.MANIFEST_INVALID, f"{where} must name an artifact of the package.", where)
 
 
-def _external_problems(tree: Row, externals: _Rows, declared: list[Row]) -> Iterator[Problem]:
+def _external_problems(tree: Row, externals: _Rows, ids: AbstractSet[str]) -> Iterator[Problem]:
     """What is left to another package is not in this one, is named once, and that package is needed (rule 4)."""
-    seen = _ids(declared)
+    seen = set(ids)
     rows = tree.get("packageDependencies")
     names = [row.get("packageName") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     needed = {name_key(name) for name in names if isinstance(name, str)}
@@ -233,11 +239,13 @@ def _external_problems(tree: Row, externals: _Rows, declared: list[Row]) -> Iter
 def _file_problems(
     artifacts: _Rows, declared: list[Row], files: frozenset[str], barred: frozenset[str]
 ) -> Iterator[Problem]:
+    known = {row["file"] for row in declared if isinstance(row.get("file"), str)}
+    if known == files:
+        return
     for index, row in artifacts:
         if row["file"] not in files and row["file"] not in barred:
             text = f"{strict_json.shown(row['file'], limit=2 * _SHOWN)} is declared and not in the bundle."
             yield Problem(ErrorCode.ARTIFACT_FILE_MISSING, text, f"artifacts[{index}].file", row["id"])
-    known = {row["file"] for row in declared if isinstance(row.get("file"), str)}
     for file in sorted(files - known):
         if file.startswith(_ARTIFACTS_FOLDER):
             shown = strict_json.shown(file, limit=2 * _SHOWN)
@@ -272,10 +280,6 @@ def _content_checksum_problems(tree: Row) -> Iterator[Problem]:
         yield Problem(ErrorCode.CONTENT_CHECKSUM_MISMATCH, text, "contentChecksum", details=details)
 
 
-def _ids(declared: list[Row]) -> set[str]:
-    return {row["id"] for row in declared if isinstance(row.get("id"), str)}
-
-
 def _manifest(tree: Row) -> Manifest:
     """The manifest of a tree without a blocking problem."""
     return Manifest(
@@ -288,8 +292,8 @@ def _manifest(tree: Row) -> Manifest:
         tenant_id=tree["tenantId"],
         platform_version=tree["platformVersion"],
         checksum=tree["checksum"],
-        artifacts=tuple(_entry(row) for row in tree["artifacts"]),
-        install_order=tuple(ArtifactId(one) for one in tree["installOrder"]),
+        artifacts=tuple([_entry(row) for row in tree["artifacts"]]),
+        install_order=tuple(map(ArtifactId, tree["installOrder"])),
         package_dependencies=tuple(
             PackageDependency(row["packageName"], row["minVersion"], row.get("maxVersion"))
             for row in tree.get("packageDependencies") or ()
@@ -320,10 +324,5 @@ def _external(row: Row) -> ExternalReference:
 
 def _entry(row: Row) -> ArtifactEntry:
     return ArtifactEntry(
-        artifact_type=BY_WIRE_NAME[row["type"]],
-        artifact_id=ArtifactId(row["id"]),
-        name=row["name"],
-        version=row["version"],
-        file=row["file"],
-        hash=row["hash"],
+        BY_WIRE_NAME[row["type"]], ArtifactId(row["id"]), row["name"], row["version"], row["file"], row["hash"]
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from domain import strict_json
@@ -29,7 +30,8 @@ TAGS_MAX = 10
 _PACKAGE_TYPES = frozenset(member.wire for member in PackageType)
 
 _ARTIFACT_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_LENGTH_MAX - 1}}}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _HASH = re.compile(HASH_PREFIX + r"[0-9a-f]{64}")
 _HTTPS = re.compile(r"https://[^\s/?#]+[^\s]*")
@@ -53,12 +55,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class RowList:
-    """A list of rows, each an object with these fields."""
+    """A list of rows, each an object with these fields.
+
+    ``is_plain`` is one look at a whole row: ``True`` shows that it is an object without a flaw, ``False`` says nothing.
+    """
 
     name: str
     fields: tuple[Field, ...]
     is_required: bool = True
     most: int = strict_json.MANIFEST_VALUES
+    is_plain: Callable[[Any], bool] = lambda _row: False
 
 
 def is_package_name(value: Any) -> bool:
@@ -115,6 +121,19 @@ def _form(pattern: re.Pattern[str], most: int = 2_048) -> Callable[[Any], bool]:
 
 def _one_of(words: Collection[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in words
+
+
+def _written_as(line: str, fields: tuple[Field, ...]) -> Callable[[Any], bool]:
+    """Whether a row's values, a tab between two, are such a line."""
+    values_of, fullmatch = itemgetter(*(wanted.name for wanted in fields)), re.compile(line).fullmatch
+
+    def is_written_so(row: Any) -> bool:
+        try:
+            return fullmatch("\t".join(values_of(row))) is not None
+        except (KeyError, TypeError):  # it lacks one of them, or not all are texts
+            return False
+
+    return is_written_so
 
 
 def _is_version(value: Any) -> bool:
@@ -177,9 +196,21 @@ DEPENDENCY_FIELDS = (
     Field("version", _is_version, _A_VERSION, ErrorCode.INVALID_VERSION),
     Field("hash", is_hash, _A_HASH),
 )
+_ARTIFACT_FIELDS = (*DEPENDENCY_FIELDS, Field("file", lambda value: isinstance(value, str), "a path"))
+#: what nearly all rows hold, field by field, and all of it valid. No part takes a tab, so each part is one value
+_DEPENDENCY_LINE = "\t".join(
+    (
+        f"(?:{'|'.join(map(re.escape, BY_WIRE_NAME))})",
+        _ARTIFACT_ID.pattern,
+        rf"(?!\s)[^{_CONTROLS}]+",
+        r"(?:(?:0|[1-9][0-9]{0,5})\.){2}(?:0|[1-9][0-9]{0,5})",
+        _HASH.pattern,
+    )
+)
+_ARTIFACT_LINE = _DEPENDENCY_LINE + r"\t[^\t]*"
 LISTS = (
-    RowList("artifacts", (*DEPENDENCY_FIELDS, Field("file", lambda value: isinstance(value, str), "a path"))),
-    RowList("dependencies", DEPENDENCY_FIELDS),
+    RowList("artifacts", _ARTIFACT_FIELDS, is_plain=_written_as(_ARTIFACT_LINE, _ARTIFACT_FIELDS)),
+    RowList("dependencies", DEPENDENCY_FIELDS, is_plain=_written_as(_DEPENDENCY_LINE, DEPENDENCY_FIELDS)),
     RowList(
         "packageDependencies",
         (

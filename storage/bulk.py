@@ -41,7 +41,7 @@ def insert_steps(table: Table, rows: Iterable[Mapping[str, Any]], database: str)
 def column_step(table: Table, columns: Columns, database: str) -> Step:
     """The same for rows that were never made: each column's values, in the order of the rows."""
     # SQLite's driver asks of each null whether somebody adapts it, which takes as long as two texts: they are left out
-    told = tuple(name for name, values in columns.items() if any(value is not None for value in values))
+    told = tuple(name for name, values in columns.items() if values[0] is not None or values.count(None) < len(values))
     sql, order, converts = _prepared(table, told, database)
     written = [columns[name] for name in order]
     for place, convert in converts:

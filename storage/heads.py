@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from domain.model import ArtifactHead, NewRevision, Origin, Reference, Revision, TenantId, name_key
@@ -19,7 +19,7 @@ _SAID = (
     *("written_at", "written_by", "import_id", "restores"),
 )
 _REVISION = ["type" if name == "artifact_type" else name for name in _SAID]
-_revision_of = attrgetter(*_SAID)
+_revision_of = itemgetter(*map(NewRevision._fields.index, _SAID))
 _BEFORE_ORIGIN = 11
 
 HEAD = [

@@ -50,8 +50,8 @@ _ARCHIVES = (
     Mutant(
         "an entry may have another method than the directory says",
         "domain/archive.py",
-        "    if (flags, method, name_length) != (header.flags, header.method, len(header.raw_name)) or not",
-        "    if name_length != len(header.raw_name) or not",
+        "    if (flags, method, name_length) != (header.flags, header.method, len(raw_name)) or not",
+        "    if name_length != len(raw_name) or not",
         (REFUSED,),
     ),
     Mutant(

@@ -15,7 +15,7 @@ from domain.archive import MIB, Archive, ArchiveLimits, open_archive
 from domain.artifact_types import FOLDERS
 from domain.errors import ErrorCode, Refusal, refuse_if
 from tests.bundles import good, make
-from tests.bundles.writing import Member, deflated_zeros, extra, zipped
+from tests.bundles.writing import DESCRIPTOR, Member, deflated_zeros, extra, zipped
 
 LIMITS = ArchiveLimits(bytes_max=50 * MIB, entries_max=164, total_bytes_max=200 * MIB)
 GOOD = make.accepted()["plain"]
@@ -68,6 +68,42 @@ def test_only_the_folders_that_the_caller_names_hold_artifacts():
         (ErrorCode.FORBIDDEN_CONTENT, good.FORM_NAME)
     ]
     assert good.FORM_NAME not in archive.entries
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [b"artifacts/forms/a.json\nartifacts/forms/b.json"],
+        [b"artifacts/forms/a.json\n:", b"artifacts/forms/a.json"],
+    ],
+    ids=["two good names", "a good name that stands there too"],
+)
+def test_a_name_with_a_line_break_is_one_bad_name_whatever_its_lines_are(names):
+    problems = opened(zipped([*good.GOOD, *map(Member, names)])).problems
+
+    assert [(problem.code, problem.where) for problem in problems] == [
+        (ErrorCode.FORBIDDEN_CONTENT, names[0].decode().replace("\n", "\\u000a"))
+    ]
+
+
+def test_twins_are_found_beyond_ascii_where_folders_have_such_names():
+    raw = zipped([*good.GOOD, Member("artifacts/ß/a.json".encode()), Member(b"artifacts/ss/a.json")])
+
+    with pytest.raises(Refusal, match="differs from another only by case or writing"):
+        open_archive(io.BytesIO(raw), LIMITS, folders=FOLDERS | {"ß", "ss"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"flags": DESCRIPTOR, "local": good.FORM_MEMBER.header() | {"flags": DESCRIPTOR}}, "descriptor is missing"),
+        ({"local": make.WIDE, "central": make.WIDE, "central_extra": make.WIDE_FORM}, "ZIP64 field of an entry"),
+    ],
+    ids=["its descriptor", "its ZIP64 field"],
+)
+def test_a_local_header_that_repeats_the_directory_word_for_word_still_lacks_what_belongs_to_it(changes, said):
+    with pytest.raises(Refusal, match=said):
+        opened(zipped(make.with_form(**changes)))
 
 
 @pytest.mark.parametrize(
