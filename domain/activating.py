@@ -70,7 +70,7 @@ class Activator:
         async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": final.outcome}) as unit:
             await unit.imports.demand_preconditions(job.import_id)
             if await _leads_nowhere(unit, job):
-                raise PlanMovedError(())
+                raise PlanMovedError(await unit.imports.drift(job.import_id))
             await unit.imports.activate(job.import_id, final.installed, written=run.held)
             await remember_bindings(unit, job, slots, final.installed, now)
             await self._count_installs(unit, job, now)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import uuid_utils
@@ -103,6 +104,13 @@ class _Batch:
     #: the status that each artifact is to have at last, and the place of the wish
     statuses: dict[str, tuple[ArtifactStatus, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    #: the artifacts as they are once the batch is committed, as far as it was written
+    written: dict[str, ArtifactHead] = field(default_factory=dict)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether anything is wrong, and not only worth knowing."""
+        return any(not problem.code.is_warning for problem in self.problems)
 
 
 class Authoring:
@@ -151,7 +159,22 @@ class Authoring:
     ) -> Changed:
         refuse_if(_batch_problems(changes))
         drafts = [replace(d, artifact_id=d.artifact_id or _new_id(d.artifact_type)) for d in changes.save]
-        named = [d.artifact_id or "" for d in drafts] + [*changes.publish, *changes.archive, *changes.remove]
+        applied = partial(self._applied, replace(changes, save=tuple(drafts)), actor, request, entry)
+        try:
+            return await applied(asks=False)
+        except NameTakenError:
+            # once more, to tell whose name it is, beside all else that is wrong
+            try:
+                return await applied(asks=True)
+            except NameTakenError as error:
+                text = f"Another artifact of this type is named {error.name}." if error.name else "The name is taken."
+                raise refuse(ErrorCode.ARTIFACT_NAME_TAKEN, text, "save") from error
+
+    async def _applied(
+        self, changes: ArtifactChanges, actor: Actor, request: Once | None, entry: AuditEntry | None, *, asks: bool
+    ) -> Changed:
+        """Without ``asks`` it is for the database to say that a name is taken; few are. Raises NameTakenError."""
+        named = list(dict.fromkeys(artifact_id for _, artifact_id in changes.edited))
         async with self._store.platform_unit() as platform:
             tenant = await active_tenant(platform.tenants, changes.tenant_id)
             unit = platform.of(changes.tenant_id)
@@ -160,20 +183,20 @@ class Authoring:
             heads = await unit.artifacts.heads(named)
             batch = _Batch(actor, self._clock.now(), {str(key): head for key, head in heads.items()})
             batch.problems += protection_problems(tenant.protect_installed, changes.edited, batch.heads)
-            for place, draft in enumerate(drafts):
+            for place, draft in enumerate(changes.save):
                 _save(batch, place, draft)
             for verb, status in _STATUS_BY_VERB.items():
                 for place, artifact_id in enumerate(getattr(changes, verb)):
                     _wish_status(batch, f"{verb}[{place}]", artifact_id, status)
-            batch.problems += await _taken_names(unit, batch, drafts)
+            if asks or batch.statuses or batch.is_refused:
+                batch.problems += await _taken_names(unit, batch, changes.save)
             refuse_if(batch.problems)
             await _write(unit, batch)
             if entry is not None:
                 await unit.imports.audit(entry)
-            warnings = [problem_row(problem) for problem in batch.problems]
-            effect = {"artifactIds": list(dict.fromkeys(named)), "warnings": warnings}
+            effect = {"artifactIds": named, "warnings": [problem_row(problem) for problem in batch.problems]}
             await remember(unit, request, effect, batch.at)
-            return await _changed(unit, effect)
+        return _told([batch.written[key] for key in named], effect)
 
     async def heads(self, caller: Caller, tenant_id: TenantId, artifact_ids: list[str]) -> dict[str, ArtifactHead]:
         """Artifacts by id; unknown ones are absent."""
@@ -208,10 +231,21 @@ def _trees(revision_ids: Sequence[str], bodies: Mapping[str, bytes]) -> dict[str
 
 
 async def _changed(unit: TenantUnit, effect: Mapping[str, Any]) -> Changed:
-    named = effect["artifactIds"]
-    heads = await unit.artifacts.heads(named)
-    warnings = tuple(problem_of(row) for row in effect.get("warnings", ()))
-    return Changed(tuple(heads[ArtifactId(artifact_id)] for artifact_id in named), warnings)
+    heads = await unit.artifacts.heads(effect["artifactIds"])
+    return _told([heads[ArtifactId(artifact_id)] for artifact_id in effect["artifactIds"]], effect)
+
+
+def _told(heads: Sequence[ArtifactHead], effect: Mapping[str, Any]) -> Changed:
+    return Changed(tuple(heads), tuple(problem_of(row) for row in effect.get("warnings", ())))
+
+
+def _head_now(tenant_id: TenantId, batch: _Batch, new: NewRevision) -> ArtifactHead:
+    before = batch.heads.get(new.artifact_id)
+    imported_revision = before.imported_revision if before else None
+    row = (tenant_id, new.artifact_id, new.artifact_type, new.name, new.version, new.status, new.number)
+    return ArtifactHead(
+        *row, new.revision_id, new.content_hash, new.written_at, new.written_by, new.origin, imported_revision
+    )
 
 
 def draft_of_file(raw: bytes) -> ArtifactDraft:
@@ -360,7 +394,7 @@ def _unreadable(body: bytes) -> str:
     return ""
 
 
-async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: list[ArtifactDraft]) -> list[Problem]:
+async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: Sequence[ArtifactDraft]) -> list[Problem]:
     """Which names another artifact keeps; two that are saved may swap theirs, and what is removed frees its own."""
     removed = {key for key, (status, _) in batch.statuses.items() if status is ArtifactStatus.DELETED}
     places = {(draft.artifact_type, name_key(draft.name)): place for place, draft in enumerate(drafts)}
@@ -376,7 +410,7 @@ async def _taken_names(unit: TenantUnit, batch: _Batch, drafts: list[ArtifactDra
 async def _write(unit: TenantUnit, batch: _Batch) -> None:
     """Removals first, which frees their names; what is stored is read and written a few at a time.
 
-    Raises refusals with every problem of the stored contents; then the unit is to be given up.
+    Raises refusals with every problem of the stored contents, or NameTakenError; then the unit is to be given up.
     """
     stored = [key for key in batch.statuses if key not in batch.revisions]
     for known in [one for key, one in batch.revisions.items() if key in batch.statuses]:
@@ -400,15 +434,13 @@ async def _write_stored(unit: TenantUnit, batch: _Batch, artifact_ids: Sequence[
 
 
 async def _write_some(unit: TenantUnit, batch: _Batch, revisions: Sequence[NewRevision]) -> None:
-    if any(not problem.code.is_warning for problem in batch.problems):
+    if batch.is_refused:
         return
     try:
         await unit.artifacts.write(revisions)
-    except NameTakenError as error:
-        text = f"Another artifact of this type is named {error.name}." if error.name else "The name is taken."
-        raise refuse(ErrorCode.ARTIFACT_NAME_TAKEN, text, "save") from error
     except RevisionMovedError as error:
         raise Refusal([_moved(error.artifact_id, "save", None)]) from error
+    batch.written |= {new.artifact_id: _head_now(unit.tenant_id, batch, new) for new in revisions}
 
 
 def _moved(artifact_id: str, where: str, current: int | None) -> Problem:

@@ -11,13 +11,14 @@ from sqlalchemy import String, and_, bindparam, case, func, insert, literal, or_
 from domain.import_model import InstalledPackage
 from domain.model import ArtifactStatus, ImportId, TenantId, name_key
 from domain.plan_model import ActionKind, MergeBase
-from domain.ports import RevisionMovedError
+from domain.ports import PlanMovedError, RevisionMovedError
 from domain.verified import installed_row
 from storage.holding import HELD
 from storage.plan_tables import merge_base, plan_action
-from storage.pointers import pointing_imported
+from storage.plans import drift_beside
+from storage.pointers import locked, pointing_imported
 from storage.session import Session
-from storage.sql import checked, chunks, on_both, word
+from storage.sql import POSTGRESQL, checked, chunks, on_both, word
 from storage.tables import IS_HELD, artifact, import_package, installed_package, revision
 from storage.undo_tables import arrival
 
@@ -53,6 +54,9 @@ _HELD_COUNT = (
 _ALL_WRITTEN = and_(HELD, _HELD_COUNT.scalar_subquery() == bindparam("written"))
 #: no pointer is moved where nothing was written: what is held would be seen all the same
 _ANY_HELD = select(_R.revision_id).where(HELD).limit(1)
+#: the list as an array, worked out once (see :func:`storage.sql.listed`)
+_HELD_ARTIFACTS = func.array(select(_R.artifact_id).where(HELD).scalar_subquery())
+_LOCK = locked(artifact.c.tenant_id == _TENANT, artifact.c.artifact_id == func.any(_HELD_ARTIFACTS))
 _POINT = pointing_imported(_ALL_WRITTEN, renames=False)
 _POINT_RENAMED = pointing_imported(_ALL_WRITTEN, renames=True)
 
@@ -131,6 +135,8 @@ class Activation:
 
     async def activate(self, import_id: ImportId, installed: Sequence[InstalledPackage], *, written: int) -> None:
         named = {"tenant": self._tenant, "id": import_id}
+        if written and self._session.database == POSTGRESQL:
+            self._session.later(_LOCK, named)
         # names that are given up go first, or two artifacts could not swap theirs
         self._session.later(_GIVE_UP_NAMES, named)
         for ordinal, package in enumerate(installed):
@@ -173,6 +179,8 @@ class Activation:
             await self._not_all(all_of_them, moved)
 
     async def _not_all(self, named: Mapping[str, Any], moved: int) -> None:
+        if drift := await drift_beside(self._session, self._tenant, named["id"]):
+            raise PlanMovedError(drift)
         raise RevisionMovedError(f"{moved} artifacts of {named['id']}")
 
     def _installed_row(self, package: InstalledPackage) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select, tuple_
 
 from domain.artifact_types import ArtifactType
 from domain.deflating import Deflated
@@ -21,13 +21,14 @@ from domain.model import (
     TenantId,
     name_key,
 )
-from domain.ports import RevisionMovedError
+from domain.ports import NameTakenError, RevisionMovedError, UnavailableError
 from domain.rows import ExportForm, Slice
 from storage.bodies import SqlBodies, body_columns
+from storage.bulk import Columns
+from storage.drivers import is_deadlock
 from storage.heads import HEAD, REFERENCE, head_of, reference_columns, reference_of, revision_columns
-from storage.pointers import pointing
-from storage.session import Session
-from storage.sql import chunks, on_both, word
+from storage.pointers import locked, pointing
+from storage.sql import POSTGRESQL, chunks, on_both, word
 from storage.tables import artifact, export_form, reference, revision, revision_body
 
 _TENANT = bindparam("tenant", type_=artifact.c.tenant_id.type)
@@ -82,6 +83,7 @@ _POINT = pointing(
         ),
     )
 )
+_LOCK = locked(_MINE, artifact.c.artifact_id.in_(_IDS))
 
 
 class SqlArtifacts(SqlBodies):
@@ -134,24 +136,41 @@ class SqlArtifacts(SqlBodies):
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         session = self._session
         for some in chunks(revisions):
-            columns = revision_columns(self._tenant, some, follows_import=False)
+            # in one order for all: who saves the same artifacts waits for the first of them, and not for each other
+            ordered = sorted(some, key=lambda new: new.artifact_id)
+            columns = revision_columns(self._tenant, ordered, follows_import=False)
             rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
             session.later(_WRITE_REVISION, rows)
-            ids = [new.revision_id for new in some]
-            moved = {row[0] for row in await session.rows(_POINT, {"tenant": self._tenant, "ids": ids})}
+            if session.database == POSTGRESQL:
+                session.later(_LOCK, {"tenant": self._tenant, "ids": [new.artifact_id for new in ordered]})
+            moved = await self._pointed(some)
             if late := next((new for new in some if new.artifact_id not in moved), None):
                 raise session.refuse(RevisionMovedError(late.artifact_id))
-            await write_contents(session, self._tenant, some)
+            session.add_columns(content_columns(self._tenant, some))
+
+    async def _pointed(self, revisions: Sequence[NewRevision]) -> set[str]:
+        ids = [new.revision_id for new in revisions]
+        try:
+            return {row[0] for row in await self._session.rows(_POINT, {"tenant": self._tenant, "ids": ids})}
+        except UnavailableError as error:
+            if not is_deadlock(error):
+                raise
+            # what is there is locked in one order for all; what is new can only have waited for a name
+            if any(new.number == 1 for new in revisions):
+                raise NameTakenError from error
+            raise RevisionMovedError(revisions[0].artifact_id) from error
 
 
-async def write_contents(
-    session: Session, tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
-) -> None:
+def content_columns(
+    tenant_id: TenantId, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None
+) -> dict[Table, Columns]:
     """The bytes and the references of revisions, and the bytes of merge bases that are no revision."""
     bodies: dict[str, Deflated] = {new.revision_id: new.deflated or Deflated.of(new.body) for new in revisions}
     bodies |= {key: Deflated.of(body) for key, body in (bases or {}).items()}
-    session.add_columns(revision_body, body_columns(tenant_id, bodies))
-    session.add_columns(reference, reference_columns(tenant_id, revisions))
+    return {
+        revision_body: body_columns(tenant_id, bodies),
+        reference: reference_columns(tenant_id, revisions),
+    }
 
 
 def slice_of(items: Sequence[Any], first: int) -> Slice[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, or_, select
+from sqlalchemy import Table, and_, bindparam, delete, exists, or_, select
 
 from domain.model import (
     ArtifactId,
@@ -15,7 +15,8 @@ from domain.model import (
     ReferenceKind,
     TenantId,
 )
-from storage.artifacts import write_contents
+from storage.artifacts import content_columns
+from storage.bulk import Columns
 from storage.heads import REFERENCE, reference_of, revision_columns
 from storage.plan_tables import merge_base, plan, plan_action
 from storage.session import Session
@@ -114,9 +115,11 @@ class Holding:
         self._tenant = tenant_id
 
     async def hold(self, revisions: Sequence[NewRevision], bases: Mapping[str, bytes] | None = None) -> None:
-        if revisions:
-            self._session.add_columns(revision, revision_columns(self._tenant, revisions, follows_import=True))
-        await write_contents(self._session, self._tenant, revisions, bases)
+        def columns() -> dict[Table, Columns]:
+            heads = {revision: revision_columns(self._tenant, revisions, follows_import=True)} if revisions else {}
+            return {**heads, **content_columns(self._tenant, revisions, bases)}
+
+        await self._session.add_columns_aside(len(revisions), columns)
 
     async def broken_references(self, import_id: ImportId) -> list[Reference]:
         return [reference_of(row) for row in await self._session.rows(_BROKEN, self._of(import_id))]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     and_,
     bindparam,
     delete,
@@ -45,7 +46,7 @@ _FIELDS = (
     *("base_body_id", "base_hash", "merge_base_id", "paths", "restores"),
 )
 _NAMES = tuple("artifact_type" if name == "type" else name for name in _FIELDS)
-_values_of = attrgetter(*_NAMES)
+_values_of = itemgetter(*map(PlanAction._fields.index, _NAMES))
 
 _P = plan_action.c
 _THIS = and_(_P.import_id == bindparam("id"), _P.tenant_id == bindparam("tenant"))
@@ -84,29 +85,42 @@ _SCANS = (
 )
 
 
-def drift(these: ColumnElement[bool]) -> Select[Any]:
-    """One row an artifact that moved: where it stands now, beside what a plan among these knew of it."""
+_RELIED_ON = (ActionKind.UPDATE, ActionKind.MERGE, ActionKind.UNCHANGED, ActionKind.REMOVE)
+_EXISTING = and_(artifact.c.tenant_id == _P.tenant_id, artifact.c.artifact_id == _P.existing_id)
+_SAME_NAME = and_(
+    artifact.c.tenant_id == _P.tenant_id,
+    artifact.c.type == _P.type,
+    artifact.c.name_key == _P.name_key,
+    artifact.c.artifact_id != _P.target_id,
+    _LIVE,
+)
+_WANTS_A_NAME = or_(
+    _is(_P.kind, ActionKind.CREATE, ActionKind.COPY),
+    and_(_is(_P.kind, ActionKind.UPDATE, ActionKind.MERGE), _P.name_key != _P.existing_name_key),
+)
+
+
+def drift(these: ColumnElement[bool], *beside: ColumnElement[bool]) -> Select[Any]:
+    """One row an artifact that moved: where it stands now, beside what a plan among these knew of it.
+
+    ``beside``: what else must be so of one that is there for its move to count.
+    """
     seen = (_P.ordinal, _P.position, _P.target_id, _P.name, _P.type, _P.existing_revision, _P.existing_revision_id)
     now = (
         *(artifact.c.artifact_id, artifact.c.name.label("now_name"), artifact.c.revision, artifact.c.changed_by),
         *(artifact.c.changed_at, artifact.c.revision_id, _P.import_id),
     )
-    moved = or_(
-        artifact.c.artifact_id.is_(None),
-        artifact.c.revision != _P.existing_revision,
-        artifact.c.content_hash != _P.existing_hash,
-    )
+    differs = or_(artifact.c.revision != _P.existing_revision, artifact.c.content_hash != _P.existing_hash)
+    moved = or_(artifact.c.artifact_id.is_(None), and_(differs, *beside))
     gone = or_(artifact.c.artifact_id.is_(None), ~_LIVE)
-    existing = and_(artifact.c.tenant_id == _P.tenant_id, artifact.c.artifact_id == _P.existing_id)
-    relied_on = (ActionKind.UPDATE, ActionKind.MERGE, ActionKind.UNCHANGED, ActionKind.REMOVE)
     changed = (
         select(*seen, *now)
         .select_from(plan_action)
-        .outerjoin(artifact, existing)
+        .outerjoin(artifact, _EXISTING)
         .where(
             these,
             _P.existing_id.is_not(None),
-            or_(and_(_is(_P.kind, *relied_on), moved), and_(_is(_P.kind, ActionKind.SKIP), gone)),
+            or_(and_(_is(_P.kind, *_RELIED_ON), moved), and_(_is(_P.kind, ActionKind.SKIP), gone)),
         )
     )
     found = union_all(changed, _taken(these, *seen, *now)).subquery()
@@ -115,9 +129,15 @@ def drift(these: ColumnElement[bool]) -> Select[Any]:
 
 def _taken(these: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[Any]:
     """Names that a plan relies on to be free, and that somebody else has now."""
-    # a name that another action of this very plan gives up is free
+    return (
+        select(*columns).select_from(plan_action).join(artifact, _SAME_NAME).where(these, _WANTS_A_NAME, ~_given_up())
+    )
+
+
+def _given_up() -> ColumnElement[bool]:
+    """A name that another action of this very plan gives up is free."""
     other = plan_action.alias("other")
-    given_up = exists().where(
+    return exists().where(
         other.c.import_id == _P.import_id,
         other.c.existing_id == artifact.c.artifact_id,
         or_(
@@ -125,23 +145,31 @@ def _taken(these: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[A
             and_(_is(other.c.kind, ActionKind.UPDATE, ActionKind.MERGE), other.c.name_key != other.c.existing_name_key),
         ),
     )
-    same_name = and_(
-        artifact.c.tenant_id == _P.tenant_id,
-        artifact.c.type == _P.type,
-        artifact.c.name_key == _P.name_key,
-        artifact.c.artifact_id != _P.target_id,
-        _LIVE,
-    )
-    renamed = and_(_is(_P.kind, ActionKind.UPDATE, ActionKind.MERGE), _P.name_key != _P.existing_name_key)
-    return (
-        select(*columns)
-        .select_from(plan_action)
-        .join(artifact, same_name)
-        .where(these, or_(_is(_P.kind, ActionKind.CREATE, ActionKind.COPY), renamed), ~given_up)
-    )
+
+
+def _fallen() -> Select[Any]:
+    """An action whose precondition fell, among those that activation would carry out all the same.
+
+    A pointer is moved from the revision that the plan saw and from no other, so what is written needs no question. No
+    artifact is read for it: it would be most of what is asked while nobody else can write.
+    """
+    is_same = and_(artifact.c.revision == _P.existing_revision, artifact.c.content_hash == _P.existing_hash)
+    given_up = _given_up().correlate(plan_action, artifact)
+    moved = and_(_is(_P.kind, *_RELIED_ON), _P.revision_id.is_(None), _found(_EXISTING, is_same).is_(None))
+    gone = and_(_is(_P.kind, ActionKind.SKIP), _found(_EXISTING, _LIVE).is_(None))
+    taken = and_(_WANTS_A_NAME, _found(_SAME_NAME, ~given_up).is_not(None))
+    return select(_P.ordinal).where(_THIS, or_(and_(_P.existing_id.is_not(None), or_(moved, gone)), taken)).limit(1)
+
+
+def _found(*conditions: ColumnElement[bool]) -> ColumnElement[Any]:
+    """An artifact for an action. No EXISTS: PostgreSQL may read all artifacts of all tenants for it."""
+    return select(artifact.c.artifact_id).where(*conditions).correlate(plan_action).scalar_subquery()
 
 
 _DRIFT = drift(_THIS)
+_FALLEN = _fallen()
+#: the same while the import is activated: what is as this very plan wrote it has not moved
+_DRIFT_BESIDE = drift(_THIS, artifact.c.revision_id != func.coalesce(_P.revision_id, ""))
 
 
 class Plans:
@@ -168,7 +196,8 @@ class Plans:
         for is_met in (True, False):
             actions = [action for action in plan.actions[begin:end] if (action.existing is not None) is is_met]
             if actions:
-                self._session.add_columns(plan_action, _action_columns(actions, named, is_met=is_met))
+                columns = partial(_action_columns, actions, named, is_met=is_met)
+                await self._session.add_columns_aside(len(actions), columns)
         if end == len(plan.actions):
             self._session.later(_ADD_PLAN, _plan_row(plan) | {"tenant_id": self._tenant})
 
@@ -205,10 +234,16 @@ class Plans:
         return [_drift_of(row) for row in rows]
 
     async def demand_preconditions(self, import_id: ImportId) -> None:
-        self._session.demand(_DRIFT, {"id": import_id, "tenant": self._tenant}, 0, partial(self._moved, import_id))
+        self._session.demand(_FALLEN, {"id": import_id, "tenant": self._tenant}, 0, partial(self._moved, import_id))
 
     async def _moved(self, import_id: ImportId, _: int) -> None:
         raise PlanMovedError(await self.drift(import_id))
+
+
+async def drift_beside(session: Session, tenant_id: TenantId, import_id: ImportId) -> list[Drift]:
+    """What moved under a plan of which a part was activated in this session."""
+    rows = await session.rows(_DRIFT_BESIDE, {"id": import_id, "tenant": tenant_id})
+    return [_drift_of(row) for row in rows]
 
 
 def _of_kinds(actions: Select[Any], kinds: Collection[ActionKind | None] | None) -> Select[Any]:
@@ -255,13 +290,14 @@ def plan_of(row: Sequence[Any]) -> Plan:
     )
 
 
-def _action_columns(actions: Sequence[PlanAction], named: Mapping[str, str], *, is_met: bool) -> Columns:
+def _action_columns(actions: Sequence[PlanAction], named: Mapping[str, str], *, is_met: bool) -> dict[Table, Columns]:
     """Of actions that all meet an artifact, or none of which does; ``named`` stands in every row."""
     columns: dict[str, Sequence[Any]] = dict(zip(_FIELDS, zip(*map(_values_of, actions), strict=True), strict=True))
     columns |= {name: [value] * len(actions) for name, value in named.items()}
     columns["name_key"] = [name_key(name) for name in columns["name"]]
     columns["paths"] = [_sides(paths) for paths in columns["paths"]]
-    return columns | existing_columns([one.existing for one in actions if one.existing]) if is_met else columns
+    existing = existing_columns([one.existing for one in actions if one.existing]) if is_met else {}
+    return {plan_action: {**columns, **existing}}
 
 
 def _sides(paths: Mapping[str, Side | None]) -> dict[str, str | None] | None:

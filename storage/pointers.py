@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, null, select
+from sqlalchemy import ColumnElement, Executable, Select, and_, case, func, literal_column, null, select
 
 from storage.sql import Both, on_both
 from storage.tables import ORIGIN, artifact, revision
@@ -39,6 +39,14 @@ def _imported() -> ColumnElement[Any]:
         (as_imported, revision.c.number),
         else_=revision.c.number - literal_column("1"),
     )
+
+
+def locked(*chosen: ColumnElement[bool]) -> Executable:
+    """Lock artifacts in one order for all, on PostgreSQL, before their pointers are moved in any order.
+
+    An import and somebody who saves the same artifacts would wait for each other. SQLite has one writer anyway.
+    """
+    return select(artifact.c.artifact_id).where(*chosen).order_by(artifact.c.artifact_id).with_for_update()
 
 
 #: what artifacts are listed by, and found by name

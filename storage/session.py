@@ -5,6 +5,7 @@ What needs no answer is written *later*: together with the next statement that g
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Table
 
+from domain.aside import aside
 from domain.ports import Clock
 from storage.bulk import Columns, column_step, insert_steps
 from storage.drivers import Driver, Found
@@ -80,11 +82,19 @@ class Session:
         with self._refusing():
             self._waiting += insert_steps(table, rows, self.database)
 
-    def add_columns(self, table: Table, columns: Columns) -> None:
+    def add_columns(self, tables: Mapping[Table, Columns]) -> None:
         """The same for rows that are given by their columns; there may be none."""
         with self._refusing():
-            if all(columns.values()):
-                self._waiting.append(column_step(table, columns, self.database))
+            self._waiting += self._column_steps(tables)
+
+    async def add_columns_aside(self, count: int, made: Callable[[], Mapping[Table, Columns]]) -> None:
+        """The same for rows of about ``count`` artifacts, before it is the unit's turn.
+
+        Many are put together beside the event loop: whoever is being answered does not wait for it.
+        """
+        with self._refusing():
+            steps = await aside(count, lambda: self._column_steps(made()))
+            self._waiting += steps
 
     def at_end(self, run: RunAll, item: Any) -> None:
         """Have ``run`` called with all such items of the unit right before its commit."""
@@ -96,13 +106,13 @@ class Session:
     async def row(self, statement: Executable | Both, values: Values | None = None) -> AnyRow | None:
         return next(iter(await self.rows(statement, values)), None)
 
-    def refuse(self, error: Exception) -> Exception:
+    def refuse(self, error: BaseException) -> BaseException:
         """Part of a write may have happened: this transaction can only be rolled back now."""
         self._refused = repr(error)
         return error
 
-    async def finish(self) -> None:
-        """Send what waits, and commit if it is a unit.
+    def conclude(self) -> bool:
+        """Put what comes last behind what waits; whether there is anything to :meth:`finish`.
 
         Raises:
             RuntimeError: somebody caught the error of a write inside the unit and went on.
@@ -111,9 +121,13 @@ class Session:
             raise RuntimeError(f"a unit cannot be committed after {self._refused}")
         for run in dict.fromkeys(run for run, _ in self._at_end):
             run(self, [item for one, item in self._at_end if one is run])
-        if self._is_unit and (self._waiting or self._has_begun):
+        return bool(self._waiting) or (self._is_unit and self._has_begun)
+
+    async def finish(self) -> None:
+        """Send what waits, and commit if it is a unit."""
+        if self._is_unit:
             await self._send(_COMMIT)
-        elif self._waiting:
+        else:
             await self._send()
 
     async def undo(self) -> bool:
@@ -135,6 +149,9 @@ class Session:
             await self._send(_BACK, _RELEASE)
             self._refused = before
             raise
+
+    def _column_steps(self, tables: Mapping[Table, Columns]) -> list[Step]:
+        return [column_step(table, some, self.database) for table, some in tables.items() if all(some.values())]
 
     def _step(self, statement: Executable | Both, values: Values | Sequence[Values] | None) -> tuple[Prepared, Step]:
         chosen: Any = statement[self.database] if isinstance(statement, Mapping) else statement
@@ -165,6 +182,7 @@ class Session:
     def _refusing(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # who was cancelled may never have begun, and what he goes on with would be written outside a transaction
             self.refuse(error)
             raise

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
-
-from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager, contextmanager
 
 from domain.batch_rows import BatchRows
 from domain.binding_rows import BindingRows
@@ -47,7 +43,6 @@ from storage.catalogue import SqlCatalogue
 from storage.changes import Changes
 from storage.checkpoints import Checkpoints
 from storage.curation import SqlCuration
-from storage.drivers import Driver
 from storage.engines import Engines
 from storage.exceptions import SqlExceptions
 from storage.hub import SqlHub
@@ -68,6 +63,7 @@ from storage.reviews import SqlReviews
 from storage.session import Session
 from storage.sql import SQLITE
 from storage.tenants import SqlTenants
+from storage.turns import Taken
 from storage.undos import SqlUndos
 from storage.uploads import SqlRepeats, SqlUploads
 from storage.users import SqlUsers
@@ -165,7 +161,7 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Session]:
-        async with self._engines.turn(), self._session(self._engines.writer, is_unit=True) as session:
+        async with self._session(is_unit=True) as session:
             yield session
         if self._checkpoints is not None:
             self._checkpoints.soon()
@@ -173,41 +169,44 @@ class SqlStore:
             self._bell.ring(tuple(session.bells))
 
     def _reading(self) -> AbstractAsyncContextManager[Session]:
-        return self._session(self._engines.reader, is_unit=False)
+        return self._session(is_unit=False)
 
     @asynccontextmanager
-    async def _session(self, engine: AsyncEngine, *, is_unit: bool) -> AsyncIterator[Session]:
-        connection, driver = await self._engines.connection(engine)
-        session = Session(driver, engine.dialect.name, self._clock, is_unit=is_unit)
-        rows_before = driver.changed_rows()
-        with self.courtesy.asking(), ExitStack() as committing:
-            try:
-                yield session
-                if is_unit:
-                    committing.enter_context(self._committing(driver, rows_before))
-                await session.finish()
-            except BaseException:
-                # in a task of its own, or a second cancel would give others a connection in the middle of something
-                await asyncio.shield(asyncio.create_task(_given_up(session, connection, committing.pop_all())))
-                raise
-        connection.close()
+    async def _session(self, *, is_unit: bool) -> AsyncIterator[Session]:
+        async with aclosing(Taken(self._engines, is_unit=is_unit)) as taken:
+            if not is_unit:
+                await taken.take()
+            session = Session(taken, self._engines.writer.dialect.name, self._clock, is_unit=is_unit)
+            with self.courtesy.asking(), ExitStack() as committing:
+                try:
+                    yield session
+                    if session.conclude():
+                        if is_unit:
+                            # nothing is under way before it is this unit's turn
+                            await taken.take()
+                            committing.enter_context(self._committing(taken))
+                        await session.finish()
+                except BaseException:
+                    # in a task of its own, or a second cancel would give others a connection in the middle of something
+                    await asyncio.shield(asyncio.create_task(_given_up(session, taken, committing.pop_all())))
+                    raise
+            taken.give_back()
 
     @contextmanager
-    def _committing(self, driver: Driver, rows_before: int | None) -> Iterator[None]:
-        """A commit, counted; one that changed no row since ``rows_before`` changed nothing."""
+    def _committing(self, taken: Taken) -> Iterator[None]:
+        """A commit, counted; a unit that changed no row changed nothing."""
         self.changes.begin()
         try:
             yield
         finally:
-            rows = driver.changed_rows()
-            self.changes.end(is_changed=rows is None or rows != rows_before)
+            self.changes.end(is_changed=taken.changed_rows() != 0)
 
 
-async def _given_up(session: Session, connection: PoolProxiedConnection, committing: ExitStack) -> None:
+async def _given_up(session: Session, taken: Taken, committing: ExitStack) -> None:
     """Nothing of the session is left, or else its connection is not; what was being committed is, or is not."""
     with committing:
         try:
             if not await session.undo():
-                await greenlet_spawn(connection.invalidate)
+                await taken.throw_away()
         finally:
-            connection.close()
+            taken.give_back()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Awaitable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from domain.artifact_types import ArtifactType
 from domain.authoring import ARTIFACT_BYTES_MAX, ArtifactChanges, ArtifactDraft
 from domain.errors import ErrorCode, Refusal
 from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, TenantId
+from domain.options import ConflictStrategy
+from tests.makers import a_bundle, an_artifact
 
 TENANT = TenantId("tenant-a")
 EVERY_STATUS = ArtifactFilter(statuses=tuple(ArtifactStatus))
@@ -46,6 +49,42 @@ async def test_a_taken_name_is_told_beside_the_artifact_that_wants_it(tmp_path: 
     assert (problem.code, problem.where) == (ErrorCode.ARTIFACT_NAME_TAKEN, "save[1].name")
     assert problem.artifact_id == "rule-1"
     assert left == ["One"]
+
+
+async def test_a_name_that_two_want_is_told_beside_all_else_that_is_wrong(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        await saved(instance, a_rule("rule-1", "One"), a_rule("rule-2", "Two"))
+
+        with pytest.raises(Refusal) as refused:
+            await saved(instance, a_rule("rule-3", "ONE"), replace(a_rule("rule-2", "Two"), if_revision=7))
+
+    told = {(problem.code, problem.where) for problem in refused.value.problems}
+    assert told == {
+        (ErrorCode.ARTIFACT_NAME_TAKEN, "save[0].name"),
+        (ErrorCode.REVISION_CONFLICT, "save[1].ifRevision"),
+    }
+
+
+async def test_what_is_told_of_a_change_is_what_is_stored(tmp_path: Path):
+    async with an_instance(tmp_path) as instance:
+        await a_tenant(instance, TENANT)
+        tree = {**an_artifact("rule-1", "One"), "rules": []}
+        await instance.import_bundle(TENANT, a_bundle(tree), default_strategy=ConflictStrategy.REPLACE)
+        (brought,) = (
+            await instance.services.authoring.page(instance.caller, TENANT, ArtifactFilter(), first=9, after=None)
+        ).items
+        await saved(instance, a_rule("rule-5", "Five"), a_rule("rule-6", "Six"))
+
+        save = (a_rule(brought.artifact_id, "One again"), a_rule("rule-2", "Two"))
+        changes = ArtifactChanges(TENANT, save=save, publish=("rule-5", "rule-2"), remove=("rule-6",))
+        made = await instance.services.authoring.change(instance.caller, changes)
+
+        ids = [head.artifact_id for head in made.heads]
+        stored = await instance.services.authoring.heads(instance.caller, TENANT, list(ids))
+    assert ids == [brought.artifact_id, "rule-2", "rule-5", "rule-6"]
+    assert list(made.heads) == [stored[key] for key in ids]
+    assert (made.heads[0].origin, made.heads[0].imported_revision) == (brought.origin, 1)
 
 
 async def statuses(instance: Instance) -> dict[str, str]:

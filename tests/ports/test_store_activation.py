@@ -15,7 +15,7 @@ from domain.import_model import AuditEntry, EventKind, ImportState
 from domain.model import ArtifactFilter, ArtifactId, ArtifactStatus
 from domain.options import ConflictStrategy
 from domain.plan_model import ActionKind, Drift, MatchedBy, MergeBase
-from domain.ports import NameTakenError, RevisionMovedError
+from domain.ports import NameTakenError, PlanMovedError, RevisionMovedError
 from domain.rows import Slice, Step
 from storage import activation, batches
 from storage.prepared import prepared
@@ -37,6 +37,8 @@ from tests.ports.rows import (
     with_tenants,
 )
 
+_ALL_RULES = [f"rule-{number}" for number in range(10)]
+
 
 @pytest.fixture(autouse=True)
 async def tenants(store):
@@ -52,12 +54,14 @@ async def _held(store, job, *actions_and_revisions, bases=None):
         await unit.imports.hold(revisions, bases)
 
 
-async def _activated(store, job, *, written=0):
+async def _activated(store, job, *, written=0, is_demanded=False):
     """Activate and end an import, in one transaction as a run does."""
     event = progress(10, kind=EventKind.ENDED, state=ImportState.SUCCEEDED)
     end = Step(job.import_id, job.fence, (event,), {"state": ImportState.SUCCEEDED, "ended_at": NOON})
     async with store.unit(job.tenant_id) as unit:
         await unit.imports.advance(end)
+        if is_demanded:
+            await unit.imports.demand_preconditions(job.import_id)
         await unit.imports.activate(job.import_id, [an_installed(job)], written=written)
 
 
@@ -217,10 +221,28 @@ async def test_what_an_activated_import_wrote_is_never_discarded(store):
 
 
 async def test_an_artifact_that_moved_in_the_last_moment_is_not_overwritten(store):
-    job, new = await running(store), a_revision("rule-1", number=2)
-    (old,) = await saved(store, a_revision("rule-1"))
-    await _held(store, job, (an_action(0, new, kind=ActionKind.UPDATE, existing=old), new))
+    job, new, beside = await running(store), a_revision("rule-1", number=2), a_revision("rule-2", number=2)
+    old, other = await saved(store, a_revision("rule-1"), a_revision("rule-2"))
+    update, follows = (
+        an_action(0, new, kind=ActionKind.UPDATE, existing=old),
+        an_action(1, beside, kind=ActionKind.UPDATE, existing=other),
+    )
+    await _held(store, job, (update, new), (follows, beside))
     await saved(store, a_revision("rule-1", number=2, name="Saved meanwhile"))
+
+    with pytest.raises(PlanMovedError) as moved:
+        await _activated(store, job, written=2)
+
+    assert [one.artifact_id for one in moved.value.drift] == ["rule-1"]
+    async with store.view(ACME) as view:
+        heads = await view.artifacts.heads(["rule-1", "rule-2"])
+    assert (heads[ArtifactId("rule-1")].name, heads[ArtifactId("rule-2")]) == ("Saved meanwhile", other)
+
+
+async def test_a_new_artifact_whose_id_was_taken_meanwhile_is_not_overwritten(store):
+    job, new = await running(store), a_revision("rule-1")
+    await _held(store, job, (an_action(0, new), new))
+    await saved(store, a_revision("rule-1", name="Saved meanwhile"))
 
     with pytest.raises(RevisionMovedError):
         await _activated(store, job, written=1)
@@ -394,6 +416,61 @@ async def test_a_name_that_was_taken_since_the_plan_is_drift(store, kind):
 
     told = Drift(ArtifactId("rule-9"), "WANTED", 1, ANNA, NOON, ArtifactType.RULE_SET, None, now.revision_id)
     assert drift == [told]
+
+
+_EDITED = a_revision("rule-1", number=2)
+_RENAMED = a_revision("rule-1", number=2, name="Renamed")
+_DELETED = a_revision("rule-1", number=2, status=ArtifactStatus.DELETED)
+_NAMED_SO = a_revision("rule-9", name="Wanted")
+_CHANGES = (ActionKind.UPDATE, ActionKind.MERGE, ActionKind.REMOVE)
+_NAMES = (ActionKind.CREATE, ActionKind.COPY, ActionKind.UPDATE, ActionKind.MERGE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "meanwhile"),
+    [
+        *((kind, saves) for kind in (*_CHANGES, ActionKind.UNCHANGED) for saves in (_EDITED, _RENAMED, _DELETED)),
+        *((kind, _NAMED_SO) for kind in _NAMES),
+        (ActionKind.SKIP, _DELETED),
+    ],
+)
+async def test_an_activation_tells_the_same_drift_as_the_plan_and_moves_nothing(store, kind, meanwhile):
+    job = await running(store)
+    (head,) = await saved(store, a_revision("rule-1", name="Before"))
+    existing = None if kind in {ActionKind.CREATE, ActionKind.COPY} else head
+    target = "rule-1" if existing else "rule-2"
+    status = ArtifactStatus.DELETED if kind is ActionKind.REMOVE else head.status
+    name = "Before" if kind in {ActionKind.REMOVE, ActionKind.UNCHANGED, ActionKind.SKIP} else "Wanted"
+    new = a_revision(target, number=2 if existing else 1, name=name, status=status)
+    first = a_revision("rule-0", name="First")
+    is_written = kind not in {ActionKind.UNCHANGED, ActionKind.SKIP}
+    action = an_action(1, new if is_written else None, kind=kind, name=name, existing=existing, target_id=target)
+    await _held(store, job, (an_action(0, first), first), (action, new if is_written else None))
+    await saved(store, meanwhile)
+    async with store.view(ACME) as view:
+        expected, before = await view.imports.drift(job.import_id), await view.artifacts.heads(_ALL_RULES)
+
+    with pytest.raises(PlanMovedError) as moved:
+        await _activated(store, job, written=1 + is_written, is_demanded=True)
+
+    async with store.view(ACME) as view:
+        assert (moved.value.drift, await view.artifacts.heads(_ALL_RULES)) == (expected, before)
+    assert len(expected) == 1
+
+
+@pytest.mark.parametrize("meanwhile", [_EDITED, _RENAMED])
+async def test_a_skipped_artifact_may_change_before_the_activation(store, meanwhile):
+    job = await running(store)
+    (head,) = await saved(store, a_revision("rule-1"))
+    new = a_revision("rule-0", name="First")
+    skipped = an_action(1, kind=ActionKind.SKIP, name=head.name, existing=head, target_id=head.artifact_id)
+    await _held(store, job, (an_action(0, new), new), (skipped, None))
+    await saved(store, meanwhile)
+
+    await _activated(store, job, written=1, is_demanded=True)
+
+    async with store.view(ACME) as view:
+        assert sorted(await view.artifacts.heads(_ALL_RULES)) == ["rule-0", "rule-1"]
 
 
 async def test_an_undecided_action_relies_on_nothing(store):

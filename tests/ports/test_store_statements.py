@@ -331,7 +331,7 @@ async def test_a_column_that_is_null_in_some_rows_or_in_all_is_written_as_it_is(
     rows = {"tenant_id": [ACME] * 2, "body_id": ["one", "two"], "body": [b"1", b"2"], "content_size": [None] * 2}
 
     async with store.unit(ACME) as unit:
-        unit._session.add_columns(revision_body, {**rows, "sha256": [None, b"x"]})
+        unit._session.add_columns({revision_body: {**rows, "sha256": [None, b"x"]}})
 
     async with store.view(ACME) as view:
         found = await view._session.rows(select(_B.body_id, _B.sha256, _B.content_size).order_by(_B.body_id))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import AsyncExitStack
 
 import pytest
 
 from domain.courtesy import PATIENCE_SECONDS, Courtesy
+from domain.import_model import AuditEntry
+from domain.model import ImportId
 from domain.ports import UnavailableError
 from storage import engines
 from storage.bells import LocalBell
 from storage.clock import SystemClock
 from storage.engines import Engines
 from storage.store import SqlStore
-from tests.ports.rows import ACME, GLOBEX, with_tenants
+from tests.clocks import NOON
+from tests.ports.rows import ACME, ANNA, GLOBEX, with_tenants
 
 
 @pytest.fixture
@@ -48,16 +52,51 @@ async def test_a_neighbour_waits_for_no_more_than_the_unit_that_is_being_written
     assert written.count(ACME) == 5
 
 
+async def test_who_puts_together_what_he_will_write_keeps_nobody_waiting(store):
+    this = ImportId("imp-1")
+
+    async with asyncio.timeout(5), store.unit(ACME) as unit:
+        await unit.imports.audit(AuditEntry(NOON, ANNA, "import.x", this, {}))
+        async with store.unit(GLOBEX) as other:
+            await other.imports.audit(AuditEntry(NOON, ANNA, "import.y", this, {}))
+
+    async with store.view(ACME) as mine, store.view(GLOBEX) as others:
+        told = [*await mine.imports.audit_of(this), *await others.imports.audit_of(this)]
+    assert [entry.action for entry in told] == ["import.x", "import.y"]
+
+
 async def test_who_waits_too_long_for_others_is_told_so_and_the_next_is_served(store, monkeypatch):
     monkeypatch.setattr(engines, "_POOL_SECONDS", 0.01)
 
-    async with store.unit(ACME):
+    async with store.unit(ACME) as unit:
+        await unit.imports.queued_count()
         with pytest.raises(UnavailableError, match="others have been writing"):
-            async with store.unit(GLOBEX):
-                pass
+            async with store.unit(GLOBEX) as waiting:
+                await waiting.imports.queued_count()
 
     async with store.unit(GLOBEX) as unit:
         assert await unit.imports.queued_count() == 0
+
+
+async def test_who_stops_waiting_for_his_turn_cannot_commit_what_is_left_of_his_unit(store):
+    this = ImportId("imp-1")
+
+    async def goes_on():
+        async with AsyncExitStack() as others, store.unit(ACME) as unit:
+            other = await others.enter_async_context(store.unit(GLOBEX))
+            await other.imports.queued_count()
+            await unit.imports.audit(AuditEntry(NOON, ANNA, "import.x", this, {}))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await unit.imports.queued_count()
+            await others.aclose()
+            await unit.imports.audit(AuditEntry(NOON, ANNA, "import.y", this, {}))
+
+    with pytest.raises(RuntimeError, match="cannot be committed"):
+        await goes_on()
+
+    async with store.view(ACME) as view:
+        assert not await view.imports.audit_of(this)
 
 
 @pytest.mark.parametrize("opened", ["unit", "view"])
