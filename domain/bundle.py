@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 from domain import graph, scanning, strict_json
 from domain.archive import Archive, ArchiveLimits, open_archive, sound_file
 from domain.artifact_types import FOLDERS, ArtifactType
+from domain.aside import FEW
 from domain.contents import SCHEMA_VERSION, Content, Template, content_of, is_faithful
 from domain.entry_names import MANIFEST, README
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
@@ -135,17 +136,25 @@ class _Reading:
 
 
 def read_bundle(
-    source: BinaryIO, spool: Spool, *, limits: BundleLimits, target: TenantId, told: Told = lambda _d, _t: None
+    source: BinaryIO,
+    spool: Spool,
+    *,
+    limits: BundleLimits,
+    target: TenantId,
+    told: Told = lambda _d, _t: None,
+    give_way: scanning.GiveWay = lambda: None,
 ) -> CheckedBundle:
     """Check a whole bundle, from its first byte to its last reference.
 
-    ``spool`` takes the contents; ``told`` hears how many artifacts are done, of how many.
+    ``spool`` takes the contents; ``told`` hears how many artifacts are done, of how many. Where these are more than a
+    few, ``give_way`` is called between them, by the thread that reads or by the one that scans: it may keep it waiting.
     Raises :class:`Refusal` with every problem found.
     """
     archive = open_archive(source, limits.archive, folders=FOLDERS)
     manifest, warnings = _manifest(archive, limits)
     findings: list[scanning.Finding] = []
-    scan = scanning.ScanRun(partial(note_findings, findings), seconds=limits.scan_seconds)
+    between = give_way if len(manifest.artifacts) > FEW else lambda: None
+    scan = scanning.ScanRun(partial(note_findings, findings), seconds=limits.scan_seconds, give_way=between)
     reading = _Reading(archive, manifest, spool, is_own=manifest.tenant_id == target, scan=scan)
     reading.ids = frozenset(manifest.install_order)
     reading.known_ids = manifest.known_ids
@@ -163,6 +172,7 @@ def read_bundle(
         digest.update(raw)
         _read_artifact(reading, index, entry, raw)
         told(done, len(entries))
+        between()
     reading.problems += _checksum_problems(manifest, HASH_PREFIX + digest.hexdigest())
     reading.problems += islice(_reference_problems(reading), _PROBLEMS_MAX)
     refuse_if(reading.problems[:_PROBLEMS_MAX])

@@ -7,6 +7,7 @@ imports join several stages in one transaction with :meth:`Run.together`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -186,6 +187,8 @@ class Run:
         self._percent_seen = self._sent[-1].progress.percent if self._sent else self._percent_seen
         self._before = []
         self._sent = []
+        # whoever waited for the one writer begins now, and not when this run waits for something itself
+        await asyncio.sleep(0)
 
     def _tell_later(self) -> None:
         self._told = [event for event in (*self._sent, *self._told) if event.kind not in _LAST_WORDS]

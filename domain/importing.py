@@ -19,12 +19,11 @@ from typing import Any
 
 from domain import carrying, import_outcome, policy, undo_outcome
 from domain.activating import Activator, Draft, entry
-from domain.aside import FEW, aside
+from domain.aside import aside
 from domain.backup import Backups
 from domain.bringing import package_batches, shown, verified
 from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.bundle_mapping import endpoints_told, unknown_sources, with_endpoints
-from domain.courtesy import Courtesy
 from domain.discarding import discard_held
 from domain.drifting import HELD_TOO_LONG, drift_of, end_as_stale, moved_since_shown
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
@@ -202,7 +201,7 @@ class Importer:
                 read = await self._reading(run, package, folder, stack)
                 before = sum(len(bundle.artifacts) for bundle in bundles)
                 try:
-                    bundles.append(await _told_while(run, read, before=before, courtesy=self._courtesy))
+                    bundles.append(await _told_while(run, read, before=before))
                 except Refusal:
                     if package.offer is not None:
                         await self._downloads.drop(run, package)
@@ -221,10 +220,10 @@ class Importer:
             raise refuse(ErrorCode.BUNDLE_EXPIRED, "The package's bundle is no longer kept.") from error
         spool = stack.enter_context(Spool(folder / f"contents-{package.ordinal}"))
         source = stack.enter_context(path.open("rb", buffering=_READ_AT_ONCE))
-        limits = self._limits.bundle(run.tenant.plan)
+        limits, give_way = self._limits.bundle(run.tenant.plan), self._courtesy.give_way
 
         def read(told: Told) -> CheckedBundle:
-            bundle = read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told)
+            bundle = read_bundle(source, spool, limits=limits, target=run.job.tenant_id, told=told, give_way=give_way)
             targets, bytes_max = run.job.options.endpoint_mapping, limits.archive.entry_bytes_max
             bundle = with_endpoints(bundle, targets, bytes_max=bytes_max, scan_seconds=limits.scan_seconds)
             if package.offer is None:
@@ -387,9 +386,7 @@ async def _within(seconds: float, code: ErrorCode, work: Coroutine[Any, Any, Non
         raise refuse(code, f"The stage took longer than {seconds:g} seconds.") from error
 
 
-async def _told_while(
-    run: Run, read: Callable[[Told], CheckedBundle], *, before: int, courtesy: Courtesy
-) -> CheckedBundle:
+async def _told_while(run: Run, read: Callable[[Told], CheckedBundle], *, before: int) -> CheckedBundle:
     """Run the reading in a thread and write its progress down as it comes, after ``before`` artifacts."""
     loop = asyncio.get_running_loop()
     news: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
@@ -400,8 +397,6 @@ async def _told_while(
         nonlocal told_at
         if is_stopped.is_set():
             raise CancelRequestedError
-        if done > FEW:
-            courtesy.give_way()
         if done % _TOLD_EVERY == 0 and done < total and time.monotonic() - told_at >= _TOLD_AFTER:
             told_at = time.monotonic()
             loop.call_soon_threadsafe(news.put_nowait, (done, total))

@@ -12,6 +12,7 @@ says so and nobody is told, for nothing is known against them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ import uuid_utils
 from domain import scanning
 from domain.abandoning import read_in_thread
 from domain.access import Caller, Reach, Right, require
-from domain.bundle import BundleLimits, CheckedBundle, Told, read_bundle
+from domain.bundle import CheckedBundle, Told, read_bundle
 from domain.bundle_mapping import with_endpoints
 from domain.errors import Refusal
 from domain.excepting import let_pass
@@ -63,6 +64,7 @@ class Rescans:
         self._store = ports.store
         self._blobs = ports.blobs
         self._clock = ports.clock
+        self._courtesy = ports.courtesy
         self._observer = observer
         # what was brought in stays within the limits of the day on which it came
         self._limits = installation.limits.bundle(TenantPlan.ENTERPRISE)
@@ -158,7 +160,7 @@ class Rescans:
     async def _read(self, kept: Kept, job: ImportJob | None, now: datetime) -> CheckedBundle:
         """The bundle as its import would see it today. Raises refusals, ``FileNotFoundError``, ``UnavailableError``."""
         async with self._blobs.local(kept.blob_key, sha256=kept.sha256) as path, self._blobs.scratch() as folder:
-            bundle = await read_in_thread(lambda told: _read(path, folder, kept, job, self._limits, told))
+            bundle = await read_in_thread(self._reading(path, folder, kept, job))
         if job is None:
             return bundle
         offer = job.packages[kept.ordinal].offer
@@ -166,16 +168,18 @@ class Rescans:
             bundle = excepted(bundle, offer.exceptions, job.options, who=HUB)
         return (await let_pass(self._store, job, [bundle], now))[0]
 
+    def _reading(self, path: Path, folder: Path, kept: Kept, job: ImportJob | None) -> Callable[[Told], CheckedBundle]:
+        limits, give_way = self._limits, self._courtesy.give_way
 
-def _read(
-    path: Path, folder: Path, kept: Kept, job: ImportJob | None, limits: BundleLimits, told: Told
-) -> CheckedBundle:
-    with path.open("rb") as source, Spool(folder / "contents") as spool:
-        bundle = read_bundle(source, spool, limits=limits, target=kept.tenant_id, told=told)
-        if job is None:
-            return bundle
-        targets, bytes_max = job.options.endpoint_mapping, limits.archive.entry_bytes_max
-        return with_endpoints(bundle, targets, bytes_max=bytes_max, scan_seconds=limits.scan_seconds)
+        def read(told: Told) -> CheckedBundle:
+            with path.open("rb") as source, Spool(folder / "contents") as spool:
+                bundle = read_bundle(source, spool, limits=limits, target=kept.tenant_id, told=told, give_way=give_way)
+                if job is None:
+                    return bundle
+                targets, bytes_max = job.options.endpoint_mapping, limits.archive.entry_bytes_max
+                return with_endpoints(bundle, targets, bytes_max=bytes_max, scan_seconds=limits.scan_seconds)
+
+        return read
 
 
 def _without_scan(kept: Kept, why: str, now: datetime) -> ScanReport:

@@ -31,7 +31,7 @@ from domain.scanning.report import (
 from domain.scanning.rule import Rule, Where
 from domain.scanning.rules import OWN_VERSION as RULES_VERSION
 from domain.scanning.rules import RULES
-from domain.scanning.running import ATTEMPTS_MAX, ScanRun
+from domain.scanning.running import ATTEMPTS_MAX, GiveWay, ScanRun
 from domain.scanning.scanner import Scanner, in_force, put_in_force, rules_version
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Finding",
+    "GiveWay",
     "Rule",
     "ScanReport",
     "ScanResult",

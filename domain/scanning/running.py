@@ -21,13 +21,16 @@ from domain.scanning.report import Finding
 from domain.scanning.scanner import Scanner, in_force
 
 ATTEMPTS_MAX = 3
-#: handed over together, so that handing over costs nothing beside the scan itself
-_PARTS_MAX, _BYTES_MAX = 64, 1 << 20
+#: handed over together: each time the other thread begins with what its processor has forgotten
+_PARTS_MAX, _BYTES_MAX = 256, 4 << 20
+#: scanned between two looks whether somebody is to be given way
+_AT_ONCE = 8
 _FAREWELL = 1.0
 
 #: what a scanner finds in it; where the report is full already, what is worse than a severity
 Part = Callable[[Scanner, int], Sequence[Finding]]
 Note = Callable[[list[Finding]], None]
+GiveWay = Callable[[], None]
 
 
 class _NonsenseError(Exception):
@@ -98,14 +101,18 @@ def _end_idle() -> None:
 
 
 class ScanRun:
-    """The scan of one package. ``note`` hears the findings in the order in which the parts were added."""
+    """The scan of one package. ``note`` hears the findings in the order in which the parts were added.
 
-    def __init__(self, note: Note, *, seconds: float) -> None:
+    ``give_way`` is called between some parts, in the thread that scans; what it waits is time of the scan.
+    """
+
+    def __init__(self, note: Note, *, seconds: float, give_way: GiveWay = lambda: None) -> None:
         self.seconds = 0.0
         #: why the scan came to no end; empty as long as all goes well
         self.trouble = ""
         self._scanner = in_force()
         self._note = note
+        self._give_way = give_way
         self._budget = seconds
         self._left = seconds
         self._attempt = 1
@@ -157,7 +164,7 @@ class ScanRun:
         hand = _IDLE.pop() if _IDLE else _Hand()
         began = time.monotonic()
         try:
-            answer = hand.scan(partial(_scanned, scanner, parts, self._tally), seconds=self._left)
+            answer = hand.scan(partial(_scanned, scanner, parts, self._tally, self._give_way), seconds=self._left)
         except queue.Empty:
             hand.let_go()
             return None
@@ -176,10 +183,12 @@ def _text(where: str, text: str, scanner: Scanner, _above: int) -> Sequence[Find
     return scanner.text(where, text)
 
 
-def _scanned(scanner: Scanner, parts: Sequence[Part], tally: _Tally) -> _Answer:
+def _scanned(scanner: Scanner, parts: Sequence[Part], tally: _Tally, give_way: GiveWay) -> _Answer:
     findings: list[Finding] = []
     try:
-        for part in parts:
+        for number, part in enumerate(parts):
+            if number % _AT_ONCE == 0:
+                give_way()
             found = part(scanner, tally.above)
             if not isinstance(found, list) or not all(isinstance(one, Finding) for one in found):
                 raise _NonsenseError
