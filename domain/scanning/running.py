@@ -21,7 +21,7 @@ from domain.scanning.report import Finding
 from domain.scanning.scanner import Scanner, in_force
 
 ATTEMPTS_MAX = 3
-#: handed over together: each time the other thread begins with what its processor has forgotten
+#: handed over together: with 64 an import of a thousand artifacts took 13 to 22 ms more of processor time
 _PARTS_MAX, _BYTES_MAX = 256, 4 << 20
 #: scanned between two looks whether somebody is to be given way
 _AT_ONCE = 8
