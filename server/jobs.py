@@ -17,12 +17,13 @@ from typing import Any
 
 import uuid_utils
 
-from domain.import_model import ImportJob
+from domain.import_model import ImportJob, ImportState
 from domain.market.publishing_rows import LISTINGS, SUBMISSIONS
 from domain.market.remote_rows import HUB_REPORTS
 from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, UnavailableError
 from server.runtime import Runtime
 
+_GOING_ON = {ImportState.QUEUED, ImportState.RUNNING}
 _log = logging.getLogger(__name__)
 #: a lease given back ended this long ago, so that any clock of the database agrees
 _GIVEN_BACK = -1.0
@@ -179,12 +180,22 @@ class Worker:
             _log.warning("%s stops until its lease ends: %s", job.import_id, trouble, extra=_about(job))
         except asyncio.CancelledError:
             await _ended([run])
+            is_written = await self._has_stopped(job)
             raise
         except Exception as bug:  # noqa: BLE001 - the outermost line: a bug ends one import, not the worker
             is_written = await self._told(job, bug)
         finally:
-            await _ended([keeper])
+            # told before anything is waited for: this worker may be stopping
             self._onlooker.ended(job, is_written=is_written)
+            await _ended([keeper])
+
+    async def _has_stopped(self, job: ImportJob) -> bool:
+        """Whether the run of this claim came to its end or its pause: one may be written and not yet be known here."""
+        with suppress(UnavailableError):
+            async with self._store.view(job.tenant_id) as unit:
+                now = await unit.imports.job(job.import_id)
+            return now is not None and now.fence == job.fence and now.state not in _GOING_ON
+        return False
 
     async def _told(self, job: ImportJob, bug: Exception) -> bool:
         """Write our bug down once, and end the import with the number under which it stands in the log.

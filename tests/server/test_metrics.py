@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,23 @@ async def test_an_import_begun_again_is_a_lease_taken_over_and_one_given_up_has_
     assert values["installhub_lease_takeovers_total", ()] == 1
     assert values["installhub_imports_ended_total", ("SUCCEEDED",)] == 1
     assert values["installhub_imports_ended_total", ("CANCELLED",)] == 1
+
+
+async def test_an_import_whose_end_is_written_counts_though_its_worker_stops_at_that_moment(tmp_path):
+    async with a_world(tmp_path, role="web") as world:
+        await world.tenant("acme-dev")
+        await world.tenant("acme-prod")
+        await world.load("acme-dev", ROOT / "examples" / "acme-source")
+        await a_submitted_import(world.runtime)
+        with closing(sqlite3.connect(tmp_path / "installhub.db")) as file:
+            async with Worker(world.runtime).working():
+                # nobody else here sees it as early
+                while file.execute("SELECT state FROM import_job").fetchone() != (ImportState.SUCCEEDED.name,):
+                    await asyncio.sleep(0)
+
+        values = await values_of(world)
+
+    assert values["installhub_imports_ended_total", ("SUCCEEDED",)] == 1
 
 
 async def test_an_import_that_nobody_decided_in_time_has_ended(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -32,6 +31,7 @@ from domain.scanning import (
 from domain.scanning.report import result_of
 from domain.scanning.trigger import FOREIGN_BLANKS, INVISIBLE, plain, suspected
 from domain.scanning.walk import hits, strings
+from tests.pace import quiet_seconds
 
 SCANS = Path(__file__).parents[1] / "scans"
 CORPUS = sorted(SCANS.rglob("*.json"))
@@ -579,10 +579,9 @@ def test_something_else_is_no_report(broken):
 def test_no_text_takes_more_than_linear_time(unit):
     length = 100_000
     text = (unit * length)[:length]
+    tree = {"expression": text, "query": text, "password": text, "label": text + "}}"}
 
-    started = time.process_time()
-    found = [*hits({"expression": text, "query": text, "password": text, "label": text + "}}"}, RULES)]
-    spent = time.process_time() - started
+    found, spent = quiet_seconds(lambda: [*hits(tree, RULES)])
 
     assert spent < 2.0, f"{len(found)} places in {spent:.2f} s"
 
@@ -599,11 +598,9 @@ def test_a_thousand_clean_artifacts_are_scanned_in_passing():
     }
     raw = strict_json.canonical({"nodes": [{**node, "nodeId": f"n{number}"} for number in range(24)]})
 
-    started = time.process_time()
-    findings = [finding for _ in range(1000) for finding in scan_artifact("ProcessDefinition", "p", "P", raw, None)]
-    spent = time.process_time() - started
+    found, spent = quiet_seconds(lambda: [scan_artifact("ProcessDefinition", "p", "P", raw, None) for _ in range(1000)])
 
-    assert (findings, len(raw) > 9_000) == ([], True)
+    assert (any(found), len(raw) > 9_000) == (False, True)
     assert spent < 1.0, f"{spent:.2f} s; about 0.06 s on a quiet machine"
 
 
