@@ -15,9 +15,9 @@ from bench import corpus
 from bench.instance import ROOMY, Instance, a_tenant, an_instance
 from bench.measure import Result, Series, timed
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, draft_of_file
 from domain.bundle import CheckedBundle, read_bundle
 from domain.courtesy import Courtesy
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.import_model import ImportJob
 from domain.line import ImportOrder
 from domain.model import Actor, ArtifactId, ArtifactStatus, NewRevision, RevisionId, TenantId, TenantPlan

@@ -41,9 +41,9 @@ from domain.rows import (
     LookupRows,
     PackageRows,
     RepeatRows,
-    TenantRows,
     UploadRows,
 )
+from domain.tenant_rows import TenantRows
 from domain.undo_rows import UndoRows
 from domain.user_rows import UserRows
 
@@ -67,6 +67,10 @@ class CancelRequestedError(Exception):
 
 class UnavailableError(RuntimeError):
     """The database or the blob store cannot answer now."""
+
+
+class CollidedError(UnavailableError):
+    """Two writers waited for each other, and the database ended this one: tried again, it can go well."""
 
 
 class NoRoomError(UnavailableError):
@@ -103,6 +107,10 @@ class RevisionMovedError(RuntimeError):
     def __init__(self, artifact_id: str) -> None:
         super().__init__(artifact_id)
         self.artifact_id = artifact_id
+
+
+class TenantMovedError(RuntimeError):
+    """A tenant is not there, or is suspended."""
 
 
 class TenantUnit(Protocol):

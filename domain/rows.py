@@ -33,7 +33,6 @@ from domain.model import (
     PackageId,
     PlanId,
     Reference,
-    Tenant,
     TenantId,
     Upload,
 )
@@ -172,8 +171,8 @@ class ArtifactRows(BodyRows, Protocol):
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         """Write revisions and make them active at once (R5).
 
-        ``number`` is one more than the active revision's, or 1 for a new artifact. Raises
-        :class:`RevisionMovedError` or :class:`NameTakenError`; then nothing is written.
+        ``number`` is one more than the active revision's, or 1 for a new artifact. The unit's next answer, or its end,
+        raises :class:`RevisionMovedError` or :class:`NameTakenError`; then nothing is written.
         """
 
 
@@ -368,25 +367,6 @@ class ImportRows(Protocol):
 
     async def post(self, kind: str, payload: Mapping[str, Any]) -> None:
         """A row for the outbox, relayed after the commit."""
-
-
-class TenantRows(Protocol):
-    """Tenants."""
-
-    async def add(self, tenant: Tenant) -> bool:
-        """False when the tenant is already there."""
-
-    async def find(self, tenant_id: str) -> Tenant | None:
-        """The tenant."""
-
-    async def update(self, tenant_id: TenantId, **changes: Any) -> None:
-        """Change fields of :class:`Tenant`, by their names; what is ``None`` stays."""
-
-    async def freeze(self, tenant_id: TenantId, reason: str | None) -> None:
-        """No new import begins in the tenant while there is a reason."""
-
-    async def page(self, reach: Reach, *, search: str, first: int, after: str | None = None) -> Slice[Tenant]:
-        """By id; ``None`` reaches all."""
 
 
 class LookupRows(Protocol):

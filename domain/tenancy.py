@@ -13,7 +13,8 @@ from domain.limits import Installation
 from domain.model import ImportId, Tenant, TenantId, TenantPlan, TenantStatus
 from domain.ports import Ports, TenantUnit
 from domain.repeating import Once, made_before, once, remember
-from domain.rows import Slice, TenantRows
+from domain.rows import Slice
+from domain.tenant_rows import TenantRows
 
 _LENGTH_MAX = 100
 

@@ -34,7 +34,7 @@ from graphql import (
     type_from_ast,
 )
 
-from domain.authoring import CHANGES_MAX
+from domain.edits import CHANGES_MAX
 
 TOKENS_MAX = 2000
 #: of a text: each error is found again in it, line by line

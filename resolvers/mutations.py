@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import strawberry
 
 from domain import import_model
-from domain.authoring import ArtifactChanges
+from domain.edits import ArtifactChanges
 from domain.errors import ErrorCode, refuse
 from domain.export_order import ExportOrder
 from domain.import_model import Importable, ImportPackage

@@ -8,7 +8,7 @@ import strawberry
 
 from domain import import_model
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactDraft
+from domain.edits import ArtifactDraft
 from domain.errors import ErrorCode, refuse
 from domain.import_model import ImportKind, ImportState
 from domain.model import PackageType, Protection, TenantPlan, TenantStatus

@@ -13,9 +13,10 @@ from typing import Any
 
 from domain import strict_json
 from domain.access import ADMIN, PLATFORM, Caller
-from domain.authoring import CHANGES_MAX, ArtifactChanges, ArtifactDraft, Authoring, draft_of_file
+from domain.authoring import Authoring
 from domain.contents import status_of
 from domain.differing import VOLATILE
+from domain.edits import CHANGES_MAX, ArtifactChanges, ArtifactDraft, draft_of_file
 from domain.errors import ErrorCode, Problem, Refusal, refuse, refuse_if
 from domain.model import ArtifactHead, TenantId
 from domain.portions import portions

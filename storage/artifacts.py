@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select, tuple_
@@ -21,11 +21,10 @@ from domain.model import (
     TenantId,
     name_key,
 )
-from domain.ports import NameTakenError, RevisionMovedError, UnavailableError
+from domain.ports import RevisionMovedError
 from domain.rows import ExportForm, Slice
 from storage.bodies import SqlBodies, body_columns
 from storage.bulk import Columns
-from storage.drivers import is_deadlock
 from storage.heads import HEAD, REFERENCE, head_of, reference_columns, reference_of, revision_columns
 from storage.pointers import locked, pointing
 from storage.sql import POSTGRESQL, chunks, on_both, word
@@ -83,6 +82,7 @@ _POINT = pointing(
         ),
     )
 )
+_POINTED = select(artifact.c.revision_id).where(_MINE, artifact.c.revision_id.in_(_IDS))
 _LOCK = locked(_MINE, artifact.c.artifact_id.in_(_IDS))
 
 
@@ -143,22 +143,14 @@ class SqlArtifacts(SqlBodies):
             session.later(_WRITE_REVISION, rows)
             if session.database == POSTGRESQL:
                 session.later(_LOCK, {"tenant": self._tenant, "ids": [new.artifact_id for new in ordered]})
-            moved = await self._pointed(some)
-            if late := next((new for new in some if new.artifact_id not in moved), None):
-                raise session.refuse(RevisionMovedError(late.artifact_id))
+            ids = [new.revision_id for new in some]
+            session.demand(_POINT, {"tenant": self._tenant, "ids": ids}, len(some), partial(self._tell_late, some))
             session.add_columns(content_columns(self._tenant, some))
 
-    async def _pointed(self, revisions: Sequence[NewRevision]) -> set[str]:
-        ids = [new.revision_id for new in revisions]
-        try:
-            return {row[0] for row in await self._session.rows(_POINT, {"tenant": self._tenant, "ids": ids})}
-        except UnavailableError as error:
-            if not is_deadlock(error):
-                raise
-            # what is there is locked in one order for all; what is new can only have waited for a name
-            if any(new.number == 1 for new in revisions):
-                raise NameTakenError from error
-            raise RevisionMovedError(revisions[0].artifact_id) from error
+    async def _tell_late(self, revisions: Sequence[NewRevision], _count: int) -> None:
+        rows = await self._among(_POINTED, [new.revision_id for new in revisions])
+        late = next(new for new in revisions if (new.revision_id,) not in {tuple(row) for row in rows})
+        raise self._session.refuse(RevisionMovedError(late.artifact_id))
 
 
 def content_columns(

@@ -108,11 +108,6 @@ class PostgresDriver:
         return None
 
 
-def is_deadlock(error: BaseException) -> bool:
-    """Whether PostgreSQL ended this one of two that waited for each other."""
-    return isinstance(error.__cause__, asyncpg.DeadlockDetectedError)
-
-
 def sqlite_driver(path: Path | str, cached_statements: int) -> SqliteDriver:
     """A connection to be awaited; its thread begins with that."""
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from domain.ports import (
+    CollidedError,
     KeyTakenError,
     NameTakenError,
     NoRoomError,
@@ -71,6 +72,7 @@ _BROKEN_RULES: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
     ),
     (("uq_import_job_place",), PlaceTakenError),
 )
+_DISK_FULL, _DEADLOCK = "53100", "40P01"
 #: classes of SQLSTATE that say "not now": connection, resources, lock, operator's wish, system
 _NOT_NOW = ("08", "40", "53", "55", "57", "58")
 #: what SQLite calls a statement or a value that is wrong
@@ -219,7 +221,7 @@ def translated() -> Iterator[None]:
             raise meaning from error
         if _is_ours(told):
             raise
-        raise (NoRoomError if _is_full(told) else UnavailableError)(str(told)) from error
+        raise _not_now(told)(str(told)) from error
     # asyncpg's last one is what it says of a connection that the server ended in the middle of an answer
     except (PoolTimeoutError, OSError, asyncpg.InternalClientError) as error:
         raise UnavailableError(str(error)) from error
@@ -229,8 +231,11 @@ def _broken_rule(told: str) -> Exception | None:
     return next((error() for names, error in _BROKEN_RULES if any(name in told for name in names)), None)
 
 
-def _is_full(told: object) -> bool:
-    return getattr(told, "sqlite_errorname", None) == "SQLITE_FULL" or getattr(told, "sqlstate", None) == "53100"
+def _not_now(told: object) -> type[UnavailableError]:
+    name, state = getattr(told, "sqlite_errorname", None), getattr(told, "sqlstate", None)
+    if name == "SQLITE_FULL" or state == _DISK_FULL:
+        return NoRoomError
+    return CollidedError if state == _DEADLOCK else UnavailableError
 
 
 def _is_ours(told: object) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import Executable, Table
 
 from domain.aside import aside
 from domain.ports import Clock
-from storage.bulk import Columns, column_step, insert_steps
+from storage.bulk import Columns, column_steps, insert_steps
 from storage.drivers import Driver, Found
 from storage.engines import translated
 from storage.prepared import AnyRow, Demand, Prepared, Step, UnmetError, Values, prepared
@@ -151,7 +151,8 @@ class Session:
             raise
 
     def _column_steps(self, tables: Mapping[Table, Columns]) -> list[Step]:
-        return [column_step(table, some, self.database) for table, some in tables.items() if all(some.values())]
+        filled = ((table, some) for table, some in tables.items() if all(some.values()))
+        return [step for table, some in filled for step in column_steps(table, some, self.database)]
 
     def _step(self, statement: Executable | Both, values: Values | Sequence[Values] | None) -> tuple[Prepared, Step]:
         chosen: Any = statement[self.database] if isinstance(statement, Mapping) else statement

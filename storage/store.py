@@ -31,9 +31,9 @@ from domain.rows import (
     LookupRows,
     PackageRows,
     RepeatRows,
-    TenantRows,
     UploadRows,
 )
+from domain.tenant_rows import TenantRows
 from domain.undo_rows import UndoRows
 from domain.user_rows import UserRows
 from storage.artifacts import SqlArtifacts

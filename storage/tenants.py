@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from domain.model import Tenant, TenantId
+from domain.model import Tenant, TenantId, TenantStatus
+from domain.ports import TenantMovedError
 from domain.rows import Slice
 from storage.artifacts import slice_of
 from storage.session import Session
-from storage.sql import on_both
+from storage.sql import on_both, word
 from storage.tables import tenant as tenants
 
 #: in the order of :class:`domain.model.Tenant`
@@ -20,6 +21,9 @@ _FIELDS = (
 )
 TENANT = [tenants.c[name] for name in _FIELDS]
 _FIND = select(*TENANT).where(tenants.c.tenant_id == bindparam("id"))
+_ACTIVE = select(tenants.c.tenant_id).where(
+    tenants.c.tenant_id == bindparam("id"), tenants.c.status == word(TenantStatus.ACTIVE)
+)
 _FREEZE = (
     update(tenants)
     .where(tenants.c.tenant_id == bindparam("id"))
@@ -41,6 +45,12 @@ class SqlTenants:
     async def find(self, tenant_id: str) -> Tenant | None:
         row = await self._session.row(_FIND, {"id": tenant_id})
         return Tenant(*row) if row else None
+
+    def demand_active(self, tenant_id: TenantId) -> None:
+        async def is_not(_count: int) -> None:
+            raise self._session.refuse(TenantMovedError(tenant_id))
+
+        self._session.demand(_ACTIVE, {"id": tenant_id}, 1, is_not)
 
     async def update(self, tenant_id: TenantId, **changes: Any) -> None:
         stated = {name: value for name, value in changes.items() if value is not None}

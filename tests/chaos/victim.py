@@ -23,7 +23,7 @@ import uuid_utils
 from sqlalchemy.engine import make_url
 
 from domain import strict_json
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.market.model import TrustLevel
 from domain.model import TenantId, TenantPlan
 from server import settings

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from domain.access import ADMIN, Caller
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.model import ArtifactFilter, ArtifactStatus, TenantId
 from domain.strict_json import canonical
 from domain.user_rows import Power

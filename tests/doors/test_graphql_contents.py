@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, ArtifactDraft
+from domain.edits import ArtifactChanges, ArtifactDraft
 from domain.model import TenantId
 from server.loading import local_caller
 from tests.doors.graphql_world import A, with_artifacts

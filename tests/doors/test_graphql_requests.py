@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, ArtifactDraft
+from domain.edits import ArtifactChanges, ArtifactDraft
 from domain.model import TenantId, TenantPlan
 from tests.doors.graphql_world import (
     EXPORT,

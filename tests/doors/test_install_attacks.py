@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain import strict_json
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.import_model import ImportState
 from domain.market.model import TrustLevel
 from domain.model import TenantId

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 import rest_compat.neighbours
-from domain.authoring import ArtifactChanges
+from domain.edits import ArtifactChanges
 from domain.model import Actor, TenantId
 from tests.doors.counting import counted_statements
 from tests.doors.onboarding import SUITE, exported, imported, onboarding

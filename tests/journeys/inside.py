@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from domain import strict_json
 from domain.access import ADMIN, OVERRIDE_MAJOR, OVERRIDE_SECURITY, PLATFORM, Caller
-from domain.authoring import ArtifactChanges, ArtifactDraft, draft_of_file
+from domain.edits import ArtifactChanges, ArtifactDraft, draft_of_file
 from domain.errors import ErrorCode
 from domain.export_order import ExportOrder
 from domain.exporting import Exported

@@ -12,7 +12,7 @@ import pytest
 
 from bench.instance import Instance, a_tenant, an_instance
 from domain.artifact_types import ArtifactType
-from domain.authoring import ARTIFACT_BYTES_MAX, ArtifactChanges, ArtifactDraft
+from domain.edits import ARTIFACT_BYTES_MAX, ArtifactChanges, ArtifactDraft
 from domain.errors import ErrorCode, Refusal
 from domain.model import ArtifactFilter, ArtifactHead, ArtifactStatus, TenantId
 from domain.options import ConflictStrategy

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, ArtifactDraft
+from domain.edits import ArtifactChanges, ArtifactDraft
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportState
 from domain.model import ArtifactStatus

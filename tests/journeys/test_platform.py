@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.access import ADMIN, PLATFORM
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.errors import ErrorCode, Refusal
 from domain.export_order import ExportOrder
 from domain.import_model import ImportPackage

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.errors import ErrorCode, Refusal
 from domain.model import Protection, TenantPlan, TenantStatus
 from domain.strict_json import canonical

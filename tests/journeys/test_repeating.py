@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from domain.access import Caller
-from domain.authoring import ArtifactChanges, draft_of_file
+from domain.edits import ArtifactChanges, draft_of_file
 from domain.errors import ErrorCode, Refusal
 from domain.export_order import ExportOrder
 from domain.import_model import ImportFilter, ImportPackage, ImportState

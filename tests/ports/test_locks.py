@@ -8,7 +8,7 @@ import pytest
 
 from domain.model import ArtifactId
 from domain.plan_model import ActionKind
-from domain.ports import NameTakenError, PlanMovedError, RevisionMovedError
+from domain.ports import CollidedError, PlanMovedError, RevisionMovedError
 from storage.clock import SystemClock
 from storage.engines import Engines
 from storage.store import SqlStore
@@ -41,10 +41,16 @@ async def _waits(task):
     return not task.done()
 
 
+async def _write(unit, new):
+    """Write and have it sent: what is written waits for the next answer."""
+    await unit.artifacts.write([new])
+    await unit.artifacts.heads([new.artifact_id])
+
+
 async def test_who_saves_several_artifacts_waits_for_the_first_of_them_before_he_has_another(store):
     await saved(store, a_revision("rule-1"), a_revision("rule-2"))
     async with store.unit(ACME) as first, asyncio.timeout(10):
-        await first.artifacts.write([a_revision("rule-1", number=2)])
+        await _write(first, a_revision("rule-1", number=2))
         both = [a_revision("rule-2", number=2), a_revision("rule-1", number=2)]
         waiting = asyncio.create_task(saved(store, *both))
         assert await _waits(waiting)
@@ -72,7 +78,7 @@ async def test_an_activation_waits_for_the_first_of_its_artifacts_before_it_has_
             await unit.imports.activate(job.import_id, [an_installed(job)], written=2)
 
     async with store.unit(ACME) as first, asyncio.timeout(10):
-        await first.artifacts.write([a_revision("rule-1", number=2)])
+        await _write(first, a_revision("rule-1", number=2))
         waiting = asyncio.create_task(activated())
         assert await _waits(waiting)
 
@@ -85,30 +91,30 @@ async def test_an_activation_waits_for_the_first_of_its_artifacts_before_it_has_
         assert (await view.artifacts.heads(["rule-2"]))[ArtifactId("rule-2")].name == "Saved meanwhile"
 
 
-async def test_of_two_who_wait_for_each_other_one_is_told_that_the_other_saved(store):
+async def test_of_two_who_wait_for_each_other_one_is_told_that_they_collided(store):
     await saved(store, a_revision("rule-1"), a_revision("rule-2"))
     have_first = asyncio.Barrier(2)
 
     async def save(*artifact_ids):
         async with store.unit(ACME) as unit:
             for artifact_id in artifact_ids:
-                await unit.artifacts.write([a_revision(artifact_id, number=2)])
+                await _write(unit, a_revision(artifact_id, number=2))
                 if artifact_id == artifact_ids[0]:
                     await have_first.wait()
 
     async with asyncio.timeout(10):
         told = await asyncio.gather(save("rule-1", "rule-2"), save("rule-2", "rule-1"), return_exceptions=True)
 
-    assert [type(one) for one in told if one is not None] == [RevisionMovedError]
+    assert [type(one) for one in told if one is not None] == [CollidedError]
 
 
-async def test_of_two_who_want_the_same_new_names_one_is_told_that_a_name_is_taken(store):
+async def test_of_two_who_want_the_same_new_names_one_is_told_that_they_collided(store):
     have_first = asyncio.Barrier(2)
 
     async def save(*new):
         async with store.unit(ACME) as unit:
             for one in new:
-                await unit.artifacts.write([one])
+                await _write(unit, one)
                 if one is new[0]:
                     await have_first.wait()
 
@@ -119,4 +125,4 @@ async def test_of_two_who_want_the_same_new_names_one_is_told_that_a_name_is_tak
             return_exceptions=True,
         )
 
-    assert [type(one) for one in told if one is not None] == [NameTakenError]
+    assert [type(one) for one in told if one is not None] == [CollidedError]

@@ -69,8 +69,9 @@ async def test_a_unit_cannot_be_committed_after_a_caught_refusal(store):
 
     with pytest.raises(RuntimeError, match="cannot be committed"):  # noqa: PT012 - the unit is the statement
         async with store.unit(ACME) as unit:
+            await unit.artifacts.write([a_revision("rule-3", name="Other"), a_revision("rule-2", name="Same")])
             with pytest.raises(NameTakenError):
-                await unit.artifacts.write([a_revision("rule-3", name="Other"), a_revision("rule-2", name="Same")])
+                await unit.artifacts.heads(["rule-2"])
 
     async with store.view(ACME) as view:
         assert await view.artifacts.heads(["rule-3"]) == {}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from domain.artifact_types import ArtifactType
-from domain.authoring import ArtifactChanges, ArtifactDraft
+from domain.edits import ArtifactChanges, ArtifactDraft
 from server import control, dumping
 from server.control import find_server, told_by
 from server.errands import CommandRefusedError, Said

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.artifact_types import ArtifactType
-from domain.authoring import CHANGES_MAX, ArtifactChanges, ArtifactDraft
+from domain.edits import CHANGES_MAX, ArtifactChanges, ArtifactDraft
 from domain.model import ArtifactStatus, TenantId
 from server.loading import local_caller, login
 from storage.store import SqlStore
