@@ -185,12 +185,10 @@ class Run:
             self._tell_later()
             raise
         self._percent_seen = self._sent[-1].progress.percent if self._sent else self._percent_seen
-        is_over = any(event.kind in _LAST_WORDS for event in self._sent)
         self._before = []
         self._sent = []
-        if not is_over:
-            # whoever waited for the one writer begins now, and not when this run waits for something itself
-            await asyncio.sleep(0)
+        # whoever waited for the one writer begins now, and not when this run waits for something itself
+        await asyncio.sleep(0)
 
     def _tell_later(self) -> None:
         self._told = [event for event in (*self._sent, *self._told) if event.kind not in _LAST_WORDS]

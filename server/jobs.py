@@ -172,22 +172,29 @@ class Worker:
         run = asyncio.ensure_future(self._services.importer.run(job))
         keeper = asyncio.create_task(self._keep_lease(job, run))
         try:
-            await run
-            is_written = True
-        except LeaseLostError:
-            _log.warning("%s was taken over by another worker", job.import_id, extra=_about(job))
-        except UnavailableError as trouble:
-            _log.warning("%s stops until its lease ends: %s", job.import_id, trouble, extra=_about(job))
+            is_written = await self._came_to_an_end(job, run)
         except asyncio.CancelledError:
             await _ended([run])
             is_written = await self._has_stopped(job)
             raise
-        except Exception as bug:  # noqa: BLE001 - the outermost line: a bug ends one import, not the worker
-            is_written = await self._told(job, bug)
         finally:
             # told before anything is waited for: this worker may be stopping
             self._onlooker.ended(job, is_written=is_written)
             await _ended([keeper])
+
+    async def _came_to_an_end(self, job: ImportJob, run: asyncio.Future[None]) -> bool:
+        """Whether the end or the pause of this run is written down."""
+        try:
+            await run
+        except LeaseLostError:
+            _log.warning("%s was taken over by another worker", job.import_id, extra=_about(job))
+            return False
+        except UnavailableError as trouble:
+            _log.warning("%s stops until its lease ends: %s", job.import_id, trouble, extra=_about(job))
+            return False
+        except Exception as bug:  # noqa: BLE001 - the outermost line: a bug ends one import, not the worker
+            return await self._told(job, bug)
+        return True
 
     async def _has_stopped(self, job: ImportJob) -> bool:
         """Whether the run of this claim came to its end or its pause: one may be written and not yet be known here."""

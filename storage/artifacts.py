@@ -135,14 +135,13 @@ class SqlArtifacts(SqlBodies):
 
     async def write(self, revisions: Sequence[NewRevision]) -> None:
         session = self._session
-        for some in chunks(revisions):
-            # in one order for all: who saves the same artifacts waits for the first of them, and not for each other
-            ordered = sorted(some, key=lambda new: new.artifact_id)
-            columns = revision_columns(self._tenant, ordered, follows_import=False)
+        # in one order for all: who saves the same artifacts waits for the first of them, and not for each other
+        for some in chunks(sorted(revisions, key=lambda new: new.artifact_id)):
+            columns = revision_columns(self._tenant, some, follows_import=False)
             rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
             session.later(_WRITE_REVISION, rows)
             if session.database == POSTGRESQL:
-                session.later(_LOCK, {"tenant": self._tenant, "ids": [new.artifact_id for new in ordered]})
+                session.later(_LOCK, {"tenant": self._tenant, "ids": [new.artifact_id for new in some]})
             ids = [new.revision_id for new in some]
             session.demand(_POINT, {"tenant": self._tenant, "ids": ids}, len(some), partial(self._tell_late, some))
             session.add_columns(content_columns(self._tenant, some))

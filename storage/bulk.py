@@ -22,7 +22,8 @@ from storage.sql import SQLITE, Words
 #: the values of many rows by column
 Columns = Mapping[str, Sequence[Any]]
 #: rows of one execution on SQLite. Its driver lets other threads have the interpreter at each of them, and waits for it
-#: again behind each: beside one busy thread 500 rows take 54 ms one by one and 8 by fifties, and alone 4.2 and 2.6
+#: again behind each: beside one busy thread 500 rows take 54 ms one by one and 8 by fifties, and alone 4.2 and 2.6.
+#: SQLite keeps the values of a statement until it is run again: a writer's connection holds one handful a table
 _HANDFULS = (50, 10, 1)
 #: places of a row, and what is done with the value there
 Converts = tuple[tuple[int, Convert], ...]

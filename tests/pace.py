@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,18 +21,21 @@ def quiet_seconds(work: Callable[[], T]) -> tuple[T, float]:
 
     Never more than were taken here: a quicker machine than ours may make it in less.
     """
-    before = _seconds_of(_known_work)
+    before = _known_seconds()
     began = time.process_time()
     answer = work()
     spent = time.process_time() - began
-    slowness = (before + _seconds_of(_known_work)) / 2 / _KNOWN_SECONDS
+    slowness = (before + _known_seconds()) / 2 / _KNOWN_SECONDS
     return answer, spent / max(1.0, slowness)
 
 
-def _seconds_of(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def _known_seconds() -> float:
+    """The least of a few: a hiccup of the machine is no slowness."""
+    moments = [time.process_time()]
+    for _ in range(3):
+        _known_work()
+        moments.append(time.process_time())
+    return min(after - before for before, after in pairwise(moments))
 
 
 def _known_work() -> int:

@@ -49,6 +49,14 @@ async def test_two_who_save_the_same_artifacts_in_other_orders_both_succeed(runt
         assert sorted(made) == [[2 * number + 2] * 2, [2 * number + 3] * 2]
 
 
+async def test_several_who_save_the_same_artifact_all_succeed(runtime):
+    await save(runtime, a_rule("rule-1"))
+
+    made = [await asyncio.gather(*(save(runtime, a_rule("rule-1")) for _ in range(3))) for _ in range(ROUNDS)]
+
+    assert sorted(revision for some in made for [revision] in some) == [*range(2, 3 * ROUNDS + 2)]
+
+
 async def test_of_two_who_save_on_the_same_revision_one_is_told_which_one_is_active_now(runtime):
     await save(runtime, a_rule("rule-1"))
 

@@ -141,6 +141,33 @@ async def test_an_import_whose_end_is_written_counts_though_its_worker_stops_at_
     assert values["installhub_imports_ended_total", ("SUCCEEDED",)] == 1
 
 
+async def test_an_import_that_a_bug_ended_counts_though_its_worker_stops_before_it_knows_that(tmp_path, monkeypatch):
+    async with a_world(tmp_path, role="web") as world:
+        await world.tenant("acme-dev")
+        await world.tenant("acme-prod")
+        await world.load("acme-dev", ROOT / "examples" / "acme-source")
+        await a_submitted_import(world.runtime)
+        importer, is_written = world.services.importer, asyncio.Event()
+        failed_by_us = importer.failed_by_us
+
+        async def meets_a_bug(_job):
+            raise ValueError("a bug of ours")
+
+        async def gives_no_answer(job, correlation_id):
+            await failed_by_us(job, correlation_id)
+            is_written.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(importer, "run", meets_a_bug)
+        monkeypatch.setattr(importer, "failed_by_us", gives_no_answer)
+        async with asyncio.timeout(20), Worker(world.runtime).working():
+            await is_written.wait()
+
+        values = await values_of(world)
+
+    assert values["installhub_imports_ended_total", ("FAILED",)] == 1
+
+
 async def test_an_import_that_nobody_decided_in_time_has_ended(tmp_path):
     async with a_world(tmp_path) as world:
         for tenant, folder in (("acme-dev", "acme-source"), ("acme-prod", "acme-target")):
