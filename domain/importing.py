@@ -55,8 +55,8 @@ SMALL_ARTIFACTS = 50
 SMALL_BYTES = 4 << 20
 REPLANS_MAX = 3
 ATTEMPTS_MAX = 5
-#: how many artifacts are checked between two lines of progress, and how many seconds at least
-_TOLD_EVERY, _TOLD_AFTER = 250, 0.1
+#: how many artifacts are checked between two lines of progress, and how many seconds go by at least
+TOLD_EVERY, TOLD_AFTER_SECONDS = 250, 0.1
 #: bytes of a bundle: some entries, which are read one behind the other
 _READ_AT_ONCE = 1 << 16
 
@@ -397,7 +397,7 @@ async def _told_while(run: Run, read: Callable[[Told], CheckedBundle], *, before
         nonlocal told_at
         if is_stopped.is_set():
             raise CancelRequestedError
-        if done % _TOLD_EVERY == 0 and done < total and time.monotonic() - told_at >= _TOLD_AFTER:
+        if done % TOLD_EVERY == 0 and done < total and time.monotonic() - told_at >= TOLD_AFTER_SECONDS:
             told_at = time.monotonic()
             loop.call_soon_threadsafe(news.put_nowait, (done, total))
 

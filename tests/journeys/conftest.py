@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from domain import importing
 from domain.model import Package
 from tests.journeys.inside import ACME, ROOT, Inside, an_inside
 from tests.makers import a_suite
+
+
+@pytest.fixture(autouse=True)
+def _told_at_any_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import takes as many transactions on a slow machine as on a fast one: tests find one by its number."""
+    monkeypatch.setattr(importing, "TOLD_AFTER_SECONDS", 0)
 
 
 @pytest.fixture

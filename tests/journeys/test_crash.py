@@ -109,7 +109,7 @@ async def test_an_import_that_dies_every_time_is_ended_and_leaves_nothing(inside
     job_id = (await submitted(inside, tenant, BIG)).import_id
 
     for _ in range(ATTEMPTS_MAX):
-        dying = inside.over(Troubled(inside.sql, 4, after=killed))
+        dying = inside.over(Troubled(inside.sql, 5, after=killed))
         with pytest.raises(KilledError):
             await dying.services.importer.run(await inside.claim())
         await inside.services.upkeep.requeue_lost(all_running=True)
@@ -131,7 +131,7 @@ async def test_who_lost_the_lease_writes_nothing_more_and_drops_nothing_of_the_o
         quick = await inside.claim("quick")
         await inside.over(Troubled(inside.sql)).services.importer.run(quick)
 
-    overtaking = Troubled(inside.sql, 3, before=overtaken)
+    overtaking = Troubled(inside.sql, 4, before=overtaken)
     with pytest.raises(LeaseLostError):
         await inside.over(overtaking).services.importer.run(slow)
 
@@ -150,7 +150,7 @@ async def test_a_bug_of_ours_ends_the_import_and_what_it_held_is_dropped(inside)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await inside.over(Troubled(inside.sql, 4, inside=bug)).services.importer.run(job)
+        await inside.over(Troubled(inside.sql, 5, inside=bug)).services.importer.run(job)
     await inside.services.importer.failed_by_us(job, "c-1")
 
     ended = await inside.job(job.import_id)
@@ -210,7 +210,7 @@ async def test_what_an_ended_import_still_holds_is_swept(inside):
     tenant = await a_tenant(inside, 1)
     before = await state_of(inside, tenant)
     job_id = (await submitted(inside, tenant, BIG)).import_id
-    dying = inside.over(Troubled(inside.sql, 4, after=killed))
+    dying = inside.over(Troubled(inside.sql, 5, after=killed))
     with pytest.raises(KilledError):
         await dying.services.importer.run(await inside.claim())
     await inside.services.upkeep.requeue_lost(all_running=True)
