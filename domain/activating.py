@@ -17,7 +17,7 @@ from domain.market.reporting import INSTALLED_ELSEWHERE
 from domain.model import Package, rfc3339
 from domain.options import Activation
 from domain.plan_model import Plan
-from domain.ports import PlanMovedError, Ports, TenantUnit
+from domain.ports import PlanMovedError, Ports, TenantUnit, Turn
 from domain.remembering import remember_bindings
 from domain.verified import Verified, kept
 
@@ -67,7 +67,8 @@ class Activator:
         final = verified.at(now)
         run.begin(Stage.ACTIVATION)
         run.finish(ImportState.SUCCEEDED, final.told)
-        async with run.writing({"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": final.outcome}) as unit:
+        changes = {"state": ImportState.SUCCEEDED, "ended_at": now, "outcome": final.outcome}
+        async with run.writing(changes, turn=Turn.LONG) as unit:
             await unit.imports.demand_preconditions(job.import_id)
             if await _leads_nowhere(unit, job):
                 raise PlanMovedError(await unit.imports.drift(job.import_id))

@@ -14,6 +14,7 @@ from domain.holding import Batch
 from domain.import_model import Stage
 from domain.import_run import Run
 from domain.plan_model import ActionKind, Plan
+from domain.ports import Turn
 from domain.undo_planning import broken_anew
 
 #: actions of a plan in one transaction
@@ -32,7 +33,7 @@ async def save_plan(run: Run, made: Plan, changes: Mapping[str, Any] | None = No
     for begin in range(0, count, size):
         if begin + size >= count:
             run.end(_plan_sentence(made))
-        async with run.writing({} if begin else changes) as unit:
+        async with run.writing({} if begin else changes, turn=Turn.LONG) as unit:
             await unit.imports.save_plan(made, part=slice(begin, begin + size))
 
 
@@ -44,7 +45,7 @@ async def hold(run: Run, made: Plan, batches: AsyncIterator[Batch]) -> None:
         done += batch.installed
         run.held += len(batch.revisions)
         run.progress(done, f"{done} of {run.total} artifacts installed", batch.last_name)
-        async with run.writing() as unit:
+        async with run.writing(turn=Turn.LONG) as unit:
             await unit.imports.hold(batch.revisions, batch.bases)
     run.end("All revisions are held; nobody sees them yet.")
 

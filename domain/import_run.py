@@ -16,7 +16,7 @@ from domain.errors import Problem
 from domain.import_model import EventKind, ImportJob, ImportState, Progress, Stage
 from domain.model import Tenant
 from domain.observing import NOBODY, Observer
-from domain.ports import Store, TenantUnit
+from domain.ports import Store, TenantUnit, Turn
 from domain.rows import NewEvent, Step
 
 #: where each stage begins, in percent of a run; from the CPU time of its stages in the bench's W1
@@ -165,7 +165,9 @@ class Run:
                 self._unit = None
 
     @asynccontextmanager
-    async def writing(self, changes: Mapping[str, Any] | None = None) -> AsyncIterator[TenantUnit]:
+    async def writing(
+        self, changes: Mapping[str, Any] | None = None, *, turn: Turn = Turn.BRIEF
+    ) -> AsyncIterator[TenantUnit]:
         """A fenced transaction with what was told so far, and these changes of the job.
 
         Raises :class:`domain.ports.LeaseLostError` and :class:`domain.ports.CancelRequestedError`, with the first
@@ -178,7 +180,7 @@ class Run:
             yield self._unit
             return
         try:
-            async with self._store.unit(self.job.tenant_id) as unit:
+            async with self._store.unit(self.job.tenant_id, turn=turn) as unit:
                 await self._advance(unit, changes or {})
                 yield unit
         except BaseException:
@@ -215,7 +217,7 @@ class Run:
     async def ending(self, changes: Mapping[str, Any]) -> AsyncIterator[TenantUnit]:
         """The last transaction of a run that ends badly: nothing told is lost, no cancel is heard any more."""
         self._unit = None
-        async with self._store.unit(self.job.tenant_id) as unit:
+        async with self._store.unit(self.job.tenant_id, turn=Turn.BRIEF) as unit:
             changes = {"stage": self.stage, **changes}
             step = Step(self.job.import_id, self.job.fence, tuple(self._told), changes, is_last=True)
             await unit.imports.advance(step)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
@@ -113,6 +114,17 @@ class TenantMovedError(RuntimeError):
     """A tenant is not there, or is suspended."""
 
 
+class Turn(Enum):
+    """How a unit takes its turn where all write one behind the other."""
+
+    #: somebody waits for it, and may soon come again
+    ASKED = auto()
+    #: a part of longer work, done in a moment
+    BRIEF = auto()
+    #: a part that keeps the others waiting: whoever seems about to come goes first
+    LONG = auto()
+
+
 class TenantUnit(Protocol):
     """A transaction bound to one tenant."""
 
@@ -162,13 +174,13 @@ class PlatformUnit(Protocol):
 class Store(Protocol):
     """Where everything is remembered. Raises :class:`UnavailableError` when it cannot answer."""
 
-    def unit(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
+    def unit(self, tenant_id: TenantId, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[TenantUnit]:
         """A writing transaction."""
 
     def view(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         """Reading only."""
 
-    def platform_unit(self) -> AbstractAsyncContextManager[PlatformUnit]:
+    def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[PlatformUnit]:
         """A writing transaction without a tenant."""
 
     def platform_view(self) -> AbstractAsyncContextManager[PlatformUnit]:

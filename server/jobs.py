@@ -20,7 +20,7 @@ import uuid_utils
 from domain.import_model import ImportJob, ImportState
 from domain.market.publishing_rows import LISTINGS, SUBMISSIONS
 from domain.market.remote_rows import HUB_REPORTS
-from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, UnavailableError
+from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, Turn, UnavailableError
 from server.runtime import Runtime
 
 _GOING_ON = {ImportState.QUEUED, ImportState.RUNNING}
@@ -157,7 +157,7 @@ class Worker:
     async def _filled(self) -> bool:
         """Begin jobs as long as there are free places and jobs that may run; whether all places are taken."""
         while len(self._runs) < self._places:
-            async with self._store.platform_unit() as unit:
+            async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
                 job = await unit.jobs.claim(self._owner, lease_seconds=self._rhythm.lease)
             if job is None:
                 return False
@@ -224,7 +224,7 @@ class Worker:
         while True:
             await asyncio.sleep(self._rhythm.renewal)
             try:
-                async with self._store.platform_unit() as unit:
+                async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
                     await unit.jobs.renew(job.import_id, job.fence, lease_seconds=self._rhythm.lease)
             except UnavailableError as trouble:
                 _log.warning("The lease of %s could not be renewed: %s", job.import_id, trouble, extra=_about(job))
@@ -238,7 +238,7 @@ class Worker:
         await _ended(list(running), within=self._rhythm.farewell)
         for job in running.values():
             with suppress(LeaseLostError, UnavailableError):
-                async with self._store.platform_unit() as unit:
+                async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
                     await unit.jobs.renew(job.import_id, job.fence, lease_seconds=_GIVEN_BACK)
         if running:
             with suppress(UnavailableError):

@@ -6,10 +6,9 @@ are apart and cannot write. Views run each statement by itself on both databases
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -26,10 +25,12 @@ from domain.ports import (
     NameTakenError,
     NoRoomError,
     RevisionMovedError,
+    Turn,
     UnavailableError,
     VersionTakenError,
 )
 from storage.drivers import Driver, PostgresDriver, SqliteDriver, sqlite_driver
+from storage.one_writer import OneWriter
 from storage.pulse import Pulse
 from storage.sql import SQLITE
 
@@ -88,7 +89,7 @@ class Engines:
         self.writer = writer
         self.reader = reader
         self._pulse = Pulse(partial(_is_there, writer))
-        self._turns = asyncio.Lock() if writer.dialect.name == SQLITE else None
+        self._turns = OneWriter() if writer.dialect.name == SQLITE else None
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
@@ -101,25 +102,13 @@ class Engines:
         # apart here too: with one pool, units that all wait for a view would wait for each other
         return cls(postgresql(url, pool), postgresql(url, pool))
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Around a unit: on SQLite they come one after the other, in the order in which they were asked for.
+    def turn(self, kind: Turn) -> AbstractAsyncContextManager[None]:
+        """Around a unit: on SQLite they come one after the other. Raises :class:`UnavailableError`.
 
         A pool gives its connection to whoever asks first when it is back, which is whoever has just had it: an import
-        that writes in many parts would keep all others waiting to its end. Raises :class:`UnavailableError`.
+        that writes in many parts would keep all others waiting to its end.
         """
-        if self._turns is None:
-            yield
-            return
-        try:
-            async with asyncio.timeout(_POOL_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise UnavailableError(f"others have been writing for {_POOL_SECONDS} seconds") from error
-        try:
-            yield
-        finally:
-            self._turns.release()
+        return nullcontext() if self._turns is None else self._turns.turn(kind)
 
     async def connection(self, engine: AsyncEngine) -> tuple[PoolProxiedConnection, Driver]:
         """A connection of one of them. Raises as :func:`translated`, where nobody answers within two seconds too."""

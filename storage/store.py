@@ -22,7 +22,7 @@ from domain.measures import MeasureRows
 from domain.model import TenantId
 from domain.notices.rows import NoticeRows
 from domain.plan_rows import PlanRows
-from domain.ports import Bell, Clock, PlatformUnit, TenantUnit
+from domain.ports import Bell, Clock, PlatformUnit, TenantUnit, Turn
 from domain.rescan_rows import RescanRows
 from domain.rows import (
     ArtifactRows,
@@ -130,14 +130,14 @@ class SqlStore:
         self._clock = clock
         self._checkpoints = Checkpoints(engines.writer) if engines.writer.dialect.name == SQLITE else None
 
-    def unit(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
-        return self._tenant(self._writing(), tenant_id)
+    def unit(self, tenant_id: TenantId, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[TenantUnit]:
+        return self._tenant(self._writing(turn=turn), tenant_id)
 
     def view(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         return self._tenant(self._reading(), tenant_id)
 
-    def platform_unit(self) -> AbstractAsyncContextManager[PlatformUnit]:
-        return self._platform(self._writing())
+    def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[PlatformUnit]:
+        return self._platform(self._writing(turn=turn))
 
     def platform_view(self) -> AbstractAsyncContextManager[PlatformUnit]:
         return self._platform(self._reading())
@@ -160,8 +160,8 @@ class SqlStore:
             yield SqlPlatformUnit(session)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[Session]:
-        async with self._session(is_unit=True) as session:
+    async def _writing(self, *, turn: Turn = Turn.ASKED) -> AsyncIterator[Session]:
+        async with self._session(is_unit=True, turn=turn) as session:
             yield session
         if self._checkpoints is not None:
             self._checkpoints.soon()
@@ -172,8 +172,8 @@ class SqlStore:
         return self._session(is_unit=False)
 
     @asynccontextmanager
-    async def _session(self, *, is_unit: bool) -> AsyncIterator[Session]:
-        async with aclosing(Taken(self._engines, is_unit=is_unit)) as taken:
+    async def _session(self, *, is_unit: bool, turn: Turn = Turn.ASKED) -> AsyncIterator[Session]:
+        async with aclosing(Taken(self._engines, is_unit=is_unit, turn=turn)) as taken:
             if not is_unit:
                 await taken.take()
             session = Session(taken, self._engines.writer.dialect.name, self._clock, is_unit=is_unit)

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
+from domain.ports import Turn
 from storage.drivers import Driver, Found
 from storage.engines import Engines
 from storage.prepared import Step
@@ -21,9 +22,10 @@ from storage.prepared import Step
 class Taken:
     """:class:`storage.drivers.Driver` of one unit or view. ``aclose``: it is the next one's turn."""
 
-    def __init__(self, engines: Engines, *, is_unit: bool) -> None:
+    def __init__(self, engines: Engines, *, is_unit: bool, turn: Turn) -> None:
         self._engines = engines
         self._is_unit = is_unit
+        self._kind = turn
         self._turn = AsyncExitStack()
         self._connection: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
@@ -34,7 +36,7 @@ class Taken:
         if self._driver is not None:
             return self._driver
         if self._is_unit:
-            await self._turn.enter_async_context(self._engines.turn())
+            await self._turn.enter_async_context(self._engines.turn(self._kind))
         engine = self._engines.writer if self._is_unit else self._engines.reader
         try:
             self._connection, self._driver = await self._engines.connection(engine)

@@ -41,7 +41,7 @@ from domain.notices.wording import (
     news_of_rescan,
 )
 from domain.observing import NOBODY, Observer
-from domain.ports import PlatformUnit, Ports, UnavailableError
+from domain.ports import PlatformUnit, Ports, Turn, UnavailableError
 from domain.rescan_rows import RescanRows
 
 #: how many messages one transaction relays
@@ -125,7 +125,7 @@ class Relay:
                 return False
             told = await _told(view, taken)
             wishes = await _wishes(view.notices, told)
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             # compared as a whole: SQLite gives a number again once nothing is left with it
             still = {message.number: message for message in await unit.notices.locked(limit=most)}
             taken[:] = [message for message in taken if still.get(message.number) == message]

@@ -25,7 +25,7 @@ from domain.market.model import (
 )
 from domain.market.pipeline import ATTEMPTS_MAX
 from domain.market.submitting import SubmissionOrder
-from domain.ports import PlatformUnit
+from domain.ports import PlatformUnit, Turn
 from tests.journeys.inside import Inside, an_inside, members
 from tests.journeys.trouble import KilledError, Troubled, killed
 from tests.makers import Checking, a_process, a_rule_set, a_suite, an_artifact, an_entity
@@ -418,12 +418,12 @@ class Dying(Troubled):
     """Counts the writing transactions without a tenant."""
 
     @asynccontextmanager
-    async def platform_unit(self) -> AsyncIterator[PlatformUnit]:
+    async def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AsyncIterator[PlatformUnit]:
         self.count += 1
         is_it = self._is_it()
         if is_it:
             await self.before()
-        async with self.store.platform_unit() as unit:
+        async with self.store.platform_unit(turn=turn) as unit:
             yield unit
             if is_it:
                 await self.inside()

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from domain.errors import ErrorCode, Refusal
 from domain.import_model import AuditEntry, ImportState
 from domain.model import Actor, TenantId, TenantPlan, TenantStatus
+from domain.ports import Turn
 from storage.purging import KEPT, PURGED
 from storage.tables import audit
 from tests.journeys.inside import ACME, GLOBEX, a_caller
@@ -24,11 +25,11 @@ class CutOff(Troubled):
     """Counts the transactions of no tenant."""
 
     @asynccontextmanager
-    async def platform_unit(self):
+    async def platform_unit(self, *, turn=Turn.ASKED):
         self.count += 1
         if self._is_it():
             await self.before()
-        async with self.store.platform_unit() as unit:
+        async with self.store.platform_unit(turn=turn) as unit:
             yield unit
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from domain.model import TenantId
-from domain.ports import PlatformUnit, Store, TenantUnit
+from domain.ports import PlatformUnit, Store, TenantUnit, Turn
 
 Meanwhile = Callable[[], Awaitable[None]]
 
@@ -36,12 +36,12 @@ class Troubled:
     count: int = field(default=0, init=False)
 
     @asynccontextmanager
-    async def unit(self, tenant_id: TenantId) -> AsyncIterator[TenantUnit]:
+    async def unit(self, tenant_id: TenantId, *, turn: Turn = Turn.ASKED) -> AsyncIterator[TenantUnit]:
         self.count += 1
         is_it = self._is_it()
         if is_it:
             await self.before()
-        async with self.store.unit(tenant_id) as unit:
+        async with self.store.unit(tenant_id, turn=turn) as unit:
             yield unit
             if is_it:
                 await self.inside()
@@ -54,8 +54,8 @@ class Troubled:
     def view(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         return self.store.view(tenant_id)
 
-    def platform_unit(self) -> AbstractAsyncContextManager[PlatformUnit]:
-        return self.store.platform_unit()
+    def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[PlatformUnit]:
+        return self.store.platform_unit(turn=turn)
 
     def platform_view(self) -> AbstractAsyncContextManager[PlatformUnit]:
         return self.store.platform_view()

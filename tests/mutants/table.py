@@ -458,8 +458,8 @@ _ROWS = (
     Mutant(
         "who has just written goes before those who wait",
         "storage/engines.py",
-        "        if self._turns is None:\n",
-        "        if self._turns is not None:\n",
+        "nullcontext() if self._turns is None else",
+        "nullcontext() if self._turns is not None else",
         ("tests/ports/test_turns.py::test_a_neighbour_waits_for_no_more_than_the_unit_that_is_being_written",),
     ),
     Mutant(

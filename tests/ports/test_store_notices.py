@@ -17,7 +17,7 @@ from domain.market.model import Category, ListingState, PublisherStatus, TrustLe
 from domain.model import Actor, PackageType, TenantId
 from domain.notices.model import Choice, NoticeKind, Ways, WebhookId, bell_of
 from domain.notices.relaying import RELAYED_AT_ONCE, Relay
-from domain.ports import OUTBOX, POST, PlatformUnit, Ports
+from domain.ports import OUTBOX, POST, PlatformUnit, Ports, Turn
 from storage.limiter import MemoryLimiter
 from storage.market_tables import listing, listing_subscription, publisher
 from storage.notice_tables import mail, notification, webhook_delivery
@@ -200,10 +200,10 @@ class Overtaken:
         self._store, self._meanwhile = store, [meanwhile]
 
     @asynccontextmanager
-    async def platform_unit(self) -> AsyncIterator[PlatformUnit]:
+    async def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AsyncIterator[PlatformUnit]:
         while self._meanwhile:
             await self._meanwhile.pop()()
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=turn) as unit:
             yield unit
 
 

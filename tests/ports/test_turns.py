@@ -12,7 +12,7 @@ from domain.courtesy import PATIENCE_SECONDS, Courtesy
 from domain.import_model import AuditEntry
 from domain.model import ImportId
 from domain.ports import UnavailableError
-from storage import engines
+from storage import one_writer
 from storage.bells import LocalBell
 from storage.clock import SystemClock
 from storage.engines import Engines
@@ -66,7 +66,7 @@ async def test_who_puts_together_what_he_will_write_keeps_nobody_waiting(store):
 
 
 async def test_who_waits_too_long_for_others_is_told_so_and_the_next_is_served(store, monkeypatch):
-    monkeypatch.setattr(engines, "_POOL_SECONDS", 0.01)
+    monkeypatch.setattr(one_writer, "_LONGEST_WAIT_SECONDS", 0.01)
 
     async with store.unit(ACME) as unit:
         await unit.imports.queued_count()

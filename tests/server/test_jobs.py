@@ -25,7 +25,7 @@ from tests.house.tree import ROOT
 from tests.market import published
 
 SOURCE, TARGET, ODD = TenantId("acme-dev"), TenantId("acme-prod"), TenantId("odd")
-QUICK = Rhythm(lease=1.0, renewal=0.05, look=0.05, sweep=5.0, pause=0.05)
+QUICK = Rhythm(lease=10.0, renewal=0.05, look=0.05, sweep=5.0, pause=0.05)
 ANNA = Caller(
     "anna",
     "tests",

@@ -1,0 +1,142 @@
+"""What keeps others waiting for long begins right behind one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from domain.ports import Turn
+from storage.one_writer import PATIENCE_SECONDS, OneWriter
+
+
+class Clock:
+    """Moves on when it is told to."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def writer(clock):
+    return OneWriter(clock.monotonic)
+
+
+async def writes(writer, kind, *, done=None, name=""):
+    async with writer.turn(kind):
+        if done is not None:
+            done.append(name)
+
+
+async def often(writer, clock, kind=Turn.ASKED):
+    """Somebody has written three times in a row, and not in this very moment."""
+    for _ in range(3):
+        await writes(writer, kind)
+    clock.now += 0.01
+
+
+async def has_begun(writing):
+    """Whether it came to its end without anybody's help."""
+    return bool((await asyncio.wait([writing], timeout=PATIENCE_SECONDS / 3))[0])
+
+
+async def test_a_long_turn_begins_at_once_where_nobody_writes(writer):
+    assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
+
+
+async def test_a_long_turn_begins_at_once_where_somebody_has_written_only_now_and_then(writer, clock):
+    for _ in range(9):
+        await writes(writer, Turn.ASKED)
+        clock.now += 0.06
+
+    assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
+
+
+async def test_a_long_turn_goes_right_behind_the_next_of_those_who_write_again_and_again(writer, clock):
+    done: list[str] = []
+    await often(writer, clock)
+
+    long = asyncio.create_task(writes(writer, Turn.LONG, done=done, name="long"))
+    waited = not await has_begun(long)
+    await writes(writer, Turn.ASKED, done=done, name="short")
+
+    assert waited
+    assert await has_begun(long)
+    assert done == ["short", "long"]
+
+
+async def test_a_long_turn_begins_at_once_right_behind_somebody(writer, clock):
+    await often(writer, clock)
+    await writes(writer, Turn.ASKED)
+
+    assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
+
+
+async def test_a_long_turn_goes_behind_whoever_has_the_writer(writer, clock):
+    await often(writer, clock)
+
+    async with writer.turn(Turn.ASKED):
+        long = asyncio.create_task(writes(writer, Turn.LONG))
+        assert not await has_begun(long)
+
+    assert await has_begun(long)
+
+
+async def test_a_long_turn_does_not_wait_for_long(writer, clock):
+    await often(writer, clock)
+    began = time.monotonic()
+
+    await writes(writer, Turn.LONG)
+
+    assert PATIENCE_SECONDS * 0.9 < time.monotonic() - began < 20 * PATIENCE_SECONDS
+
+
+async def test_of_several_long_turns_one_goes_behind_each_of_the_others(writer, clock):
+    done: list[str] = []
+    await often(writer, clock)
+    first, second = (asyncio.create_task(writes(writer, Turn.LONG, done=done, name=name)) for name in "ab")
+    await asyncio.sleep(0)
+
+    await writes(writer, Turn.ASKED, done=done, name="1")
+    await first
+    await writes(writer, Turn.ASKED, done=done, name="2")
+    await second
+
+    assert done == ["1", "a", "2", "b"]
+
+
+@pytest.mark.parametrize("kind", [Turn.BRIEF, Turn.LONG])
+async def test_long_work_does_not_wait_for_its_own_parts(writer, clock, kind):
+    await often(writer, clock, kind)
+
+    assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
+
+
+@pytest.mark.parametrize("kind", [Turn.ASKED, Turn.BRIEF])
+async def test_nothing_else_waits_for_whoever_may_come(writer, clock, kind):
+    await often(writer, clock)
+
+    assert await has_begun(asyncio.create_task(writes(writer, kind)))
+
+
+async def test_who_is_cancelled_before_his_long_turn_is_not_waited_for(writer, clock):
+    done: list[str] = []
+    await often(writer, clock)
+    gone, stays = (asyncio.create_task(writes(writer, Turn.LONG, done=done, name=name)) for name in "ab")
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    await writes(writer, Turn.ASKED, done=done, name="1")
+    await asyncio.wait([gone])
+
+    assert await has_begun(stays)
+    assert done == ["1", "b"]
