@@ -43,6 +43,8 @@ _WRITER_PRAGMAS = (
     # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    # what takes back one statement: of fifty rows it is too long for SQLite's own memory, and a file each time
+    "PRAGMA temp_store=MEMORY",
     # a commit that moved the log into the file would keep everybody waiting (storage.checkpoints)
     "PRAGMA wal_autocheckpoint=0",
 )
