@@ -463,6 +463,27 @@ _ROWS = (
         ("tests/ports/test_turns.py::test_a_neighbour_waits_for_no_more_than_the_unit_that_is_being_written",),
     ),
     Mutant(
+        "what keeps everybody waiting begins at once, whoever writes again and again",
+        "storage/one_writer.py",
+        "        if kind is Turn.LONG and self._is_somebody_about_to_come():\n",
+        "        if kind is not Turn.LONG and self._is_somebody_about_to_come():\n",
+        ("tests/unit/test_one_writer.py::test_a_long_turn_goes_right_behind_the_next_who_writes",),
+    ),
+    Mutant(
+        "long work waits for its own parts",
+        "storage/one_writer.py",
+        "            if kind is Turn.ASKED:\n",
+        "            if kind is not None:\n",
+        ("tests/unit/test_one_writer.py::test_long_work_does_not_wait_for_its_own_parts",),
+    ),
+    Mutant(
+        "who was cancelled is woken instead of who still waits",
+        "storage/one_writer.py",
+        "next((one for one in self._patient if not one.done()), None):\n            waiting",
+        "next(iter(self._patient), None):\n            waiting.done() or waiting",
+        ("tests/unit/test_one_writer.py::test_who_is_cancelled_before_his_long_turn_is_not_waited_for",),
+    ),
+    Mutant(
         "an upload is found in every tenant",
         "storage/uploads.py",
         'upload.c.tenant_id == bindparam("tenant"), upload.c.upload_id',

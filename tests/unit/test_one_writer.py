@@ -61,7 +61,7 @@ async def test_a_long_turn_begins_at_once_where_somebody_has_written_only_now_an
     assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
 
 
-async def test_a_long_turn_goes_right_behind_the_next_of_those_who_write_again_and_again(writer, clock):
+async def test_a_long_turn_goes_right_behind_the_next_who_writes(writer, clock):
     done: list[str] = []
     await often(writer, clock)
 
