@@ -15,7 +15,7 @@ from domain.limits import Installation, Limits
 from domain.line import ImportOrder
 from domain.model import TenantId, TenantPlan
 from domain.options import ImportOptions
-from domain.ports import Ports
+from domain.ports import Ports, Turn
 from domain.services import Services, services
 from storage.bells import LocalBell
 from storage.blobs import FileBlobs
@@ -54,7 +54,7 @@ class Instance:
     async def run(self, order: ImportOrder) -> ImportJob:
         """Submit, claim and run: the work of one import from bytes at rest to its end."""
         submitted = await self.services.line.submit(self.caller, order)
-        async with self.store.platform_unit() as unit:
+        async with self.store.platform_unit(turn=Turn.BRIEF) as unit:
             job = await unit.jobs.claim("bench", lease_seconds=60)
         if job is None:
             msg = "nothing to claim"

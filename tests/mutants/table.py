@@ -465,8 +465,8 @@ _ROWS = (
     Mutant(
         "what keeps everybody waiting begins at once, whoever writes again and again",
         "storage/one_writer.py",
-        "        if kind is Turn.LONG and self._is_somebody_about_to_come():\n",
-        "        if kind is not Turn.LONG and self._is_somebody_about_to_come():\n",
+        "        if is_long and self._is_somebody_about_to_come():\n",
+        "        if not is_long and self._is_somebody_about_to_come():\n",
         ("tests/unit/test_one_writer.py::test_a_long_turn_goes_right_behind_the_next_who_writes",),
     ),
     Mutant(

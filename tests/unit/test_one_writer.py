@@ -140,3 +140,40 @@ async def test_who_is_cancelled_before_his_long_turn_is_not_waited_for(writer, c
 
     assert await has_begun(stays)
     assert done == ["1", "b"]
+
+
+async def test_who_is_cancelled_right_behind_somebody_leaves_that_place_to_the_next(writer, clock):
+    await often(writer, clock)
+    gone, stays = (asyncio.create_task(writes(writer, Turn.LONG)) for _ in "ab")
+    await asyncio.sleep(0)
+
+    await writes(writer, Turn.ASKED)
+    gone.cancel()
+    await asyncio.wait([gone])
+
+    assert gone.cancelled()
+    assert await has_begun(stays)
+
+
+async def test_whoever_did_not_come_is_not_waited_for_again(writer, clock):
+    await often(writer, clock)
+    await writes(writer, Turn.LONG)
+
+    assert await has_begun(asyncio.create_task(writes(writer, Turn.LONG)))
+
+
+async def test_long_turns_that_come_together_do_not_keep_out_whoever_writes_again_and_again(writer, clock):
+    done: list[str] = []
+    await often(writer, clock)
+    await writes(writer, Turn.ASKED)
+    async with writer.turn(Turn.LONG):
+        longs = [asyncio.create_task(writes(writer, Turn.LONG, done=done, name=name)) for name in "ab"]
+        await asyncio.sleep(0)
+        asked = [asyncio.create_task(writes(writer, Turn.ASKED, done=done, name=name)) for name in "12"]
+        await asyncio.sleep(0)
+
+    await asyncio.wait([*asked, longs[0]])
+    await writes(writer, Turn.ASKED, done=done, name="3")
+    await asyncio.wait(longs)
+
+    assert done == ["1", "2", "a", "3", "b"]
