@@ -131,13 +131,13 @@ class SqlStore:
         self._checkpoints = Checkpoints(engines.writer) if engines.writer.dialect.name == SQLITE else None
 
     def unit(self, tenant_id: TenantId, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[TenantUnit]:
-        return self._tenant(self._writing(turn=turn), tenant_id)
+        return self._tenant(self._writing(turn), tenant_id)
 
     def view(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TenantUnit]:
         return self._tenant(self._reading(), tenant_id)
 
     def platform_unit(self, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[PlatformUnit]:
-        return self._platform(self._writing(turn=turn))
+        return self._platform(self._writing(turn))
 
     def platform_view(self) -> AbstractAsyncContextManager[PlatformUnit]:
         return self._platform(self._reading())
@@ -160,8 +160,8 @@ class SqlStore:
             yield SqlPlatformUnit(session)
 
     @asynccontextmanager
-    async def _writing(self, *, turn: Turn = Turn.ASKED) -> AsyncIterator[Session]:
-        async with self._session(is_unit=True, turn=turn) as session:
+    async def _writing(self, turn: Turn) -> AsyncIterator[Session]:
+        async with self._session(turn) as session:
             yield session
         if self._checkpoints is not None:
             self._checkpoints.soon()
@@ -169,11 +169,13 @@ class SqlStore:
             self._bell.ring(tuple(session.bells))
 
     def _reading(self) -> AbstractAsyncContextManager[Session]:
-        return self._session(is_unit=False)
+        return self._session(None)
 
     @asynccontextmanager
-    async def _session(self, *, is_unit: bool, turn: Turn = Turn.ASKED) -> AsyncIterator[Session]:
-        async with aclosing(Taken(self._engines, is_unit=is_unit, turn=turn)) as taken:
+    async def _session(self, turn: Turn | None) -> AsyncIterator[Session]:
+        """Of a unit, or of a view, which takes no turn."""
+        is_unit = turn is not None
+        async with aclosing(Taken(self._engines, turn)) as taken:
             if not is_unit:
                 await taken.take()
             session = Session(taken, self._engines.writer.dialect.name, self._clock, is_unit=is_unit)

@@ -20,12 +20,14 @@ from storage.prepared import Step
 
 
 class Taken:
-    """:class:`storage.drivers.Driver` of one unit or view. ``aclose``: it is the next one's turn."""
+    """:class:`storage.drivers.Driver` of one unit, or of a view, which takes no turn.
 
-    def __init__(self, engines: Engines, *, is_unit: bool, turn: Turn) -> None:
+    ``aclose``: it is the next one's turn.
+    """
+
+    def __init__(self, engines: Engines, kind: Turn | None) -> None:
         self._engines = engines
-        self._is_unit = is_unit
-        self._kind = turn
+        self._kind = kind
         self._turn = AsyncExitStack()
         self._connection: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
@@ -35,9 +37,9 @@ class Taken:
         """The connection; waits for it once. Raises as :meth:`Engines.turn` and :meth:`Engines.connection`."""
         if self._driver is not None:
             return self._driver
-        if self._is_unit:
+        if self._kind is not None:
             await self._turn.enter_async_context(self._engines.turn(self._kind))
-        engine = self._engines.writer if self._is_unit else self._engines.reader
+        engine = self._engines.reader if self._kind is None else self._engines.writer
         try:
             self._connection, self._driver = await self._engines.connection(engine)
         except BaseException:
