@@ -70,19 +70,19 @@ _REPEATED_GROUP = re.compile(rb"\)(?:[*+]|\{)")
 _PATTERN_ENDS = (b'attern":', b'regex":', b'regexp":', b'regularExpression":')
 
 #: a scheme whose address needs no slashes
-_SCHEMES = ('"http:" nocase', '"https:" nocase', '"ws:" nocase', '"wss:" nocase', '"ftp:" nocase')
+_SCHEMES = ("(?i)(https?|wss?|ftp):",)
 #: how an address goes on behind its scheme, with breaks in it or without
 _SLASHES = (
-    '"://"', r'":\\"', r'":/\\"',
+    "://", r":/?\\",
     # without a scheme, that of the page around it: a number, or a name of the inside
-    r"/[^:\/]\/\/[0-9\[%\\\x80-\xFF]/", '"//metadata" nocase', '"//instance-data" nocase',
+    r"[^:/]//[0-9\[%\\\x80-\xFF]", "(?i)//(metadata|instance-data)",
     # or either with a break in it, or between the slashes
-    r"/\/\/[im][a-z-]{0,12}\\[tnr]/i", r"/\/\\[tnr]/",
+    r"(?i)//[im][a-z-]{0,12}\\[tnr]", r"/\\[tnr]",
     # the same with backslashes, which are two in a file, or with more slashes
-    r"/(\/\\\\|\\\\\/|\\\\\\\\|\/\/\/)[0-9\[%\\\x80-\xFF]/", r"/\\\\\\[tnr]/",
-    r"/(\/\\\\|\\\\\/|\\\\\\\\)(metadata|instance-data|[im][a-z-]{0,12}\\[tnr])/i",
+    r"(/\\\\|\\\\/|\\\\\\\\|///)[0-9\[%\\\x80-\xFF]", r"\\\\\\[tnr]",
+    r"(?i)(/\\\\|\\\\/|\\\\\\\\)(metadata|instance-data|[im][a-z-]{0,12}\\[tnr])",
     # what stands behind the last break in a scheme that needs no slashes
-    r"/\\[tnr](t{0,2}ps?|s{0,2}):/i",
+    r"(?i)\\[tnr](t{0,2}ps?|s{0,2}):",
 )  # fmt: skip
 _INSIDE = (
     (
@@ -98,7 +98,7 @@ _INSIDE = (
 ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "ScriptMarkup", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        ("/<(script|iframe)/i", "/<(object|embed|applet)/i", '"srcdoc" nocase'),
+        ("(?i)<(script|iframe|object|embed|applet)", "(?i)srcdoc"),
         any_case(
             r"<(?:script|iframe)(?:[\s/>]|$)|<(?:object|embed|applet)\s[^<>]{0,200}(?:data|src|code|type)\s{0,8}="
             r"|<[a-z]{1,20}\s[^<>]{0,200}\bsrcdoc\s{0,8}="
@@ -109,7 +109,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "EventHandler", Check.ACTIVE, Severity.HIGH, Where.TEXT,
         # the gate asks for the element: such names alone are common
-        ("/<[a-z]/i",),
+        ("(?i)<[a-z]",),
         any_case(_HANDLER),
         "The text holds an element that runs a script when something happens to it.",
         needs=("<",),
@@ -117,20 +117,20 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ScriptAddress", Check.ACTIVE, Severity.HIGH, Where.TEXT,
-        ('"script:" nocase',),
+        (
+            "(?i)script:",
+            # what stands behind the last break in it, which a browser takes out, or behind the last blank
+            r"(?i)\\[tnr](t|pt|ipt|ript|cript)?:", "(?i)[: ]text/html",
+            r"(?i)\\[tnrf](text/html|ext/html|xt/html|t/html|/html|html|tml|ml|l)[;, \\]",
+        ),
         any_case(rf"(?:^[\x00-\x20]{{0,40}}|[=(\"'\s])(?:(?:{_SPELLED}){_BREAK}:\s{{0,40}}{_CODE}|{_PAGE_SPELLED})"),
         "The address runs a script instead of leading somewhere.",
-        # what stands behind the last break in it, which a browser takes out, or behind the last blank
-        signed=(
-            r"/\\[tnr](t|pt|ipt|ript|cript)?:/i", '":text/html" nocase', '" text/html" nocase',
-            r"/\\[tnrf](text\/html|ext\/html|xt\/html|t\/html|\/html|html|tml|ml|l)[;, \\]/i",
-        ),
         gate=may_be_script,
         needs=(":",),
     ),
     Rule(
         "JndiLookup", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
-        ('"jndi" nocase', '"${lower:" nocase', '"${upper:" nocase', '"${:"', '"${env:" nocase', '"${sys:" nocase'),
+        (r"(?i)jndi", r"(?i)\$\{(lower|upper|env|sys)?:"),
         any_case(
             r"\$\{[\s:]{0,8}jndi\s{0,8}:|\$\{(?:lower|upper):[a-z]{1,4}\}|\$\{::?-[a-z]{1,4}\}"
             r"|\$\{(?:env|sys):[^${}]{0,80}:-[a-z]{1,4}\}"
@@ -141,23 +141,20 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "TemplateInjection", Check.ACTIVE, Severity.CRITICAL, Where.TEXT,
         (
-            "/T\\( ?java/", '"T(  "', '"freemarker.template.utility."', '"java.lang.Runtime"',
-            '"java.lang.ProcessBuilder"', '"getRuntime"', '"__subclasses__"', '"__mro__"', '"__globals__"',
-            '"__builtins__"',
+            r"T\( ?(java|\\)", r"T\(  ", r"freemarker\.template\.utility\.",
+            r"java\.lang\.(Runtime|ProcessBuilder)", "getRuntime", "__(subclasses|mro|globals|builtins)__",
         ),
         exact(rf"{_JAVA_CLASSES}|getRuntime(?<!\wgetRuntime)\s{{0,8}}\(|__(?:subclasses|mro|globals|builtins)__"),
         "The text reaches for the classes of the engine that would fill it in.",
-        signed=('"T(\\\\"', '"T( \\\\"'),
         needs=("java.", "freemarker.", "getruntime", "__"),
     ),
     *(
         Rule(
             name, Check.ACTIVE, severity, Where.TEXT,
-            _SCHEMES,
+            _SCHEMES + _SLASHES,
             any_case(r":(?:[\t\r\n]{0,8}[/\\]|(?<=[ps\t\r\n]:))|[/\\][\t\r\n/\\]"),
             message,
             judge=judge,
-            signed=_SLASHES,
             needs=(":", "/", "\\"),
             gate=addresses.may_lead_inside,
             reads_texts=False,
@@ -166,7 +163,7 @@ ACTIVE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "CatastrophicPattern", Check.ACTIVE, Severity.MEDIUM, Where.PATTERN,
-        tuple(f'"\\"{key}\\""' for key in PATTERN_KEYS),
+        (f'"({"|".join(PATTERN_KEYS)})"',),
         exact(r"\)(?:[*+]|\{)"),
         "The regular expression can take forever on a short text.",
         needs=(")",),

@@ -40,9 +40,7 @@ class Rule:
     pattern: re.Pattern[str]
     message: str
     judge: Callable[[str], bool] | None = None
-    #: the rest of the trigger: what holds one of the signs that :mod:`domain.scanning.trigger` asks for first
-    signed: tuple[str, ...] = ()
-    #: what else the bytes must pass, where YARA cannot say it
+    #: what else the bytes must pass, where no short expression can say it
     gate: Callable[[bytes], bool] | None = None
     #: in small letters, what one of stands in every text that the pattern finds something in, whatever their case:
     #: most texts need not be asked
@@ -79,7 +77,6 @@ class Rule:
             self.pattern.pattern,
             *asked,
             *self.trigger,
-            *self.signed,
             *self.needs,
         )
 

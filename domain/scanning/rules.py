@@ -1,8 +1,9 @@
 """The scan rules, one row each (installhub sections 9.2, 9.3, 9.5; severities by X5 to X7).
 
 A rule has two halves. ``trigger`` is what its bytes must hold in a canonical file before anyone looks closer: a few
-YARA expressions of fixed length, so that no padding can stretch them. ``pattern`` or ``judge`` is the exact rule, on
-the decoded string. Whatever the exact rule finds, the trigger must have seen: a test holds the two together.
+short expressions, so that no padding can stretch them, all of them sought at once (:mod:`domain.needles`).
+``pattern`` or ``judge`` is the exact rule, on the decoded string. Whatever the exact rule finds, the trigger must have
+seen: a test holds the two together.
 
 All patterns are linear: no repetition inside a repetition over the same characters, gaps bounded. They read ASCII
 only, for the walk has turned foreign blanks into blanks and taken out invisible characters.
@@ -34,20 +35,13 @@ NAMES_OF_SECRETS = (
 )
 
 
-#: one expression for each kind of name: only what ends in ``key`` is tried against the keys, and so on. A name ends at
-#: its quote or at an escaped line feed. The heads are cut to what tells them from common words (isPrimaryKey).
-_SECRET_MEMBERS = (
-    *(rf'/{name}["\\]/i' for name in ("password", "passwd", "pwd", "passphrase", "secret")),
-    r'/(api|cess|vate|cret|ning|tion|ount|ared)[_ -]?key["\\]/i',
-    *(rf'/{head}[_ -]?token["\\]/i' for head in ("access", "auth", "refresh", "bearer")),
-    # a class of nearly all bytes at the end, or every "string" would be tried that is named as a type
-    r"/ection[_ -]?string[^ !#-\[\]-~]/i",
-)
+#: a name ends at its quote or at an escaped line feed
+_SECRET_MEMBERS = (rf'(?i){NAMES_OF_SECRETS}["\\]',)
 #: what stands behind a called word: at most blanks (plain or escaped), then an optional call, a parenthesis, a
 #: template, or the end of the parentheses around the word
 _CALL = r"( ?[(?\\`)]|  )"
-#: the same for words that nobody puts into parentheses, one plain text for each
-_CALLED = ("(", "?", r"\\", "`", " (", " ?", r" \\", " `", "  ")
+#: the same for words that nobody puts into parentheses
+_CALLED = r"( ?[(?\\`]|  )"
 #: a parenthesis or a template behind a word, in a text without comments
 _THEN_CALLED = r"\s*(?:\?\.\s*)?[(`]"
 _BLANK = r"[ \\]"
@@ -56,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     # expressions: section 9.2
     Rule(
         "EnvironmentVariableAccess", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
-        (r"/env[^A-Za-z0-9_]/",),
+        (r"env[^A-Za-z0-9_]",),
         # a leading env only: record.env is a field (9.2); what is before a word is looked at behind it, for a pattern
         # that begins with letters is sought much faster
         exact(
@@ -68,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
-        ('"__proto__"', r"/constructor[ .?\[\\]/"),
+        ("__proto__", r"constructor[ .?\[\\]"),
         exact(
             r"__proto__|constructor(?<!\wconstructor)\s*(?:(?:\?\.|\.)\s*(?:prototype\b"
             r"|constructor\s*(?:\?\.\s*)?\()|(?:\?\.\s*)?\[\s*[\"'`](?:prototype|constructor)[\"'`])"
@@ -78,14 +72,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "PrototypePollution", Check.EXPRESSION, Severity.CRITICAL, Where.NAME,
-        (r'/"(__proto__|constructor\.prototype)/',),
+        (r'"(__proto__|constructor\.prototype)',),
         exact(r"^(?:__proto__|constructor\.prototype)(?![\w])"),
         "The name of a member reaches for an object's prototype.",
         needs=("__proto__", "constructor.prototype"),
     ),
     Rule(
         "EvalCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
-        (rf"/eval{_CALL}/", rf"/Function{_CALL}/"),
+        (rf"(eval|Function){_CALL}",),
         # or the last of a row in parentheses: (0, eval)(text)
         exact(rf"(?:eval(?<!\weval)|Function(?<!\wFunction))(?:{_THEN_CALLED}|\s*\)\s*\()"),
         "The expression runs text as code.",
@@ -93,8 +87,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "UnsafeFunctionCall", Check.EXPRESSION, Severity.CRITICAL, Where.EXPRESSION,
-        # only the last letters, for "required" and "important" are common; the gate asks for the whole word
-        tuple(f'"{ending}{behind}"' for ending in ("ire", "ort") for behind in _CALLED),
+        (rf"(require|import){_CALLED}",),
         exact(rf"(?:require(?<!\wrequire)|import(?<!\wimport)){_THEN_CALLED}"),
         "The expression loads a module.",
         needs=("require", "import"),
@@ -102,7 +95,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ExternalHttpCall", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
-        (r"/https?:\/\//i",),
+        ("(?i)https?://",),
         any_case(r"https?://[^\s\"'`]"),
         "The expression names an address outside the platform.",
         judge=judges.names_an_external_address,
@@ -111,9 +104,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "InfiniteLoop", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
         (
-            r"/while[ (\\]/", r"/for ?\( ?;/", r"/function[ \\]/",
+            r"while[ (\\]", r"for ?\( ?;", r"function[ \\]",
             # an arrow behind a parenthesis and blanks; nearly every other arrow stands behind one name and one blank
-            '")=>"', r"/[^A-Za-z0-9_][^A-Za-z0-9_]=>/", r"/\\[nrtf] ?=>/",
+            r"\)=>", r"[^A-Za-z0-9_][^A-Za-z0-9_]=>", r"\\[nrtf] ?=>",
         ),
         exact(
             r"\bwhile\s*\(\s*(?:!\s*!\s*){0,4}"
@@ -128,7 +121,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "GlobalScopeAccess", Check.EXPRESSION, Severity.MEDIUM, Where.EXPRESSION,
-        (r"/global[^a-z]/", r"/window[^a-z]/"),
+        ("(global|window)[^a-z]",),
         # not a field (record.window), not a whole word in quotes (scope == "global")
         exact(r"(?:global(?<![\w.]global)(?:This)?|window(?<![\w.]window))\b(?![\"'`])"),
         "The expression reaches for the global scope.",
@@ -145,21 +138,21 @@ RULES: tuple[Rule, ...] = (
     # queries: section 9.3
     Rule(
         "UnionAttack", Check.SQL, Severity.CRITICAL, Where.QUERY,
-        (rf"/union{_BLANK}/i",),
+        (rf"(?i)union{_BLANK}",),
         any_case(r"\bUNION\s+(?:(?:ALL|DISTINCT)\s+)?SELECT\b"),
         "The query appends the rows of another query.",
         needs=("union",),
     ),
     Rule(
         "DropStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
-        (rf"/drop{_BLANK}/i",),
+        (rf"(?i)drop{_BLANK}",),
         any_case(r"\bDROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX)\b"),
         "The query drops a part of the database.",
         needs=("drop",),
     ),
     Rule(
         "TruncateStatement", Check.SQL, Severity.CRITICAL, Where.QUERY,
-        (rf"/truncate{_BLANK}/i",),
+        (rf"(?i)truncate{_BLANK}",),
         any_case(r"\bTRUNCATE\s+TABLE\b"),
         "The query empties a table.",
         needs=("truncate",),
@@ -167,8 +160,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "TautologyInjection", Check.SQL, Severity.CRITICAL, Where.QUERY,
         (
-            r"""/or( |\\[nrtf])[ "'0-9\\]/i""",
-            r"/or( |\\[nrtf])\(? ?(true[^a-z0-9_]|not( false|[ \\][ \\]|\\[nrtf]))/i",
+            r"""(?i)or( |\\[nrtf])[ "'0-9\\]""",
+            r"(?i)or( |\\[nrtf])\(? ?(true[^a-z0-9_]|not( false|[ \\][ \\]|\\[nrtf]))",
         ),
         any_case(
             r"\bOR\s+(?:(['\"])([^'\"]{0,64})\1\s*=\s*\1\2(?:\1|$)|([0-9]{1,18})\s*=\s*\3(?![0-9])"
@@ -188,14 +181,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "AlterStatement", Check.SQL, Severity.HIGH, Where.QUERY,
-        (rf"/alter{_BLANK}/i",),
+        (rf"(?i)alter{_BLANK}",),
         any_case(r"\bALTER\s+(?:TABLE|COLUMN|DATABASE)\b"),
         "The query changes the shape of the database.",
         needs=("alter",),
     ),
     Rule(
         "CommentTermination", Check.SQL, Severity.HIGH, Where.QUERY,
-        (r'/--[ "\\]/', '"/*"'),
+        (r'--[ "\\]', r"/\*"),
         exact(r"--\s*$|/\*"),
         "The query cuts itself off with a comment.",
         needs=("--", "/*"),
@@ -203,14 +196,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "StoredsProc", Check.SQL, Severity.MEDIUM, Where.QUERY,  # spelled as 9.3 spells it
-        (rf"/exec{_BLANK}/i", rf"/execute{_BLANK}/i"),
+        (rf"(?i)exec(ute)?{_BLANK}",),
         any_case(r"\bEXEC(?:UTE)?\s+\w"),
         "The query runs a stored procedure.",
         needs=("exec",),
     ),
     Rule(
         "WildcardSelect", Check.SQL, Severity.LOW, Where.QUERY,
-        (r"/select( |\\[nrtf])[* \\]/i",),
+        (r"(?i)select( |\\[nrtf])[* \\]",),
         any_case(r"\bSELECT\s+\*\s+FROM\b"),
         "The query reads all columns without a parameterised WHERE.",
         judge=judges.selects_all_unbound,
@@ -219,56 +212,56 @@ RULES: tuple[Rule, ...] = (
     # credentials: section 9.5, and the tokens as widely known
     Rule(
         "CredentialExposure.AwsAccessKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        ('"AKIA"', '"ASIA"'),
+        ("A[KS]IA",),
         exact(r"(?P<public>A[KS]IA)(?<![A-Za-z0-9]A[KS]IA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
         "The text holds an AWS access key.",
         needs=("akia", "asia"),
     ),
     Rule(
         "CredentialExposure.GitHubToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        (r"/gh[pousr]_/", '"github_pat_"'),
+        ("gh[pousr]_", "github_pat_"),
         exact(r"(?P<public>gh[pousr]_)[A-Za-z0-9_]{36,255}|github_pat_[A-Za-z0-9_]{36,255}"),
         "The text holds a GitHub token.",
         needs=("gh", "github_pat_"),
     ),
     Rule(
         "CredentialExposure.StripeKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        (r"/sk_(live|test)_/",),
+        ("sk_(live|test)_",),
         exact(r"(?P<public>sk_(?:live|test)_)[0-9a-zA-Z]{24,}"),
         "The text holds a Stripe secret key.",
         needs=("sk_",),
     ),
     Rule(
         "CredentialExposure.SlackToken", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        (r"/xox[abprs]-/",),
+        ("xox[abprs]-",),
         exact(r"(?P<public>xox[abprs]-)[0-9A-Za-z-]{20,}"),
         "The text holds a Slack token.",
         needs=("xox",),
     ),
     Rule(
         "CredentialExposure.GoogleApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        ('"AIza"',),
+        ("AIza",),
         exact(r"(?P<public>AIza)[0-9A-Za-z_-]{35}"),
         "The text holds a Google API key.",
         needs=("aiza",),
     ),
     Rule(
         "CredentialExposure.ApiKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        (r"""/api[_-]?key[ =:'"\\]/i""",),
+        (r"""(?i)api[_-]?key[ =:'"\\]""",),
         any_case(r"(?P<public>api[_-]?key)['\"]?\s*[=:]\s*['\"]?[a-z0-9_-]{20,}"),
         "The text assigns an API key.",
         needs=("key",),
     ),
     Rule(
         "CredentialExposure.PrivateKey", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        ('"PRIVATE KEY"',),
+        ("PRIVATE KEY",),
         exact(r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}"),
         "The text holds a private key.",
         needs=("private key",),
     ),
     Rule(
         "CredentialExposure.ConnectionString", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        ('"password=" nocase', '"pwd=" nocase', r"/password[ \\]/i", r"/pwd[ \\]/i"),
+        (r"(?i)(password|pwd)[= \\]",),
         any_case(
             r"\b(?:Server|Data Source)\s?=[^;]{1,200};"
             r"(?:[^;]{0,200};){0,8}\s?(?:Initial Catalog|Database)\s?=[^;]{1,200};"
@@ -279,7 +272,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "CredentialExposure.UrlPassword", Check.CREDENTIAL, Severity.CRITICAL, Where.TEXT,
-        ('"://"',),
+        ("://",),
         any_case(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>{}$]{1,100}:[^\s/@'\"<>{}$]{3,200}@[\w\[]"),
         "The text holds an address with its password.",
         gate=judges.may_hold_a_login,

@@ -35,16 +35,16 @@ _SCAN = tuple(
 )  # fmt: skip
 _ARCHIVE = (
     *_SCAN, "domain.archive", "domain.artifact_types", "domain.bundle", "domain.contents", "domain.entry_names",
-    "domain.graph", "domain.manifest", "domain.manifest_fields", "domain.spool", "domain.strict_json",
-    "domain.versions",
+    "domain.graph", "domain.manifest", "domain.manifest_fields", "domain.needles", "domain.spool",
+    "domain.strict_json", "domain.versions",
 )  # fmt: skip
 #: the modules that a target runs, but for WORDS
 READERS: dict[str, tuple[str, ...]] = {
     "bundle": _ARCHIVE,
     "manifest": _ARCHIVE,
     "artifact": _ARCHIVE,
-    "strict_json": ("domain.strict_json",),
-    "java_properties": ("domain.mapping", "domain.strict_json", "rest_compat.properties"),
+    "strict_json": ("domain.needles", "domain.strict_json"),
+    "java_properties": ("domain.mapping", "domain.needles", "domain.strict_json", "rest_compat.properties"),
     "multipart": ("rest_compat.multipart",),
 }
 #: what only names things and reads no foreign bytes: a new code of an error makes no day of fuzzing worthless

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
@@ -55,6 +56,7 @@ def _modules_run(target: str) -> set[str]:
 def test_a_change_of_what_a_reader_does_makes_another_digest_and_one_of_its_words_does_not(tmp_path):
     text = (ROOT / "domain/strict_json.py").read_text()
     (tmp_path / "domain").mkdir()
+    shutil.copy(ROOT / "domain/needles.py", tmp_path / "domain")
     digests = []
 
     for each in (text, '"""Other words."""\n\n# and a comment' + text.partition('"""\n')[2], text + "\nMORE = 7\n"):

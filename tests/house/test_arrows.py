@@ -10,6 +10,7 @@ from tests.house.tree import MAY_IMPORT, functions, imported, modules, syntax
 #: what the domain may use besides the standard library: pure computing, nothing that waits
 DOMAIN_LIBRARIES = {
     "argon2",
+    "hyperscan",
     "isal",
     "jiter",
     "networkx",

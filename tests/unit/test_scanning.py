@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-import yara_x
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -187,18 +186,6 @@ def test_what_a_rule_needs_stands_in_all_that_the_corpus_has_for_it():
 
     assert {rule.name for rule, _ in finding} == {rule.name for rule in RULES}
     assert [(rule.name, text) for rule, text in finding if not has_what_it_needs(rule, text)] == []
-
-
-def test_what_a_trigger_has_for_files_with_a_sign_is_found_in_no_other():
-    signed = {expression for rule in RULES for expression in rule.signed}
-    source = " ".join(f"$s{number} = {expression}" for number, expression in enumerate(signed))
-    triggers = yara_x.compile(f"rule signed {{ strings: {source} condition: any of them }}")
-    raws = [path.read_bytes() for path in CORPUS]
-
-    found = [len(triggers.scan(raw).matching_rules) for raw in raws]
-    found_without = [len(triggers.scan(raw.translate(None, b"<@$/\\")).matching_rules) for raw in raws]
-
-    assert (max(found), max(found_without)) == (1, 0)
 
 
 @settings(max_examples=200, deadline=None)
