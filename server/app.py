@@ -24,6 +24,7 @@ from server import hub_files, openapi
 from server.answers import Answers
 from server.graphql import graphql_endpoint
 from server.graphql_page import page_files
+from server.memory import TidiedAfterwards
 from server.metrics import metrics_page
 from server.origins import KnownPages
 from server.requests import Numbered, OneAuthorization, note_caller, noted, shown_path
@@ -71,6 +72,7 @@ def _app(runtime: Runtime, routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(TidiedAfterwards),
             Middleware(Numbered, metrics=runtime.metrics),
             Middleware(KnownPages, settings=runtime.settings),
             Middleware(OneAuthorization),

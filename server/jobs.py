@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uuid_utils
@@ -22,6 +23,7 @@ from domain.market.publishing_rows import LISTINGS, SUBMISSIONS
 from domain.market.remote_rows import HUB_REPORTS
 from domain.ports import JOBS, OUTBOX, POST, Bell, LeaseLostError, Turn, UnavailableError
 from server.runtime import Runtime
+from server.sending import Due, Sending
 
 _GOING_ON = {ImportState.QUEUED, ImportState.RUNNING}
 _log = logging.getLogger(__name__)
@@ -103,15 +105,18 @@ class Worker:
     def _telling(self) -> list[asyncio.Task[None]]:
         """Relay the outbox, and send what comes of it."""
         relay, post, rhythm = self._services.relay.empty, self._services.post, self._rhythm
-        looking = [(OUTBOX, relay), (POST, post.send_mails), (POST, post.tell_webhooks)]
-        # whoever looks rings for the others once something was sent: an idle server looks as one
-        others = [*[(POST, post.send_mails)] * (_MAILERS - 1), *[(POST, post.tell_webhooks)] * (_MESSENGERS - 1)]
-        tasks = [
-            asyncio.create_task(_when_it_rings(self._bell, topic, repair, seconds, gather=rhythm.gather))
-            for work, seconds in ((looking, rhythm.look), (others, rhythm.sweep))
-            for topic, repair in work
-        ]
-        return [*tasks, asyncio.create_task(_again_and_again(post.tidy, self._rhythm.sweep))]
+        loops = (
+            _when_it_rings(self._bell, OUTBOX, relay, rhythm.look, gather=rhythm.gather),
+            self._sending(post.mails_due, post.send_mails, places=_MAILERS),
+            self._sending(post.webhooks_due, post.tell_webhooks, places=_MESSENGERS),
+            _again_and_again(post.tidy, rhythm.sweep),
+        )
+        return [asyncio.create_task(loop) for loop in loops]
+
+    async def _sending(self, due: Due, send: Callable[[], Awaitable[int]], *, places: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            sending = Sending(group, due, partial(_tried, send), places=places)
+            await _when_it_rings(self._bell, POST, sending.begin, self._rhythm.look, gather=self._rhythm.gather)
 
     def _publishing(self) -> list[asyncio.Task[None]]:
         """Check what publishers submitted, and look at their domains now and then."""

@@ -9,7 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, literal_column, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from domain.notices.model import DeliveryState, Mail, Outgoing
 from domain.ports import POST
@@ -28,8 +42,14 @@ _MAIL_WAITS = _M.state == word(DeliveryState.WAITING)
 _WAITS = _D.state == word(DeliveryState.WAITING)
 _IN_A_WHILE = DatabaseSeconds() + bindparam("seconds")
 
+
+def _counted(rows: Select[int]) -> Select[int]:
+    """How many there are, counted as far as it matters."""
+    return select(func.count()).select_from(rows.limit(bindparam("most", type_=Integer)).subquery())
+
+
 _MAIL_IS_DUE = and_(_MAIL_WAITS, _M.due <= DatabaseSeconds())
-_ANY_MAIL = select(_ONE).where(_MAIL_IS_DUE).limit(1)
+_MAILS_DUE = _counted(select(_ONE).where(_MAIL_IS_DUE))
 _NEXT_MAIL = select(_M.mail_id).where(_MAIL_IS_DUE).order_by(_M.due).limit(1).with_for_update(skip_locked=True)
 _CLAIM_MAIL = (
     update(mail)
@@ -51,7 +71,7 @@ _END_MAIL = (
 _DELAY_MAIL = update(mail).where(_THIS_MAIL).values(due=_IN_A_WHILE, error=bindparam("new_error", type_=_M.error.type))
 
 _WEBHOOK_IS_DUE = and_(_W.due.is_not(None), _W.due <= DatabaseSeconds(), _W.is_enabled.is_(True))
-_ANY_WEBHOOK = select(_ONE).where(_WEBHOOK_IS_DUE).limit(1)
+_WEBHOOKS_DUE = _counted(select(_ONE).where(_WEBHOOK_IS_DUE))
 _NEXT_WEBHOOK = select(_W.webhook_id).where(_WEBHOOK_IS_DUE).order_by(_W.due).limit(1).with_for_update(skip_locked=True)
 _CLAIM_WEBHOOK = (
     update(webhook)
@@ -131,8 +151,8 @@ class Post:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def is_mail_due(self) -> bool:
-        return await self._session.row(_ANY_MAIL) is not None
+    async def mails_due(self, *, limit: int) -> int:
+        return await self._count(_MAILS_DUE, limit)
 
     async def claim_mail(self, *, lease_seconds: float) -> Mail | None:
         row = await self._session.row(_CLAIM_MAIL, {"seconds": lease_seconds})
@@ -156,8 +176,8 @@ class Post:
         named = {"id": mail.mail_id, "attempt": mail.attempts}
         self._session.later(_DELAY_MAIL, named | {"seconds": again_in, "new_error": error[:_ERROR_MAX]})
 
-    async def is_webhook_due(self) -> bool:
-        return await self._session.row(_ANY_WEBHOOK) is not None
+    async def webhooks_due(self, *, limit: int) -> int:
+        return await self._count(_WEBHOOKS_DUE, limit)
 
     async def claim_webhook(self, *, lease_seconds: float) -> Outgoing | None:
         row = await self._session.row(_CLAIM_WEBHOOK, {"seconds": lease_seconds})
@@ -202,6 +222,10 @@ class Post:
         dropped = await self._session.run(_OLD_NOTIFICATIONS, {"before": at})
         sent = [await self._session.run(old, {"before": deliveries_at}) for old in (_OLD_MAILS, _OLD_DELIVERIES)]
         return dropped.rowcount + sum(found.rowcount for found in sent)
+
+    async def _count(self, statement: Select[int], limit: int) -> int:
+        row = await self._session.row(statement, {"most": limit})
+        return int(row[0]) if row else 0
 
     async def _is_ours(self, outgoing: Outgoing) -> bool:
         held = {"id": outgoing.webhook.webhook_id, "held": outgoing.fence}

@@ -102,8 +102,8 @@ class InboxRows(Protocol):
 class PostRows(Protocol):
     """What waits to be sent. Time is the database's; a claim lasts so many seconds, then somebody else may try."""
 
-    async def is_mail_due(self) -> bool:
-        """Whether a mail could be claimed now."""
+    async def mails_due(self, *, limit: int) -> int:
+        """How many mails could be claimed now; at most ``limit``."""
 
     async def claim_mail(self, *, lease_seconds: float) -> Mail | None:
         """The mail that waits longest, with one more attempt counted."""
@@ -114,8 +114,8 @@ class PostRows(Protocol):
     async def mail_failed(self, mail: Mail, error: str, *, again_in: float | None) -> None:
         """It was not; ``None``: it is given up."""
 
-    async def is_webhook_due(self) -> bool:
-        """Whether a webhook's message could be claimed now."""
+    async def webhooks_due(self, *, limit: int) -> int:
+        """Messages of how many webhooks could be claimed now; at most ``limit``."""
 
     async def claim_webhook(self, *, lease_seconds: float) -> Outgoing | None:
         """The next message of the webhook that waits longest: each webhook's go out one by one, in their order."""

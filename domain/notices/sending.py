@@ -16,7 +16,7 @@ from domain.notices.model import DeliveryState, Mail, Outgoing
 from domain.notices.ports import MailRefusedError, MailUnavailableError, Outward, UnreachableError
 from domain.notices.signing import signed_headers
 from domain.observing import NOBODY, Observer
-from domain.ports import PlatformUnit, Ports
+from domain.ports import PlatformUnit, Ports, Turn
 
 #: answers of a receiver that has the message
 _TAKEN = range(200, 300)
@@ -60,6 +60,20 @@ class Post:
         self._observer = observer
         self._patience = patience or Patience()
 
+    async def mails_due(self, limit: int) -> int:
+        """How many mails can be sent now, at most ``limit``; none by an installation that sends none."""
+        if self._mailer is None:
+            return 0
+        async with self._store.platform_view() as view:
+            return await view.notices.mails_due(limit=limit)
+
+    async def webhooks_due(self, limit: int) -> int:
+        """How many webhooks can be told something now, at most ``limit``."""
+        if self._outward is None:
+            return 0
+        async with self._store.platform_view() as view:
+            return await view.notices.webhooks_due(limit=limit)
+
     async def send_mails(self) -> int:
         """Send mails, one after the other, until none is due; how many attempts were made."""
         return await _counted(self.send_mail)
@@ -70,12 +84,9 @@ class Post:
 
     async def send_mail(self) -> bool:
         """Send the mail that waits longest, if one does."""
-        if self._mailer is None:
+        if self._mailer is None or not await self.mails_due(1):
             return False
-        async with self._store.platform_view() as view:
-            if not await view.notices.is_mail_due():
-                return False
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             mail = await unit.notices.claim_mail(lease_seconds=self._patience.lease)
         if mail is None:
             return False
@@ -90,25 +101,22 @@ class Post:
         except MailUnavailableError as error:
             await self._mail_failed(mail, error, is_dead=mail.attempts >= self._patience.attempts)
         else:
-            async with self._store.platform_unit() as unit:
+            async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
                 await unit.notices.mail_sent(mail)
             self._observer.mailed(mail, DeliveryState.SENT)
         return True
 
     async def _mail_failed(self, mail: Mail, error: Exception, *, is_dead: bool) -> None:
         again_in = None if is_dead else self._patience.pause(mail.attempts)
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             await unit.notices.mail_failed(mail, str(error), again_in=again_in)
         self._observer.mailed(mail, DeliveryState.DEAD if is_dead else DeliveryState.WAITING)
 
     async def send_to_webhook(self) -> bool:
         """Send the next message of the webhook that waits longest, if one does."""
-        if self._outward is None:
+        if self._outward is None or not await self.webhooks_due(1):
             return False
-        async with self._store.platform_view() as view:
-            if not await view.notices.is_webhook_due():
-                return False
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             outgoing = await unit.notices.claim_webhook(lease_seconds=self._patience.lease)
         if outgoing is None:
             return False
@@ -116,7 +124,7 @@ class Post:
         if status is None or error:
             await self._not_delivered(outgoing, status, error)
             return True
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             await unit.notices.delivered(outgoing, status)
         self._observer.delivered(outgoing, DeliveryState.SENT)
         return True
@@ -136,7 +144,7 @@ class Post:
     async def _not_delivered(self, outgoing: Outgoing, status: int | None, error: str) -> None:
         is_dead = status == _GONE or outgoing.delivery.attempts >= self._patience.attempts
         again_in = self._patience.pause(outgoing.webhook.failures + 1)
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             await unit.notices.not_delivered(outgoing, status, error, again_in=again_in, is_dead=is_dead)
             if status == _GONE:
                 await _switched_off(unit, outgoing)
@@ -144,13 +152,13 @@ class Post:
 
     async def take_back(self) -> None:
         """Let all that waits be sent at once, when no other process can be sending it."""
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             await unit.notices.take_back()
 
     async def tidy(self) -> int:
         """Give up messages that waited a day behind others; drop what is old. How many."""
         now = self._clock.now()
-        async with self._store.platform_unit() as unit:
+        async with self._store.platform_unit(turn=Turn.BRIEF) as unit:
             given_up = await unit.notices.give_up_before(now - _WAITED_LONGEST)
             return given_up + await unit.notices.forget_before(now - _NOTIFICATIONS_KEPT, now - _SENT_KEPT)
 

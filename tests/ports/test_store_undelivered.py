@@ -51,8 +51,8 @@ async def shown(store, *, most: int = 10):
 async def due(store) -> tuple[bool, bool, bool]:
     async with store.platform_view() as view:
         return (
-            await view.notices.is_mail_due(),
-            await view.notices.is_webhook_due(),
+            await view.notices.mails_due(limit=9) == 1,
+            await view.notices.webhooks_due(limit=9) == 1,
             await view.remote.is_report_due(),
         )
 
