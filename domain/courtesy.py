@@ -23,6 +23,10 @@ _AFTER_SECONDS = 0.002
 _LOOK_SECONDS = 0.0003
 #: how many small pieces of work are done between two looks
 _AT_ONCE = 16
+#: somebody who asked so lately may come again
+_ABOUT_SECONDS = 0.1
+#: every so many ways that are given are a pause then
+_WAYS_AT_ONCE = 4
 #: long enough for whoever waits for the interpreter to wake
 _BREATH_SECONDS = 0.0001
 T = TypeVar("T")
@@ -37,6 +41,7 @@ class Courtesy:
         self._monotonic, self._sleep = monotonic, sleep
         self._asking = 0
         self._left_at = float("-inf")
+        self._ways_given = 0
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -49,8 +54,14 @@ class Courtesy:
             self._left_at = self._monotonic()
 
     def give_way(self) -> None:
-        """Called in a thread, between two artifacts: stand aside while somebody is being answered, but not for long."""
+        """Called in a thread, between two artifacts: stand aside while somebody is being answered, but not for long.
+
+        As long as others come again and again it also pauses now and then, so that the event loop can hear of the next.
+        """
         began = now = self._monotonic()
+        self._ways_given += 1
+        if self._ways_given % _WAYS_AT_ONCE == 0 and now < self._left_at + _ABOUT_SECONDS:
+            self._sleep(_BREATH_SECONDS)
         while self._is_anybody_there(now) and now < began + PATIENCE_SECONDS:
             self._sleep(_LOOK_SECONDS)
             now = self._monotonic()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from storage.prepared import AnyRow, Step, UnmetError
 from storage.pulse import Pulse
 
 _CHUNK = 64
+#: rows that are fetched between two pauses, and how long these are at least
+_ROWS_AT_ONCE, _BREATH_SECONDS = 100, 0.0001
 
 
 class Found(NamedTuple):
@@ -126,9 +129,19 @@ def _together(connection: sqlite3.Connection, steps: Sequence[Step]) -> Found:
     for place, step in enumerate(steps):
         run = connection.executemany if step.is_many else connection.execute
         cursor = run(step.sql, step.parameters_now)
-        rows: list[Any] = cursor.fetchall()
-        found = _met(place, step, Found(rows, cursor.rowcount))
+        found = _met(place, step, Found(_fetched(cursor), cursor.rowcount))
     return found
+
+
+def _fetched(cursor: sqlite3.Cursor) -> list[Any]:
+    """All rows, with pauses: each lets go of the interpreter, and has it again before anybody who waits has woken."""
+    rows = cursor.fetchmany(_ROWS_AT_ONCE)
+    more = rows
+    while len(more) == _ROWS_AT_ONCE:
+        time.sleep(_BREATH_SECONDS)
+        more = cursor.fetchmany(_ROWS_AT_ONCE)
+        rows += more
+    return rows
 
 
 def _met(place: int, step: Step, found: Found) -> Found:

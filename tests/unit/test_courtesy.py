@@ -87,3 +87,20 @@ def test_work_goes_on_after_a_while_however_many_are_answered(courtesy, waits):
         courtesy.give_way()
 
     assert PATIENCE_SECONDS <= waits.now < 2 * PATIENCE_SECONDS
+
+
+def test_work_pauses_now_and_then_as_long_as_others_come_again_and_again(courtesy, waits):
+    with courtesy.asking():
+        pass
+    waits.now += 0.05
+
+    for _ in range(40):
+        courtesy.give_way()
+    paused, at = waits.count, waits.now
+    waits.now += 1.0
+    for _ in range(40):
+        courtesy.give_way()
+
+    assert paused == 10
+    assert at < 0.06
+    assert waits.count == paused
