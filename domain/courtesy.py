@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from domain.aside import FEW
 
-#: how long work stands aside at once, whoever else is there: that it goes on is promised too. With twice as long others
-#: wait no shorter, and an import beside them takes a tenth longer
-PATIENCE_SECONDS = 0.0025
+#: how long work stands aside at once, whoever else is there: that it goes on is promised too. Half of it is enough for
+#: who writes, and not for a hundred watchers who are told something at the same moment
+PATIENCE_SECONDS = 0.005
 #: after somebody has asked the store: the answer is still to be put together, or the next question
 _AFTER_SECONDS = 0.002
 #: between two looks whether anybody is still there
@@ -27,7 +27,7 @@ _AT_ONCE = 16
 #: somebody who asked so lately may come again
 _ABOUT_SECONDS = 0.1
 #: every so many ways that are given are a pause then
-_WAYS_AT_ONCE = 8
+_WAYS_AT_ONCE = 4
 #: long enough for whoever waits for the interpreter to wake
 _BREATH_SECONDS = 0.0001
 T = TypeVar("T")

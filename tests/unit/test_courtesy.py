@@ -101,6 +101,6 @@ def test_work_pauses_now_and_then_as_long_as_others_come_again_and_again(courtes
     for _ in range(40):
         courtesy.give_way()
 
-    assert paused == 5
+    assert paused == 10
     assert at < 0.06
     assert waits.count == paused
