@@ -635,6 +635,34 @@ _IMPORTS = (
         'needs=("eval",),',
         ("tests/unit/test_scanning.py::test_what_a_rule_needs_stands_in_all_that_the_corpus_has_for_it",),
     ),
+    Mutant(
+        "a trigger is tried without the second look at what hides its words",
+        "domain/scanning/trigger.py",
+        "            fired |= _fired(shown, _NEEDLES.names_in(shown) - fired)\n",
+        "            fired |= _fired(shown, told)\n",
+        ("tests/unit/test_scanning.py::test_an_escaped_word_is_read_as_the_word",),
+    ),
+    Mutant(
+        "a rule that reads some members needs none of them",
+        "domain/scanning/trigger.py",
+        " and _PLACE_OF.get(name, name) in told}",
+        "}",
+        ("tests/unit/test_scanning.py::test_common_words_give_no_rule_a_reason_to_look_closer",),
+    ),
+    Mutant(
+        "a look counts for places that are taken",
+        "server/sending.py",
+        "await self._due(self._places - len(self._taken))",
+        "await self._due(self._places)",
+        ("tests/server/test_sending.py",),
+    ),
+    Mutant(
+        "of many rows the first hundred are fetched",
+        "storage/drivers.py",
+        "        rows += more\n",
+        "",
+        ("tests/ports/test_rows_fetched.py",),
+    ),
 )
 
 MUTANTS = (*_ARCHIVES, *_DOCUMENTS, *_SCANS, *_CALLERS, *_ROWS, *_IMPORTS)

@@ -338,6 +338,7 @@ def test_the_fast_path_sees_encoded_data_wherever_it_begins(before):
     [
         {"isPrimaryKey": True, "foreignKey": "Zm9vYmFy9", "dataType": "string"},
         {"condition": "items.filter(i => i.active)", "help": "New people we hire (or report (late)) are required."},
+        {"help": "while (true) eval(x)", "note": "DROP TABLE a"},
     ],
 )
 def test_common_words_give_no_rule_a_reason_to_look_closer(clean):
