@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 import uuid_utils
@@ -116,7 +116,9 @@ class Worker:
     async def _sending(self, due: Due, send: Callable[[], Awaitable[int]], *, places: int) -> None:
         async with asyncio.TaskGroup() as group:
             sending = Sending(group, due, partial(_tried, send), places=places)
-            await _when_it_rings(self._bell, POST, sending.begin, self._rhythm.look, gather=self._rhythm.gather)
+            # called by the name of what it looks for, which the log shows
+            look = update_wrapper(partial(sending.begin), due)
+            await _when_it_rings(self._bell, POST, look, self._rhythm.look, gather=self._rhythm.gather)
 
     def _publishing(self) -> list[asyncio.Task[None]]:
         """Check what publishers submitted, and look at their domains now and then."""

@@ -29,6 +29,7 @@ class TidiedAfterwards:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
         if scope["type"] == "http":
-            young, middle, _ = gc.get_count()
+            young, middle, old = gc.get_count()
             if young >= _WORTH_A_LOOK:
-                gc.collect(1 if middle >= _MIDDLE else 0)
+                # looks of its own begin with the young: where none is left to it, nobody else looks at the old
+                gc.collect(2 if old >= _OLD else 1 if middle >= _MIDDLE else 0)

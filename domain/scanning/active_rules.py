@@ -56,13 +56,15 @@ def may_be_script(raw: bytes) -> bool:
 
 def may_repeat_a_group(raw: bytes) -> bool:
     """False if no regular expression in a canonical file repeats a group."""
-    return any(_REPEATED_GROUP.search(_line_of(rest)) for key in _PATTERN_ENDS for rest in raw.split(key)[1:])
+    lines = [_line_of(rest) for key in _PATTERN_ENDS for rest in raw.split(key)[1:]]
+    # what is no string on one line may hold other patterns, and go on behind them
+    return any(_REPEATED_GROUP.search(line) for line in (lines if all(lines) else [raw]))
 
 
 def _line_of(rest: bytes) -> bytes:
-    """The value at the beginning of these bytes, if it is a string on one line; else everything, to be sure."""
+    """The value at the beginning of these bytes, if it is a string on one line; else nothing."""
     line, broken, _ = rest.partition(b"\n")
-    return line if broken and line.startswith((b' "', b'"')) else rest
+    return line if broken and line.startswith((b' "', b'"')) else b""
 
 
 _REPEATED_GROUP = re.compile(rb"\)(?:[*+]|\{)")

@@ -20,7 +20,7 @@ from domain.scanning.report import Check, Severity
 from domain.scanning.rule import Rule, Where, any_case, exact
 
 #: raised by hand when a judge or a gate changes its mind while its row stays the same
-JUDGES_EDITION = 3
+JUDGES_EDITION = 4
 
 EXPRESSION_KEYS = (
     "expression", "condition", "conditionExpression", "valueMapping", "validationExpression", "visibilityExpression",

@@ -59,18 +59,18 @@ def _shown(raw: bytes) -> list[bytes]:
 
     Once more without its comments: what begins like a comment may be none. Nothing of what is as it was.
     """
-    # what is not seen may stand in an escape, and may be written as one
-    shown = plain(_ESCAPE.sub(_character, plain(raw.decode("utf-8", "replace"))))
-    bare = _COMMENT.sub(" ", shown)
-    read = {one.encode("utf-8", "replace") for one in (shown, bare)}
-    return [*(read - {raw})]
+    # what is not seen may stand in an escape, and may be written as one, where it may as well part two words
+    written = _ESCAPE.sub(_character, plain(raw.decode("utf-8", "replace")))
+    shown = {written, plain(written)}
+    bare = {_COMMENT.sub(" ", one) for one in shown}
+    return [*({one.encode("utf-8", "replace") for one in shown | bare} - {raw})]
 
 
 def _character(match: re.Match[str]) -> str:
     number = int(match[1] or match[2] or match[3], 16)
-    if number in _QUOTE_AND_BACKSLASH:
-        return f"\\{chr(number)}"
-    return chr(number) if number not in _BLANKS and number <= _LAST_CHARACTER else " "
+    if number > _LAST_CHARACTER:
+        return ""
+    return _AS_IN_A_FILE.get(number) or chr(number)
 
 
 def _fired(raw: bytes, told: Collection[str]) -> set[str]:
@@ -94,8 +94,10 @@ _COMMENT = re.compile(
     r"/(?:\*[^*\"\\]*+(?:(?:\\.|\*(?!/))[^*\"\\]*+)*+(?:\*/)?"
     r"|(?<!:/)/[^\"\\\n]*+(?:\\[^nr][^\"\\\n]*+)*+(?:\\[nr])?)"
 )
-_QUOTE_AND_BACKSLASH = frozenset(b'"\\')
-_BLANKS, _LAST_CHARACTER = frozenset(b"\t\n\v\f\r"), 0x10FFFF
+#: a line feed ends a comment, so it stays one
+_AS_IN_A_FILE = {ord(blank): " " for blank in "\t\v\f"} | {ord(one): f"\\{one}" for one in '"\\'}
+_AS_IN_A_FILE |= {ord("\n"): r"\n", ord("\r"): r"\r"}
+_LAST_CHARACTER = 0x10FFFF
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _FOREIGN_BLANK = re.compile(f"[{FOREIGN_BLANKS}]")
 #: the name of the needles that are no rule's and no place's

@@ -6,6 +6,7 @@ import gc
 
 import pytest
 
+from server import memory
 from server.memory import TidiedAfterwards
 
 ENOUGH = 3_000
@@ -54,6 +55,14 @@ async def test_what_several_looks_left_is_looked_at_again():
     told = [await answered(ENOUGH) for _ in range(6)]
 
     assert [behind for _, behind in told] == [[1, 0, 0]] * 5 + [[0, 1, 0]]
+
+
+async def test_what_was_left_again_and_again_is_looked_at_in_the_end(monkeypatch):
+    monkeypatch.setattr(memory, "_OLD", 3)
+
+    told = [await answered(ENOUGH) for _ in range(25)]
+
+    assert [behind for _, behind in told].count([0, 0, 1]) == 1
 
 
 async def test_the_end_of_a_process_is_no_answer():

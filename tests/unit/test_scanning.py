@@ -158,6 +158,13 @@ def test_every_rule_has_a_folder_with_something_to_pass_and_something_to_find():
 @example({"text": "http:" + "/" * 50 + "u@2130706433/"})
 @example({"text": "/" * 50 + "2130706433/"})
 @example({"text": "//169\u3002254.169%2e254/"})
+@example({"expression": "ev\\u{110000}al('x')"})
+@example({"expression": "eval// now\\x0a('x')"})
+@example({"expression": "require// now\\u000a('x')"})
+@example({"expression": "process.\\u0065nv\\u200bx"})
+@example({"expression": "\\u0067lobal\\u200bx"})
+@example({"expression": "\\x77indow\\u200cx"})
+@example({"pattern": [{"pattern": "x"}, "(a+)+$"]})
 def test_the_fast_path_never_misses_what_the_rules_would_find(tree):
     raw = strict_json.canonical(tree)
 
