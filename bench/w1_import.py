@@ -14,7 +14,7 @@ from domain.options import ImportOptions
 
 GOAL = 2.0
 #: enough for medians that stand still on a machine whose speed does not
-ROUNDS = 21
+ROUNDS = 41
 ARTIFACTS = 1000
 
 
