@@ -24,7 +24,6 @@ _NO_OPENERS = bytes(byte for byte in range(256) if byte not in _OPENERS_AND_LINE
 _ALIKE = bytes.maketrans(b"[{", b"((")
 _ENOUGH_OPENERS = b"(" * (DEEPEST + 1)
 
-_LOADING = re.compile(rb"(?:require|import)[ (?\\`]")
 
 #: what stands before a query in a canonical file: every query key ends in one of the two words
 _QUERY_KEYS = (b'uery":', b'filterExpression":')
@@ -72,11 +71,6 @@ def is_nested_deeply(text: str) -> bool:
         elif part in _CLOSERS:
             depth = max(0, depth - 1)
     return False
-
-
-def may_load_a_module(raw: bytes) -> bool:
-    """False if no word that loads a module is called in a file, but only one that ends alike (``hire (``)."""
-    return first_in(_LOADING.search, raw) is not None
 
 
 def may_be_nested_deeply(raw: bytes) -> bool:

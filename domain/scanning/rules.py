@@ -91,7 +91,6 @@ RULES: tuple[Rule, ...] = (
         exact(rf"(?:require(?<!\wrequire)|import(?<!\wimport)){_THEN_CALLED}"),
         "The expression loads a module.",
         needs=("require", "import"),
-        gate=judges.may_load_a_module,
     ),
     Rule(
         "ExternalHttpCall", Check.EXPRESSION, Severity.HIGH, Where.EXPRESSION,
