@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from domain.artifact_types import BY_WIRE_NAME
 from domain.market.hosts import host_of, hosts_in
 from domain.market.powers import NO_POWERS, Powers, new_powers, powers_from, powers_of, powers_row, together
 from tests.makers import Tree, an_artifact
+from tests.pace import quiet_seconds
 
 EXAMPLES = Path("examples/acme-source/artifacts")
 ALL = frozenset({"*"})
@@ -83,18 +83,17 @@ def test_no_text_breaks_the_search_for_hosts(text: str):
 
 @pytest.mark.parametrize("part", ["://", "https://", " //a.", "{{", "'\\", "http:@", "a.", ":\\\\x@"])
 def test_a_text_made_to_be_slow_is_read_in_linear_time(part: str):
-    began = time.process_time()
-    assert len({*hosts_in(part * (1_000_000 // len(part)), is_address=True)}) <= 3
+    found, spent = quiet_seconds(lambda: {*hosts_in(part * (1_000_000 // len(part)), is_address=True)})
 
-    assert time.process_time() - began < 5
+    assert len(found) <= 3
+    assert spent < 5
 
 
 @pytest.mark.parametrize("part", ["SELECT ", " ", "FROM a ", "UPDATE a (", "/*", "a,", "INSERT INTO t ("])
 def test_a_query_made_to_be_slow_is_read_in_linear_time(part: str):
-    began = time.process_time()
-    found_in(a_process({"query": "SELECT " + part * (1_000_000 // len(part))}))
+    _, spent = quiet_seconds(lambda: found_in(a_process({"query": "SELECT " + part * (1_000_000 // len(part))})))
 
-    assert time.process_time() - began < 2
+    assert spent < 2
 
 
 def test_hosts_of_nodes_tools_data_sources_and_expressions_are_found_and_words_for_people_are_not():

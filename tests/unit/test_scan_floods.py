@@ -11,7 +11,7 @@ import pytest
 from domain import strict_json
 from domain.bundle import note_findings
 from domain.scanning import FINDINGS_MAX, Finding, ScanRun, Severity, scan_artifact
-from tests.pace import quiet_seconds
+from tests.pace import old_objects_aside, quiet_seconds
 
 HOSTILE = (
     "env.SECRET", "eval('x')", "https://evil.example.org/x", "while(true){}", "AKIAIOSFODNN7EXAMPLE", "window.a",
@@ -112,14 +112,16 @@ def test_one_long_string_leaves_others_their_turn(key):
     text = "env_ (x) OR trux //a http:x @b <b on Pass -- /* e\u0301 " * 30_000
     raw = strict_json.canonical({key: text})
     scan = threading.Thread(target=scan_artifact, args=("RuleSet", "rule-1", "Any", raw, None))
-    waits, last = [], time.process_time()
+    waits = []
 
-    scan.start()
-    while scan.is_alive():
-        time.sleep(0.001)
-        now = time.process_time()
-        waits.append(now - last)
-        last = now
+    with old_objects_aside():
+        last = time.process_time()
+        scan.start()
+        while scan.is_alive():
+            time.sleep(0.001)
+            now = time.process_time()
+            waits.append(now - last)
+            last = now
 
     # CPU of this process, for others on this machine have theirs; a rule alone would take as long for such a text
     assert max(waits) < 0.4, f"{max(waits):.2f} s; about 0.15 s on a quiet machine"
