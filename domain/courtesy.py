@@ -18,16 +18,18 @@ from domain.aside import FEW
 #: how long work stands aside at once, whoever else is there: that it goes on is promised too. Half of it is enough for
 #: who writes, and not for a hundred watchers who are told something at the same moment
 PATIENCE_SECONDS = 0.005
-#: after somebody has asked the store: the answer is still to be put together, or the next question
-_AFTER_SECONDS = 0.002
+#: after somebody has asked the store: the next question may follow; after one watcher, the next one is told
+_AFTER_SECONDS = 0.0005
+#: so long an answer counts as one that will be there at once; some wait for an import, or are files
+_SOON_SECONDS = 0.02
 #: between two looks whether anybody is still there
 _LOOK_SECONDS = 0.0003
-#: how many small pieces of work are done between two looks
-_AT_ONCE = 16
-#: somebody who asked so lately may come again
+#: somebody who came so lately may come again
 _ABOUT_SECONDS = 0.1
+#: how many small pieces of work are done between two looks; and as long as requests may come again
+_AT_ONCE, _AT_ONCE_THEN = 16, 4
 #: every so many ways that are given are a pause then
-_WAYS_AT_ONCE = 4
+_WAYS_AT_ONCE = 8
 #: long enough for whoever waits for the interpreter to wake
 _BREATH_SECONDS = 0.0001
 T = TypeVar("T")
@@ -40,19 +42,33 @@ class Courtesy:
         self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._monotonic, self._sleep = monotonic, sleep
-        self._asking = 0
-        self._left_at = float("-inf")
+        self._answering = self._asking = 0
+        self._came_at = self._left_at = float("-inf")
         self._ways_given = 0
 
     @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around the whole answer to a request, on the event loop's thread, however long that may take."""
+        self._answering += 1
+        self._came_at = self._monotonic()
+        try:
+            yield
+        finally:
+            self._answering -= 1
+
+    @contextmanager
     def asking(self) -> Iterator[None]:
-        """Around what should not wait, on the event loop's thread."""
+        """Around what the store is asked, on the event loop's thread."""
         self._asking += 1
         try:
             yield
         finally:
             self._asking -= 1
             self._left_at = self._monotonic()
+
+    def told(self) -> None:
+        """Somebody who watches is told something just now, and so may others be who wait for the same."""
+        self._left_at = self._monotonic()
 
     def give_way(self) -> None:
         """Called in a thread, between two artifacts: stand aside while somebody is being answered, but not for long.
@@ -61,7 +77,7 @@ class Courtesy:
         """
         began = now = self._monotonic()
         self._ways_given += 1
-        if self._ways_given % _WAYS_AT_ONCE == 0 and now < self._left_at + _ABOUT_SECONDS:
+        if self._ways_given % _WAYS_AT_ONCE == 0 and now < max(self._came_at, self._left_at) + _ABOUT_SECONDS:
             self._sleep(_BREATH_SECONDS)
         while self._is_anybody_there(now) and now < began + PATIENCE_SECONDS:
             self._sleep(_LOOK_SECONDS)
@@ -74,10 +90,18 @@ class Courtesy:
         are dealt with on the event loop itself, perhaps inside a transaction: nobody may sleep there.
         """
         for number, item in enumerate(items):
-            if number > FEW and number % _AT_ONCE == 0:
+            if number > FEW and self._is_time_to_look(number):
                 self._sleep(_BREATH_SECONDS)
                 self.give_way()
             yield item
 
+    def _is_time_to_look(self, number: int) -> bool:
+        if number % _AT_ONCE == 0:
+            return True
+        # that the store was asked says nothing here: an import asks it too
+        return number % _AT_ONCE_THEN == 0 and self._monotonic() < self._came_at + _ABOUT_SECONDS
+
     def _is_anybody_there(self, now: float) -> bool:
-        return self._asking > 0 or now < self._left_at + _AFTER_SECONDS
+        if self._asking > 0 or now < self._left_at + _AFTER_SECONDS:
+            return True
+        return self._answering > 0 and now < self._came_at + _SOON_SECONDS

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field, replace
 
+from domain.courtesy import Courtesy
 from domain.errors import ErrorCode, refuse
 from domain.import_model import EventKind, ImportJob, ProgressEvent
 from domain.model import ImportId, TenantId
@@ -55,9 +56,10 @@ def demand_number(job: ImportJob, after: int) -> None:
 class Follower:
     """Streams of progress events for this process's watchers."""
 
-    def __init__(self, store: Store, bell: Bell, observer: Observer = NOBODY) -> None:
+    def __init__(self, store: Store, bell: Bell, courtesy: Courtesy, observer: Observer = NOBODY) -> None:
         self._store = store
         self._bell = bell
+        self._courtesy = courtesy
         self._observer = observer
         self._tails: dict[tuple[TenantId, ImportId], _Tail] = {}
 
@@ -91,6 +93,7 @@ class Follower:
                 for event in events:
                     if event.seq > last:
                         self._observer.passed_on(event)
+                        self._courtesy.told()
                     yield event
                     if event.is_final:
                         return

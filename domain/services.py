@@ -112,7 +112,7 @@ class Services:
 
 def services(ports: Ports, installation: Installation, observer: Observer = NOBODY) -> Services:
     """Put the services together over their ports; ``observer`` is told what happens."""
-    follower = Follower(ports.store, ports.bell, observer)
+    follower = Follower(ports.store, ports.bell, ports.courtesy, observer)
     records = Records(ports, follower)
     examiner = Examiner(ports, installation, observer)
     publication = Publication(ports, installation, examiner)

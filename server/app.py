@@ -29,6 +29,7 @@ from server.metrics import metrics_page
 from server.origins import KnownPages
 from server.requests import Numbered, OneAuthorization, note_caller, noted, shown_path
 from server.runtime import Runtime
+from server.threads import AnsweredFirst
 
 _log = logging.getLogger(__name__)
 _CODES: Mapping[int, ErrorCode] = {
@@ -73,6 +74,7 @@ def _app(runtime: Runtime, routes: Sequence[BaseRoute]) -> Starlette:
         routes=routes,
         middleware=[
             Middleware(TidiedAfterwards),
+            Middleware(AnsweredFirst, courtesy=runtime.ports.courtesy),
             Middleware(Numbered, metrics=runtime.metrics),
             Middleware(KnownPages, settings=runtime.settings),
             Middleware(OneAuthorization),

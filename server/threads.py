@@ -1,8 +1,12 @@
-"""How the threads of this process share the interpreter."""
+"""How the threads of this process share the interpreter: who is being answered goes first."""
 
 from __future__ import annotations
 
 import sys
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from domain.courtesy import Courtesy
 
 #: seconds that a thread keeps the interpreter while others wait for it. A bundle is read in a thread, and every answer
 #: needs the interpreter some ten times, for the loop and for the database's threads: with the usual 5 ms it took 50 ms
@@ -14,3 +18,21 @@ TURN_SECONDS = 0.0001
 def take_short_turns() -> None:
     """Called once, by a process that serves."""
     sys.setswitchinterval(TURN_SECONDS)
+
+
+class AnsweredFirst:
+    """Middleware: long work in threads stands aside from the first word of a request to the last of its answer.
+
+    To put a question together, and its answer, takes as long as to ask the store. For a socket it does nothing.
+    """
+
+    def __init__(self, app: ASGIApp, courtesy: Courtesy) -> None:
+        self._app = app
+        self._courtesy = courtesy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with self._courtesy.answering():
+            await self._app(scope, receive, send)

@@ -663,6 +663,20 @@ _IMPORTS = (
         "",
         ("tests/ports/test_rows_fetched.py",),
     ),
+    Mutant(
+        "a request that takes long holds up all work in threads",
+        "domain/courtesy.py",
+        "        return self._answering > 0 and now < self._came_at + _SOON_SECONDS\n",
+        "        return self._answering > 0\n",
+        ("tests/unit/test_courtesy.py",),
+    ),
+    Mutant(
+        "a request counts only while the store is asked",
+        "server/threads.py",
+        "        with self._courtesy.answering():\n            await self._app(scope, receive, send)\n",
+        "        await self._app(scope, receive, send)\n",
+        ("tests/server/test_threads.py",),
+    ),
 )
 
 MUTANTS = (*_ARCHIVES, *_DOCUMENTS, *_SCANS, *_CALLERS, *_ROWS, *_IMPORTS)

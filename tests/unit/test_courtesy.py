@@ -82,6 +82,56 @@ def test_work_stands_aside_while_the_next_question_may_come(courtesy, waits):
     assert waits.now == stood_aside
 
 
+def test_work_stands_aside_while_a_request_is_answered_but_not_for_one_that_takes_long(courtesy, waits):
+    with courtesy.answering():
+        courtesy.give_way()
+        stood_aside = waits.now
+        waits.now += 0.02
+        long_behind = waits.now
+        courtesy.give_way()
+
+    assert stood_aside >= PATIENCE_SECONDS
+    assert waits.now == long_behind
+
+
+def test_another_request_counts_beside_one_that_takes_long(courtesy, waits):
+    with courtesy.answering():
+        waits.now += 10.0
+        with courtesy.answering():
+            began = waits.now
+            courtesy.give_way()
+
+    assert waits.now - began >= PATIENCE_SECONDS
+
+
+def test_nobody_is_there_once_a_request_is_answered():
+    answered = ExitStack()
+    waits = Waits(then=answered.close)
+    courtesy = Courtesy(waits.monotonic, waits.sleep)
+    answered.enter_context(courtesy.answering())
+
+    courtesy.give_way()
+
+    assert waits.count == 1
+
+
+def test_many_small_pieces_of_work_pause_more_often_as_long_as_others_come_again(courtesy, waits):
+    list(courtesy.among(range(FEW + 1_000)))
+    alone = waits.count
+    with courtesy.answering():
+        pass
+    list(courtesy.among(range(FEW + 1_000)))
+
+    assert waits.count - alone > 3 * alone
+
+
+def test_work_stands_aside_while_one_watcher_after_the_other_is_told(courtesy, waits):
+    courtesy.told()
+    courtesy.give_way()
+
+    assert 0 < waits.now < PATIENCE_SECONDS
+
+
 def test_work_goes_on_after_a_while_however_many_are_answered(courtesy, waits):
     with courtesy.asking(), courtesy.asking():
         courtesy.give_way()
@@ -101,6 +151,6 @@ def test_work_pauses_now_and_then_as_long_as_others_come_again_and_again(courtes
     for _ in range(40):
         courtesy.give_way()
 
-    assert paused == 10
+    assert paused == 5
     assert at < 0.06
     assert waits.count == paused

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import following
+from domain.courtesy import Courtesy
 from domain.errors import ErrorCode, Refusal
 from domain.following import Follower, merged
 from domain.import_model import EventKind, ImportState, Progress, ProgressEvent, Stage
@@ -79,7 +80,7 @@ STORY = (EventKind.QUEUED, EventKind.STAGE_STARTED, P, P, P, EventKind.PROBLEM_F
 
 
 def a_follower(journal: Journal) -> Follower:
-    return Follower(cast("Store", journal), journal.bell)
+    return Follower(cast("Store", journal), journal.bell, Courtesy())
 
 
 def numbers(events):
@@ -128,6 +129,24 @@ async def test_a_long_journal_is_merged_across_its_pages():
     journal = Journal(EventKind.QUEUED, *[P] * 2500, ENDED)
 
     assert numbers(await heard(a_follower(journal))) == [(1, 1), (2, 2501), (2502, 2502)]
+
+
+async def test_work_in_threads_stands_aside_for_watchers_who_are_told_what_comes():
+    journal = Journal(*STORY[:3])
+    breaths: list[float] = []
+    courtesy = Courtesy(monotonic=lambda: float(len(breaths)) / 1_000, sleep=breaths.append)
+    follower = Follower(cast("Store", journal), journal.bell, courtesy)
+
+    async with aclosing(follower.follow(TENANT, IMPORT)) as events:
+        for _ in STORY[:3]:
+            await anext(events)
+            courtesy.give_way()
+        replayed = len(breaths)
+        journal.write(ENDED)
+        await anext(events)
+        courtesy.give_way()
+
+    assert (replayed, len(breaths)) == (0, 1)
 
 
 async def test_coming_events_follow_past_ones():
