@@ -129,6 +129,9 @@ async def _bare_lags(bare: Bare, rhythm: list[float]) -> list[float]:
         watching = [asyncio.create_task(heard(one)) for one in sockets]
         await asyncio.gather(bare.client.post(f"/{_BUSY}", content=bundle), bare.client.post("/tell", json=rhythm))
         await asyncio.gather(*watching)
+    # it learns only by telling them that they have gone
+    while (await bare.client.post("/tell", json=[0.0])).json()["watchers"]:
+        pass
     return lags
 
 

@@ -32,6 +32,7 @@ _AT_ONCE, _AT_ONCE_THEN = 16, 4
 _WAYS_AT_ONCE = 8
 #: long enough for whoever waits for the interpreter to wake
 _BREATH_SECONDS = 0.0001
+_NEVER = float("-inf")
 T = TypeVar("T")
 
 
@@ -42,19 +43,26 @@ class Courtesy:
         self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._monotonic, self._sleep = monotonic, sleep
-        self._answering = self._asking = 0
-        self._came_at = self._left_at = float("-inf")
+        self._asking = 0
+        #: when the requests came that are not answered yet, the youngest last
+        self._open: dict[object, float] = {}
+        #: of these the youngest, the youngest of all, and when the store was left
+        self._youngest_at = self._came_at = self._left_at = _NEVER
         self._ways_given = 0
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Around the whole answer to a request, on the event loop's thread, however long that may take."""
-        self._answering += 1
-        self._came_at = self._monotonic()
+        """Around the whole answer to a request, on the event loop's thread, however long that may take.
+
+        Only the youngest counts, and not for long: a stream may stay open for ever.
+        """
+        request = object()
+        self._open[request] = self._youngest_at = self._came_at = self._monotonic()
         try:
             yield
         finally:
-            self._answering -= 1
+            del self._open[request]
+            self._youngest_at = next(reversed(self._open.values()), _NEVER)
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -71,7 +79,7 @@ class Courtesy:
         self._left_at = self._monotonic()
 
     def give_way(self) -> None:
-        """Called in a thread, between two artifacts: stand aside while somebody is being answered, but not for long.
+        """Called in a thread, between two pieces of work: stand aside while somebody is answered, but not for long.
 
         As long as others come again and again it also pauses now and then, so that the event loop can hear of the next.
         """
@@ -104,4 +112,4 @@ class Courtesy:
     def _is_anybody_there(self, now: float) -> bool:
         if self._asking > 0 or now < self._left_at + _AFTER_SECONDS:
             return True
-        return self._answering > 0 and now < self._came_at + _SOON_SECONDS
+        return now < self._youngest_at + _SOON_SECONDS

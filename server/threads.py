@@ -21,9 +21,10 @@ def take_short_turns() -> None:
 
 
 class AnsweredFirst:
-    """Middleware: long work in threads stands aside from the first word of a request to the last of its answer.
+    """Middleware: long work in threads stands aside for a request, and not only while it asks the store.
 
-    To put a question together, and its answer, takes as long as to ask the store. For a socket it does nothing.
+    To put the question together, and the answer, takes as long as that. An answer that is not there at once does not
+    hold up anything (:mod:`domain.courtesy`), and for a socket this does nothing.
     """
 
     def __init__(self, app: ASGIApp, courtesy: Courtesy) -> None:

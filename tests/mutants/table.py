@@ -666,8 +666,8 @@ _IMPORTS = (
     Mutant(
         "a request that takes long holds up all work in threads",
         "domain/courtesy.py",
-        "        return self._answering > 0 and now < self._came_at + _SOON_SECONDS\n",
-        "        return self._answering > 0\n",
+        "        return now < self._youngest_at + _SOON_SECONDS\n",
+        "        return bool(self._open)\n",
         ("tests/unit/test_courtesy.py",),
     ),
     Mutant(

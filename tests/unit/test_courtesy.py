@@ -78,7 +78,7 @@ def test_work_stands_aside_while_the_next_question_may_come(courtesy, waits):
     stood_aside = waits.now
     courtesy.give_way()
 
-    assert 0 < stood_aside < PATIENCE_SECONDS
+    assert 0 < stood_aside < 0.001
     assert waits.now == stood_aside
 
 
@@ -92,6 +92,24 @@ def test_work_stands_aside_while_a_request_is_answered_but_not_for_one_that_take
 
     assert stood_aside >= PATIENCE_SECONDS
     assert waits.now == long_behind
+
+
+def test_a_request_counts_for_a_while_though_work_goes_on_between(courtesy, waits):
+    with courtesy.answering():
+        waits.now += 0.015
+        courtesy.give_way()
+
+    assert waits.count > 0
+
+
+def test_one_that_takes_long_does_not_count_again_when_another_is_answered(courtesy, waits):
+    with courtesy.answering():
+        waits.now += 10.0
+        with courtesy.answering():
+            pass
+        courtesy.give_way()
+
+    assert waits.count == 0
 
 
 def test_another_request_counts_beside_one_that_takes_long(courtesy, waits):
@@ -121,8 +139,35 @@ def test_many_small_pieces_of_work_pause_more_often_as_long_as_others_come_again
     with courtesy.answering():
         pass
     list(courtesy.among(range(FEW + 1_000)))
+    beside = waits.count - alone
+    waits.now += 0.2
+    list(courtesy.among(range(FEW + 1_000)))
 
-    assert waits.count - alone > 3 * alone
+    assert beside > 3 * alone
+    assert waits.count == alone + beside + alone
+
+
+def test_that_the_store_was_asked_makes_no_small_piece_of_work_pause_more_often(courtesy, waits):
+    list(courtesy.among(range(FEW + 100)))
+    alone = waits.count
+    with courtesy.asking():
+        pass
+    waits.now += 0.001
+    list(courtesy.among(range(FEW + 100)))
+
+    assert waits.count < 3 * alone
+
+
+@pytest.mark.parametrize("come", [Courtesy.asking, Courtesy.answering])
+def test_whoever_came_lately_may_come_again(courtesy, waits, come):
+    with come(courtesy):
+        pass
+    waits.now += 0.05
+
+    for _ in range(8):
+        courtesy.give_way()
+
+    assert waits.count == 1
 
 
 def test_work_stands_aside_while_one_watcher_after_the_other_is_told(courtesy, waits):

@@ -20,14 +20,15 @@ def test_what_was_left_to_the_collector_before_is_not_counted_as_the_work():
     assert spent < looked / 10
 
 
-def test_garbage_of_the_work_itself_is_counted():
-    def work() -> None:
-        made: list[object] = []
-        for _ in range(200_000):
-            made = [made]
-        gc.collect()
+def test_looks_at_what_the_work_itself_made_are_counted():
+    def work(looks: int) -> int:
+        made = [[number] for number in range(200_000)]
+        for _ in range(looks):
+            gc.collect()
+        return len(made)
 
-    _, spent = quiet_seconds(work)
+    _, alone = quiet_seconds(lambda: work(0))
+    _, looked = quiet_seconds(lambda: work(10))
 
-    assert spent > 0.01
+    assert looked > 2 * alone
     assert gc.get_freeze_count() == 0
