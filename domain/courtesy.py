@@ -46,7 +46,7 @@ class Courtesy:
         self._asking = 0
         #: when the requests came that are not answered yet, the youngest last
         self._open: dict[object, float] = {}
-        #: of these the youngest, the youngest of all, and when the store was left
+        #: the youngest of these, for threads, which may not look through them; of all; and when the store was left
         self._youngest_at = self._came_at = self._left_at = _NEVER
         self._ways_given = 0
 

@@ -44,15 +44,17 @@ def test_work_goes_on_at_once_where_nobody_is_answered(courtesy, waits):
     assert waits.count == 0
 
 
-def test_work_stands_aside_until_the_answer_is_there():
+@pytest.mark.parametrize(("being_there", "looks"), [(Courtesy.asking, 3), (Courtesy.answering, 1)])
+def test_work_stands_aside_until_the_answer_is_there(being_there, looks):
     answered = ExitStack()
     waits = Waits(then=answered.close)
     courtesy = Courtesy(waits.monotonic, waits.sleep)
-    answered.enter_context(courtesy.asking())
+    answered.enter_context(being_there(courtesy))
 
     courtesy.give_way()
 
     assert 0 < waits.now < PATIENCE_SECONDS
+    assert waits.count == looks
 
 
 def test_a_few_small_pieces_of_work_are_done_at_once_for_they_are_done_on_the_event_loop(courtesy, waits):
@@ -120,17 +122,6 @@ def test_another_request_counts_beside_one_that_takes_long(courtesy, waits):
             courtesy.give_way()
 
     assert waits.now - began >= PATIENCE_SECONDS
-
-
-def test_nobody_is_there_once_a_request_is_answered():
-    answered = ExitStack()
-    waits = Waits(then=answered.close)
-    courtesy = Courtesy(waits.monotonic, waits.sleep)
-    answered.enter_context(courtesy.answering())
-
-    courtesy.give_way()
-
-    assert waits.count == 1
 
 
 def test_many_small_pieces_of_work_pause_more_often_as_long_as_others_come_again(courtesy, waits):
