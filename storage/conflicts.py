@@ -17,7 +17,7 @@ from storage.artifacts import slice_of
 from storage.plan_tables import plan_action
 from storage.plans import ACTION, action_of
 from storage.session import Session
-from storage.sql import word
+from storage.sql import checked, word
 from storage.tables import artifact, import_job, import_package, revision
 
 _P, _J, _R = plan_action.c, import_job.c, revision.c
@@ -46,11 +46,11 @@ _TOUCH = (
 _OF_ITS_PACKAGE = and_(import_package.c.import_id == _P.import_id, import_package.c.ordinal == _P.ordinal)
 _IN_ITS_IMPORT = and_(
     _J.import_id == _P.import_id,
-    _J.tenant_id == _TENANT,
+    checked(_J.tenant_id == _TENANT),
     _J.state == word(ImportState.SUCCEEDED),
     _J.mode == word(ImportMode.APPLY),
 )
-#: an artifact that was found as it should be, without anybody's wish, was not touched
+#: an artifact that was met, and of which nothing was written
 _MET = (
     select(*_TOUCH)
     .select_from(plan_action)
@@ -60,21 +60,24 @@ _MET = (
         _P.tenant_id == _TENANT,
         # no condition that it is not null: the equality says so, and SQLite would look through all that are not
         _P.existing_id.in_(_NAMED),
+        # an artifact that was found as it should be, without anybody's wish, was not touched
         or_(_P.kind != word(ActionKind.UNCHANGED), _P.strategy.is_not(None)),
+        or_(_P.revision_id.is_(None), _P.target_id != _P.existing_id),
     )
 )
-_MADE = (
+#: an artifact that was made, or written anew
+_WROTE = (
     select(*_TOUCH)
-    .select_from(revision)
-    .join(
-        plan_action,
-        and_(_P.import_id == _R.import_id, _P.tenant_id == _TENANT, _P.revision_id == _R.revision_id),
-    )
+    .select_from(plan_action)
     .join(import_job, _IN_ITS_IMPORT)
     .outerjoin(import_package, _OF_ITS_PACKAGE)
-    .where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED), _P.existing_id.is_(None))
+    .where(
+        checked(_P.tenant_id == _TENANT),
+        _P.revision_id.in_(select(_R.revision_id).where(_R.tenant_id == _TENANT, _R.artifact_id.in_(_NAMED))),
+        or_(_P.existing_id.is_(None), _P.existing_id == _P.target_id),
+    )
 )
-_ALL = union_all(_MET, _MADE).subquery()
+_ALL = union_all(_MET, _WROTE).subquery()
 _COUNT = select(func.count()).select_from(_ALL)
 _IN_ORDER = select(*_ALL.c).order_by(_ALL.c.ended_at.desc(), _ALL.c.import_id.desc(), _ALL.c.place)
 _FIRST = _IN_ORDER.limit(bindparam("limit"))

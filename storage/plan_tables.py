@@ -9,6 +9,11 @@ from domain.plan_model import ActionKind, DecisionSource, MatchedBy
 from storage.sql import Choice, Json, Moment, Who, Words
 from storage.tables import METADATA, STATUS, TYPE, origin_columns, where, words
 
+_MET = (
+    "existing_id IS NOT NULL AND (kind <> 'UNCHANGED' OR strategy IS NOT NULL)"
+    " AND (revision_id IS NULL OR target_id <> existing_id)"
+)
+
 scan_report = Table(
     "scan_report",
     METADATA,
@@ -122,7 +127,10 @@ plan_action = Table(
     Column("paths", Json()),
     #: the earlier revision whose content comes back
     words("restores", optional=True),
-    Index("ix_plan_action_existing", "tenant_id", "existing_id", **where("existing_id IS NOT NULL")),
+    # what touched an artifact is found by the revision that it wrote (those of one import stand side by side in the
+    # index) and, where it wrote none of that artifact, by the artifact: storage.conflicts
+    Index("ix_plan_action_revision", "revision_id", **where("revision_id IS NOT NULL")),
+    Index("ix_plan_action_met", "tenant_id", "existing_id", **where(_MET)),
 )
 
 merge_base = Table(

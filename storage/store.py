@@ -128,7 +128,7 @@ class SqlStore:
         self._engines = engines
         self._bell = bell
         self._clock = clock
-        self._checkpoints = Checkpoints(engines.writer) if engines.writer.dialect.name == SQLITE else None
+        self._checkpoints = Checkpoints(engines) if engines.writer.dialect.name == SQLITE else None
 
     def unit(self, tenant_id: TenantId, *, turn: Turn = Turn.ASKED) -> AbstractAsyncContextManager[TenantUnit]:
         return self._tenant(self._writing(turn), tenant_id)

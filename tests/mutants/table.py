@@ -456,6 +456,20 @@ _ROWS = (
         ("tests/ports/test_checkpoints.py::test_what_was_written_to_the_log_and_taken_back_is_no_reason_to_move_it",),
     ),
     Mutant(
+        "a long log is moved once and goes on growing",
+        "storage/checkpoints.py",
+        "            if 0 < length <= LONG_LOG or longest <= LONG_LOG:\n",
+        "            if longest > 0:\n",
+        ("tests/ports/test_checkpoints.py::test_a_long_log_begins_anew_while_writers_go_on",),
+    ),
+    Mutant(
+        "the log is moved to its end by somebody without a turn",
+        "storage/checkpoints.py",
+        "            async with self._engines.turn(Turn.LONG):\n",
+        "            if Turn.LONG:\n",
+        ("tests/ports/test_checkpoints.py::test_who_moves_all_of_the_log_has_his_turn_among_writers_who_never_pause",),
+    ),
+    Mutant(
         "who has just written goes before those who wait",
         "storage/engines.py",
         "nullcontext() if self._turns is None else",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,6 +18,9 @@ from storage.store import SqlStore
 from tests.ports.rows import ACME, a_revision, saved, with_tenants
 
 ROUNDS = 30
+PAGE = 4096
+#: pages of a log that counts as long in a test
+LONG = 100
 
 
 @pytest.fixture
@@ -134,9 +138,45 @@ async def test_what_was_written_to_the_log_and_taken_back_is_no_reason_to_move_i
         assert await store._checkpoints._move_beside() == 0
 
 
-async def test_a_long_log_is_moved_to_its_end_before_its_writers_pause(store, tmp_path, monkeypatch):
+async def test_a_long_log_begins_anew_while_writers_go_on(store, tmp_path, monkeypatch):
     await _never_by_itself(store, monkeypatch)
-    monkeypatch.setattr(checkpoints, "LONG_LOG", 0)
+    monkeypatch.setattr(checkpoints, "LONG_LOG", LONG)
+    monkeypatch.setattr(store._checkpoints, "_move_all", _never)
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM artifact").fetchone()
+        await saved(store, a_revision("rule-0", body=randbytes(2 * LONG * PAGE)))
+        # the first time somebody still reads what was there before
+        moving = store._checkpoints._move_beside
+        monkeypatch.setattr(store._checkpoints, "_move_beside", lambda: _then(moving, other.rollback))
+
+        going_on = asyncio.create_task(store._checkpoints._move_on())
+        number = 0
+        while not going_on.done():
+            number += 1
+            await saved(store, a_revision(f"rule-{number}"))
+            await asyncio.sleep(0.01)
+        await going_on
+
+        await saved(store, a_revision("rule-last"))
+        assert 0 < await store._checkpoints._move_beside() <= LONG
+
+
+async def test_a_short_log_is_moved_once(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    moves = _counted(store, monkeypatch)
+    await saved(store, a_revision("rule-1"))
+
+    await store._checkpoints._move_on()
+
+    assert len(moves) == 1
+    assert _in_the_file_alone(tmp_path) == ["rule-1"]
+
+
+async def test_a_very_long_log_is_moved_to_its_end_before_its_writers_pause(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    for name, pages in (("LONG_LOG", 0), ("VERY_LONG_LOG", 0)):
+        monkeypatch.setattr(checkpoints, name, pages)
     with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM artifact").fetchone()
@@ -147,6 +187,47 @@ async def test_a_long_log_is_moved_to_its_end_before_its_writers_pause(store, tm
         await store._checkpoints._move_on()
 
     assert _in_the_file_alone(tmp_path) == ["rule-1"]
+
+
+async def test_a_long_log_that_cannot_begin_anew_keeps_no_writer_waiting(store, tmp_path, monkeypatch):
+    await _never_by_itself(store, monkeypatch)
+    monkeypatch.setattr(checkpoints, "LONG_LOG", 0)
+    monkeypatch.setattr(store._checkpoints, "_move_all", _never)
+    moves = _counted(store, monkeypatch)
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM artifact").fetchone()
+        await saved(store, a_revision("rule-1"))
+
+        await store._checkpoints._move_on()
+
+    assert len(moves) > 1
+    assert _in_the_file_alone(tmp_path) == []
+
+
+async def test_writers_who_never_pause_have_their_log_moved_too(store, monkeypatch):
+    await _all_moved(store)
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(store._checkpoints, "_move_all", _never)
+    moves = _counted(store, monkeypatch)
+    number = 0
+    while not moves:
+        number += 1
+        await saved(store, a_revision(f"rule-{number}"))
+
+    await store._checkpoints.aclose()
+
+
+async def test_who_moves_all_of_the_log_has_his_turn_among_writers_who_never_pause(store):
+    await _all_moved(store)
+    moving = asyncio.create_task(store._checkpoints._move_all())
+    number = 0
+    while not moving.done():
+        number += 1
+        await saved(store, a_revision(f"rule-{number}"))
+
+    await moving
+    assert number < ROUNDS
 
 
 async def _never_by_itself(store, monkeypatch):
@@ -162,6 +243,22 @@ async def _written_and_taken_back(store):
         await unit.artifacts.write([a_revision("rule-2", body=randbytes(8 << 20))])
         await unit.artifacts.heads(["rule-2"])
         raise RuntimeError("taken back")
+
+
+def _counted(store, monkeypatch):
+    """A list that grows by one each time that the log is moved beside its writers."""
+    moves, moving = [], store._checkpoints._move_beside
+
+    async def move():
+        moves.append(1)
+        return await moving()
+
+    monkeypatch.setattr(store._checkpoints, "_move_beside", move)
+    return moves
+
+
+async def _never():
+    pytest.fail("the writers had to wait")
 
 
 async def _then(first, second):

@@ -14,6 +14,8 @@ from domain.model import ArtifactStatus, ImportId, name_key
 from domain.options import ConflictStrategy
 from domain.plan_model import ActionKind
 from domain.rows import Page, Step, Touch
+from storage import conflicts
+from storage.prepared import prepared
 from tests.clocks import NOON
 from tests.ports.rows import (
     ACME,
@@ -172,3 +174,29 @@ async def test_what_touched_an_artifact_does_not_show_other_tenants(store):
 
     assert await touched(store, ACME) == Page((), 0)
     assert (await touched(store, GLOBEX)).total_count == 1
+
+
+async def test_a_copy_touched_the_artifact_beside_which_it_was_made(store):
+    (head,) = await saved(store, a_revision("rule-1"))
+    new = a_revision("rule-2")
+    met: dict[str, Any] = {"existing": head, "conflict_key": "conf-001", "strategy": ConflictStrategy.COPY}
+    await brought(store, an_action(0, new, kind=ActionKind.COPY, **met), new)
+
+    (one,) = (await touched(store)).items
+
+    assert (one.strategy, one.previous_version) == (ConflictStrategy.COPY, "1.0.0")
+
+
+# a small table's plan says nothing on PostgreSQL
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_touched_an_artifact_is_looked_up_and_not_searched_for(store):
+    values = {"tenant": ACME, "key": KEY, "types": RULES}
+    step = prepared(conflicts._COUNT, "sqlite", tuple(values)).step(values)
+    async with store.view(ACME) as view:
+        asked = step._replace(sql=f"EXPLAIN QUERY PLAN {step.sql}", gives_rows=True)
+        told = await view._session._driver.together([asked])
+    plan = [row[-1] for row in told.rows]
+
+    looked_up = {word for line in plan for word in line.split() if word.startswith("ix_")}
+    assert {"ix_plan_action_revision", "ix_plan_action_met", "ix_revision_number"} <= looked_up
+    assert not [line for line in plan if line.startswith("SCAN") and "anon" not in line]
