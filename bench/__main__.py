@@ -18,6 +18,7 @@ WORKLOADS: Mapping[str, Callable[[], Awaitable[list[Result]]]] = {
     "W2": w2_export.run,
     "W3": w3_small.run,
     "W4": w4_watchers.run,
+    "W4D": w4_watchers.run_on_disk,
     "W4M": w4_messages.run,
     "W5": w5_bytes.run,
     "W6": w6_plan.run,

@@ -3,12 +3,16 @@
 The bare server tells as many messages at the same moments: an import tells several things at once, which takes any
 server, and the 100 clients of this one process, longer than as many told one by one. It also carries out an import
 meanwhile, the bare one of W3.
+
+All of it with its files in memory (W4), and on the disk (W4D): of a hundred commits a disk may keep one waiting a
+hundred times longer than the others, and then that one is the 99th percentile, of whichever side it has met.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -36,6 +40,9 @@ _BUSY_IMPORTS = 4
 _QUIET_SECONDS = 3.0
 _BUSY, _NEIGHBOUR = "bench", "neighbour"
 _PERCENTILE = 0.99
+#: where Linux keeps files in memory, and what eight rounds need there at most
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
 _PROTOCOL = ["graphql-transport-ws"]
 _PROGRESS = "subscription($id: ID!) { importProgress(importId: $id) { at seq isFinal } }"
 _SAVE = """mutation($input: ChangeArtifactsInput!) { changeArtifacts(input: $input) {
@@ -45,12 +52,25 @@ _IMPORT = """mutation($input: ImportPackageInput!) { importPackage(input: $input
 
 
 async def run() -> list[Result]:
-    """Real sockets to real processes, in turn, a few rounds of all."""
+    """Real sockets to real processes, in turn, a few rounds of all; their files in memory, where there is room."""
+    return await _run(_MEMORY, "in memory") if _has_room() else await run_on_disk()
+
+
+async def run_on_disk() -> list[Result]:
+    """The same with their files in the temporary folder."""
+    return await _run(Path(tempfile.gettempdir()), "on disk")
+
+
+def _has_room() -> bool:
+    return _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+
+
+async def _run(place: Path, where: str) -> list[Result]:
     lags: list[float] = []
     bare_lags: list[float] = []
     quiet: list[float] = []
     busy: list[float] = []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=place) as name:
         folder = Path(name)
         async with a_bare_server(folder) as bare, a_product(folder / "ours") as product:
             for tenant in (_BUSY, _NEIGHBOUR):
@@ -62,8 +82,8 @@ async def run() -> list[Result]:
                 quiet += await _writes(product, seconds=_QUIET_SECONDS)
                 busy += await _writes_beside_imports(product)
     return [
-        _result(f"W4 event lag, {len(_WATCHERS)} watchers, p99", _p99(lags), _p99(bare_lags), LAG_GOAL),
-        _result("W8 a neighbour's write during an import, p99", _p99(busy), _p99(quiet), NEIGHBOUR_GOAL),
+        _result(f"W4 event lag, {len(_WATCHERS)} watchers, p99, {where}", _p99(lags), _p99(bare_lags), LAG_GOAL),
+        _result(f"W8 a write beside an import, p99, {where}", _p99(busy), _p99(quiet), NEIGHBOUR_GOAL),
     ]
 
 
