@@ -10,7 +10,8 @@ since the last one ended: then something is left to move, and no writer begins t
 says so itself (``data_version``), since not all who write or commit change it: who takes back what was long, or writes
 what was there. Nobody else makes any (``storage.engines``). A long log is moved so again and again, until a commit
 finds all of it moved and begins it anew. When the writers pause, or the log has become very long, what is left is moved
-over the writing connection, where nobody writes meanwhile: on a disk they would wait 25 to 40 ms, once an import.
+over the writing connection, where nobody writes meanwhile: on a disk they would wait 25 to 40 ms, once an import. Views
+read each statement by itself; where somebody else always has a snapshot of the file open, the log grows.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ class Checkpoints:
             try:
                 if is_pause:
                     await self._move_all()
+                    # what was committed just now may still be in the log
+                    is_pause = seen == self._count
                 elif looks % _LOOKS_A_MOVE == 0:
                     await self._move_on()
             except UnavailableError as trouble:
@@ -89,7 +92,7 @@ class Checkpoints:
         """Move what is there; of a long log also what was committed meanwhile, until it begins anew."""
         length = longest = await self._move_beside()
         for _ in range(_TIMES):
-            if 0 < length <= LONG_LOG or longest <= LONG_LOG:
+            if 0 < length <= LONG_LOG or longest <= LONG_LOG or self._closing.is_set():
                 return
             await asyncio.sleep(_COMMIT_SECONDS)
             length = await self._move_beside()

@@ -456,9 +456,47 @@ _ROWS = (
         ("tests/ports/test_checkpoints.py::test_what_was_written_to_the_log_and_taken_back_is_no_reason_to_move_it",),
     ),
     Mutant(
+        "the log is moved beside its writers before anybody has looked at it",
+        "storage/checkpoints.py",
+        "            if moved_to not in {None, shown}:\n",
+        "            if moved_to != shown:\n",
+        ("tests/ports/test_checkpoints.py::test_the_first_look_moves_nothing",),
+    ),
+    Mutant(
+        "what was committed while the log was moved counts as still to be moved",
+        "storage/checkpoints.py",
+        "                # what was committed meanwhile may count as moved: it is moved with what comes next\n"
+        "                shown = await _shown(self._beside)\n",
+        "",
+        (
+            "tests/ports/test_checkpoints.py::test_what_is_committed_while_the_log_is_moved_is_no_reason_to_move_it_again",
+        ),
+    ),
+    Mutant(
+        "what a move that failed was told of the log is still believed",
+        "storage/checkpoints.py",
+        "        moved_to, self._moved_to, length = self._moved_to, None, 0\n",
+        "        moved_to, length = self._moved_to, 0\n",
+        ("tests/ports/test_checkpoints.py::test_after_a_move_that_failed_the_log_is_looked_at_first",),
+    ),
+    Mutant(
+        "the log that was moved to its end is moved again beside its writers",
+        "storage/checkpoints.py",
+        "        self._moved_to = None\n        with translated():\n            # without",
+        "        with translated():\n            # without",
+        ("tests/ports/test_checkpoints.py::test_after_a_move_that_failed_the_log_is_looked_at_first",),
+    ),
+    Mutant(
+        "what was committed while the last of the log was moved stays in it",
+        "storage/checkpoints.py",
+        "                    is_pause = seen == self._count\n",
+        "",
+        ("tests/ports/test_checkpoints.py::test_what_is_committed_while_the_last_of_the_log_is_moved_is_moved_too",),
+    ),
+    Mutant(
         "a long log is moved once and goes on growing",
         "storage/checkpoints.py",
-        "            if 0 < length <= LONG_LOG or longest <= LONG_LOG:\n",
+        "            if 0 < length <= LONG_LOG or longest <= LONG_LOG or self._closing.is_set():\n",
         "            if longest > 0:\n",
         ("tests/ports/test_checkpoints.py::test_a_long_log_begins_anew_while_writers_go_on",),
     ),

@@ -10,6 +10,7 @@ from random import randbytes
 
 import pytest
 
+from domain.ports import UnavailableError
 from storage import checkpoints
 from storage.bells import LocalBell
 from storage.clock import SystemClock
@@ -205,17 +206,75 @@ async def test_a_long_log_that_cannot_begin_anew_keeps_no_writer_waiting(store, 
     assert _in_the_file_alone(tmp_path) == []
 
 
-async def test_writers_who_never_pause_have_their_log_moved_too(store, monkeypatch):
+async def test_writers_who_go_on_have_their_log_moved_too(store, monkeypatch):
     await _all_moved(store)
-    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(store._checkpoints, "_move_all", _never)
-    moves = _counted(store, monkeypatch)
-    number = 0
-    while not moves:
-        number += 1
-        await saved(store, a_revision(f"rule-{number}"))
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 0.3)
+    moves, number = _counted(store, monkeypatch), 0
 
-    await store._checkpoints.aclose()
+    async with asyncio.timeout(30):
+        while not moves:
+            number += 1
+            await saved(store, a_revision(f"rule-{number}"))
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_committed_while_the_last_of_the_log_is_moved_is_moved_too(store, tmp_path, monkeypatch):
+    moving = store._checkpoints._move_all
+    ids = iter(("rule-2", "rule-3"))
+
+    async def move():
+        await moving()
+        if written := next(ids, None):
+            await saved(store, a_revision(written))
+
+    monkeypatch.setattr(store._checkpoints, "_move_all", move)
+    await saved(store, a_revision("rule-1"))
+
+    await _all_moved(store)
+
+    assert _in_the_file_alone(tmp_path) == ["rule-1", "rule-2", "rule-3"]
+
+
+async def test_the_first_look_moves_nothing(store, tmp_path):
+    await saved(store, a_revision("rule-1"))
+
+    assert await store._checkpoints._move_beside() == 0
+
+
+async def test_what_is_committed_while_the_log_is_moved_is_no_reason_to_move_it_again(store, tmp_path, monkeypatch):
+    """It may have been moved with the rest: nothing would be left then."""
+    await _never_by_itself(store, monkeypatch)
+    await saved(store, a_revision("rule-1"))
+    moved = checkpoints._moved
+
+    async def beside_a_commit(driver):
+        length = await moved(driver)
+        await saved(store, a_revision("rule-2"))
+        return length
+
+    monkeypatch.setattr(checkpoints, "_moved", beside_a_commit)
+    assert await store._checkpoints._move_beside() > 0
+    monkeypatch.setattr(checkpoints, "_moved", moved)
+
+    assert await store._checkpoints._move_beside() == 0
+
+
+@pytest.mark.parametrize("move", ["_move_beside", "_move_all"])
+async def test_after_a_move_that_failed_the_log_is_looked_at_first(store, tmp_path, monkeypatch, move):
+    await _never_by_itself(store, monkeypatch)
+    await saved(store, a_revision("rule-1"))
+    moved = checkpoints._moved
+
+    async def failing(driver):
+        await moved(driver)
+        raise UnavailableError("all of it is moved, and nobody was told")
+
+    monkeypatch.setattr(checkpoints, "_moved", failing)
+    with pytest.raises(UnavailableError):
+        await getattr(store._checkpoints, move)()
+    monkeypatch.setattr(checkpoints, "_moved", moved)
+
+    assert await store._checkpoints._move_beside() == 0
 
 
 async def test_who_moves_all_of_the_log_has_his_turn_among_writers_who_never_pause(store):
