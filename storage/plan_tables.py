@@ -9,6 +9,7 @@ from domain.plan_model import ActionKind, DecisionSource, MatchedBy
 from storage.sql import Choice, Json, Moment, Who, Words
 from storage.tables import METADATA, STATUS, TYPE, origin_columns, where, words
 
+#: an artifact that was met, and of which nothing was written: as storage.conflicts asks, or the index is of no use
 _MET = (
     "existing_id IS NOT NULL AND (kind <> 'UNCHANGED' OR strategy IS NOT NULL)"
     " AND (revision_id IS NULL OR target_id <> existing_id)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from random import randbytes
 
 import pytest
@@ -46,6 +46,15 @@ def _in_the_file_alone(folder):
         return [row[0] for row in alone.execute("SELECT artifact_id FROM artifact ORDER BY artifact_id")]
 
 
+@contextmanager
+def _a_reader(folder):
+    """Somebody who goes on reading what is there now, until a rollback."""
+    with closing(sqlite3.connect(folder / "hub.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM artifact").fetchone()
+        yield other
+
+
 async def test_what_is_committed_reaches_the_file_by_itself(store, tmp_path):
     await saved(store, a_revision("rule-1"))
 
@@ -67,9 +76,7 @@ async def test_a_log_that_is_moved_is_begun_anew(store, tmp_path):
 
 
 async def test_a_reader_holds_up_neither_the_log_nor_the_writers(store, tmp_path):
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
-        other.execute("BEGIN")
-        other.execute("SELECT count(*) FROM artifact").fetchone()
+    with _a_reader(tmp_path):
         await saved(store, a_revision("rule-1"))
         await _all_moved(store)
         await saved(store, a_revision("rule-2"))
@@ -126,9 +133,7 @@ async def test_what_was_written_to_the_log_and_taken_back_is_no_reason_to_move_i
     """All of it is moved, and the next writer may begin it anew at any time: a checkpoint then could lose a commit."""
     await _never_by_itself(store, monkeypatch)
     await saved(store, a_revision("rule-1"))
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
-        other.execute("BEGIN")
-        other.execute("SELECT count(*) FROM artifact").fetchone()
+    with _a_reader(tmp_path):
         await store._checkpoints._move_beside()
         size = (tmp_path / "hub.db-wal").stat().st_size
         with pytest.raises(RuntimeError, match="taken back"):
@@ -143,9 +148,7 @@ async def test_a_long_log_begins_anew_while_writers_go_on(store, tmp_path, monke
     await _never_by_itself(store, monkeypatch)
     monkeypatch.setattr(checkpoints, "LONG_LOG", LONG)
     monkeypatch.setattr(store._checkpoints, "_move_all", _never)
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
-        other.execute("BEGIN")
-        other.execute("SELECT count(*) FROM artifact").fetchone()
+    with _a_reader(tmp_path) as other:
         await saved(store, a_revision("rule-0", body=randbytes(2 * LONG * PAGE)))
         # the first time somebody still reads what was there before
         moving = store._checkpoints._move_beside
@@ -178,9 +181,7 @@ async def test_a_very_long_log_is_moved_to_its_end_before_its_writers_pause(stor
     await _never_by_itself(store, monkeypatch)
     for name, pages in (("LONG_LOG", 0), ("VERY_LONG_LOG", 0)):
         monkeypatch.setattr(checkpoints, name, pages)
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
-        other.execute("BEGIN")
-        other.execute("SELECT count(*) FROM artifact").fetchone()
+    with _a_reader(tmp_path) as other:
         await saved(store, a_revision("rule-1"))
         moving = store._checkpoints._move_beside
         monkeypatch.setattr(store._checkpoints, "_move_beside", lambda: _then(moving, other.rollback))
@@ -195,9 +196,7 @@ async def test_a_long_log_that_cannot_begin_anew_keeps_no_writer_waiting(store, 
     monkeypatch.setattr(checkpoints, "LONG_LOG", 0)
     monkeypatch.setattr(store._checkpoints, "_move_all", _never)
     moves = _counted(store, monkeypatch)
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
-        other.execute("BEGIN")
-        other.execute("SELECT count(*) FROM artifact").fetchone()
+    with _a_reader(tmp_path):
         await saved(store, a_revision("rule-1"))
 
         await store._checkpoints._move_on()
