@@ -44,6 +44,9 @@ class Listener(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._ending.set()
         await super().shutdown(sockets=sockets)
+        if self.force_exit:
+            # uvicorn leaves the application out, and it would end with a traceback when the loop does
+            await self.lifespan.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
