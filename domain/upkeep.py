@@ -11,7 +11,7 @@ from domain.import_outcome import on_behalf_of
 from domain.limits import Installation
 from domain.notices.wording import IMPORT_EXPIRES
 from domain.observing import NOBODY, Observer
-from domain.ports import Ports, Turn
+from domain.ports import Ports
 from domain.repeating import KEPT
 
 #: a row that names new bytes is written within this time
@@ -79,8 +79,7 @@ class Upkeep:
         """
         now, swept = self._clock.now(), 0
         async for keys in self._blobs.keys(older_than=now - _GRACE):
-            # what a view sees may not be on the disk yet: bytes would be gone whose row a loss of power brings back
-            async with self._store.platform_unit(turn=Turn.LONG) as unit:
+            async with self._store.platform_view() as unit:
                 unnamed = await unit.keeping.unnamed(keys, now=now - _LEEWAY, kept_after_use=self._kept_after_use)
             for key in unnamed:
                 await self._blobs.delete(key)

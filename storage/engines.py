@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -31,7 +30,6 @@ from domain.ports import (
     VersionTakenError,
 )
 from storage.drivers import Driver, PostgresDriver, SqliteDriver, sqlite_driver
-from storage.log_sync import LogSync
 from storage.one_writer import OneWriter
 from storage.pulse import Pulse
 from storage.sql import SQLITE
@@ -42,8 +40,7 @@ _POOL_SECONDS = 60
 _WRITER_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA journal_mode=WAL",
-    # NORMAL may lose the last commits when the power fails: a unit that chooses it waits for the disk itself
-    # (storage.log_sync)
+    # NORMAL may lose the last commits when the power fails; FULL costs 50 ms an import of 1,000
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     # what takes back one statement: of fifty rows it is too long for SQLite's own memory, and a file each time
@@ -94,9 +91,7 @@ class Engines:
         self.writer = writer
         self.reader = reader
         self._pulse = Pulse(partial(_is_there, writer))
-        is_sqlite = writer.dialect.name == SQLITE
-        self._turns = OneWriter() if is_sqlite else None
-        self._log = LogSync(Path(writer.url.database or "")) if is_sqlite else None
+        self._turns = OneWriter() if writer.dialect.name == SQLITE else None
 
     @classmethod
     def open(cls, url: str, *, readers: int = 5, pool: int = 10) -> Engines:
@@ -117,27 +112,8 @@ class Engines:
         """
         return nullcontext() if self._turns is None else self._turns.turn(kind)
 
-    def waits_behind(self, kind: Turn) -> bool:
-        """Whether a unit with a turn of this kind now should wait for the disk behind it (ADR 0026)."""
-        return self._turns is not None and self._turns.keeps_waiting(kind)
-
-    def committed(self, *, is_safe: bool) -> None:
-        """A unit changed something; ``is_safe``: on the disk too."""
-        if self._log is not None:
-            self._log.committed(is_safe=is_safe)
-
-    async def synced(self) -> None:
-        """Wait until all that units changed is on the disk. Raises :class:`UnavailableError`.
-
-        A commit of PostgreSQL has waited for that.
-        """
-        if self._log is not None:
-            await self._log.synced()
-
     async def connection(self, engine: AsyncEngine) -> tuple[PoolProxiedConnection, Driver]:
         """A connection of one of them. Raises as :func:`translated`, where nobody answers within two seconds too."""
-        if self._log is not None:
-            self._log.refuse_if_failed()
         with translated():
             # past SQLAlchemy's own connection and all it would do around it: sessions run their statements themselves
             if engine.dialect.name == SQLITE:
@@ -149,8 +125,6 @@ class Engines:
 
     async def close(self) -> None:
         """Close every connection that is not in use."""
-        if self._log is not None:
-            await self._log.aclose()
         await self.reader.dispose()
         await self.writer.dispose()
 

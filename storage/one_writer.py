@@ -35,11 +35,6 @@ class OneWriter:
         self._patient: list[asyncio.Future[None]] = []
         #: long turns that have the writer, or queue for it like everybody
         self._long = 0
-        self._asked_waiting = 0
-
-    def keeps_waiting(self, kind: Turn) -> bool:
-        """Whether somebody waits behind whoever has a turn of this kind now, or is sure to."""
-        return kind is Turn.LONG or self._asked_waiting > 0
 
     @asynccontextmanager
     async def turn(self, kind: Turn) -> AsyncIterator[None]:
@@ -49,7 +44,7 @@ class OneWriter:
             await self._behind_somebody()
         self._long += is_long
         try:
-            await self._acquired(kind)
+            await self._acquired()
             try:
                 yield
             finally:
@@ -59,15 +54,12 @@ class OneWriter:
             if kind is Turn.ASKED:
                 self._ended()
 
-    async def _acquired(self, kind: Turn) -> None:
-        self._asked_waiting += kind is Turn.ASKED
+    async def _acquired(self) -> None:
         try:
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
                 await self._lock.acquire()
         except TimeoutError as error:
             raise UnavailableError(f"others have been writing for {_LONGEST_WAIT_SECONDS} seconds") from error
-        finally:
-            self._asked_waiting -= kind is Turn.ASKED
 
     def _is_somebody_about_to_come(self) -> bool:
         now = self._monotonic()

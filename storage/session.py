@@ -16,12 +16,12 @@ from sqlalchemy import Executable, Table
 from domain.aside import aside
 from domain.ports import Clock
 from storage.bulk import Columns, column_steps, insert_steps
-from storage.drivers import Found
+from storage.drivers import Driver, Found
 from storage.engines import translated
 from storage.prepared import AnyRow, Demand, Prepared, Step, UnmetError, Values, prepared
-from storage.sql import Both
-from storage.turns import Taken
+from storage.sql import POSTGRESQL, SQLITE, Both
 
+_BEGIN = {SQLITE: Step("BEGIN IMMEDIATE"), POSTGRESQL: Step("BEGIN")}
 _COMMIT = Step("COMMIT")
 _SAVEPOINT, _RELEASE, _BACK = Step("SAVEPOINT attempt"), Step("RELEASE SAVEPOINT attempt"), Step("ROLLBACK TO attempt")
 
@@ -32,11 +32,11 @@ RunAll = Callable[["Session", Sequence[Any]], None]
 class Session:
     """What the rows of one unit share, or of one view. ``bells`` are rung, each once, after the commit."""
 
-    def __init__(self, taken: Taken, database: str, clock: Clock, *, is_unit: bool) -> None:
+    def __init__(self, driver: Driver, database: str, clock: Clock, *, is_unit: bool) -> None:
         self.clock = clock
         self.bells: dict[str, None] = {}
         self.database = database
-        self._taken = taken
+        self._driver = driver
         self._is_unit = is_unit
         self._waiting: list[Step] = []
         self._at_end: list[tuple[RunAll, Any]] = []
@@ -133,7 +133,7 @@ class Session:
     async def undo(self) -> bool:
         """Roll back. False: the connection is of no use any more."""
         self._waiting.clear()
-        return await self._taken.roll_back()
+        return await self._driver.roll_back()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -164,15 +164,15 @@ class Session:
 
     async def _send(self, *last: Step) -> Found:
         steps, self._waiting = [*self._waiting, *last], []
-        is_first, self._has_begun = not self._has_begun, True
+        if self._is_unit and not self._has_begun:
+            steps.insert(0, _BEGIN[self.database])
+        self._has_begun = True
         with self._refusing(), translated():
-            if self._is_unit and is_first:
-                steps = [*await self._taken.beginning(), *steps]
             return await self._together(steps)
 
     async def _together(self, steps: Sequence[Step]) -> Found:
         try:
-            return await self._taken.together(steps)
+            return await self._driver.together(steps)
         except UnmetError as error:
             unmet = error
         await unmet.otherwise()

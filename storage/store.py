@@ -165,8 +165,6 @@ class SqlStore:
             yield session
         if self._checkpoints is not None:
             self._checkpoints.soon()
-        # behind its turn: others write meanwhile
-        await self._engines.synced()
         if session.bells:
             self._bell.ring(tuple(session.bells))
 
@@ -190,7 +188,6 @@ class SqlStore:
                             await taken.take()
                             committing.enter_context(self._committing(taken))
                         await session.finish()
-                        taken.committed()
                 except BaseException:
                     # in a task of its own, or a second cancel would give others a connection in the middle of something
                     await asyncio.shield(asyncio.create_task(_given_up(session, taken, committing.pop_all())))
@@ -204,10 +201,7 @@ class SqlStore:
         try:
             yield
         finally:
-            is_changed = taken.changed_rows() != 0
-            self.changes.end(is_changed=is_changed)
-            if is_changed:
-                self._engines.committed(is_safe=taken.is_safe)
+            self.changes.end(is_changed=taken.changed_rows() != 0)
 
 
 async def _given_up(session: Session, taken: Taken, committing: ExitStack) -> None:

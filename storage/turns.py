@@ -17,10 +17,6 @@ from domain.ports import Turn
 from storage.drivers import Driver, Found
 from storage.engines import Engines
 from storage.prepared import Step
-from storage.sql import SQLITE
-
-_BEGIN, _BEGIN_IMMEDIATE = Step("BEGIN"), Step("BEGIN IMMEDIATE")
-_NORMAL, _FULL = Step("PRAGMA synchronous=NORMAL"), Step("PRAGMA synchronous=FULL")
 
 
 class Taken:
@@ -36,9 +32,6 @@ class Taken:
         self._connection: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
         self._rows_before: int | None = 0
-        self._is_behind = False
-        #: what it changed is on the disk
-        self.is_safe = False
 
     async def take(self) -> Driver:
         """The connection; waits for it once. Raises as :meth:`Engines.turn` and :meth:`Engines.connection`."""
@@ -55,22 +48,6 @@ class Taken:
             raise
         self._rows_before = self._driver.changed_rows()
         return self._driver
-
-    async def beginning(self) -> Sequence[Step]:
-        """What its transaction begins with; waits for its turn first.
-
-        Whoever keeps others waiting waits for the disk when they have the writer (ADR 0026). For everybody else his
-        commit waits: beside work in threads, a way to one more would take longer than it saves.
-        """
-        await self.take()
-        if self._engines.writer.dialect.name != SQLITE:
-            return (_BEGIN,)
-        self._is_behind = self._kind is not None and self._engines.waits_behind(self._kind)
-        return (_NORMAL if self._is_behind else _FULL, _BEGIN_IMMEDIATE)
-
-    def committed(self) -> None:
-        """The database has answered that it has committed."""
-        self.is_safe = not self._is_behind
 
     async def together(self, steps: Sequence[Step]) -> Found:
         driver = await self.take()

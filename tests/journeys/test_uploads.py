@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,12 +12,9 @@ from domain.errors import ErrorCode, Refusal
 from domain.import_model import ImportPackage, ImportState
 from domain.line import ImportOrder
 from domain.options import ImportOptions
-from domain.ports import Turn
 from domain.repeating import KEPT
 from domain.uploads import LIFETIME
-from storage.log_sync import LogSync
-from tests.disks import Disk
-from tests.journeys.inside import ACME, GLOBEX, REPLACE, ROOT, a_caller, an_inside, codes
+from tests.journeys.inside import ACME, GLOBEX, REPLACE, a_caller, codes
 from tests.makers import a_bundle, a_suite, an_entity
 
 pytestmark = pytest.mark.rules
@@ -154,32 +149,6 @@ async def test_what_a_door_has_just_offered_outlives_every_sweep_of_the_next_hou
     await inside.services.line.submit(inside.caller, order)
 
     assert (await inside.run_next()).state is ImportState.SUCCEEDED
-
-
-async def test_bytes_are_deleted_when_it_is_safe_that_no_row_names_them(migrated_sqlite, tmp_path):
-    shutil.copy(migrated_sqlite, tmp_path / "hub.db")
-    async with an_inside(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}", tmp_path) as inside:
-        await inside.save(ACME, *a_suite())
-        package = (await inside.export(ACME, ROOT)).package
-        to_the_day(inside, 2)
-        disk = Disk()
-        disk.is_let.clear()
-        inside.sql._engines._log = LogSync(tmp_path / "hub.db", disk.sync)
-
-        async def drop():
-            async with inside.sql.unit(ACME, turn=Turn.LONG) as unit:
-                await unit.packages.drop(package.package_id)
-
-        dropping = asyncio.create_task(drop())
-        await disk.asked()
-        sweeping = asyncio.create_task(inside.services.upkeep.sweep_blobs())
-        await asyncio.sleep(0.2)
-        before = await inside.services.records.is_stored(package.blob_key)
-        disk.is_let.set()
-        await asyncio.gather(dropping, sweeping)
-        after = await inside.services.records.is_stored(package.blob_key)
-
-    assert (before, after) == (True, False)
 
 
 async def test_the_bundle_of_an_import_that_has_not_ended_is_never_swept(inside):

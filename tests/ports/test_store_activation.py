@@ -641,7 +641,7 @@ async def test_what_is_asked_about_a_thousand_revisions_reads_neither_all_import
     for asked, values in questions:
         step = prepared(asked, "postgresql", tuple(values)).step(values)
         async with store.view(ACME) as view:
-            told = await view._session._taken.together(
+            told = await view._session._driver.together(
                 [step._replace(sql=f"EXPLAIN VERBOSE {step.sql}", gives_rows=True)]
             )
         plans += "\n".join(row[0] for row in told.rows)

@@ -194,7 +194,7 @@ async def test_what_touched_an_artifact_is_looked_up_and_not_searched_for(store)
     step = prepared(conflicts._COUNT, "sqlite", tuple(values)).step(values)
     async with store.view(ACME) as view:
         asked = step._replace(sql=f"EXPLAIN QUERY PLAN {step.sql}", gives_rows=True)
-        told = await view._session._taken.together([asked])
+        told = await view._session._driver.together([asked])
     plan = [row[-1] for row in told.rows]
 
     looked_up = {word for line in plan for word in line.split() if word.startswith("ix_")}
