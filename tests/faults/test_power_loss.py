@@ -18,16 +18,10 @@ import pytest
 
 from bench import corpus
 from tests.faults.hub import TENANT, Hub, a_hub
-from tests.faults.shim import Shim, a_shim
 
 AUTHORS = 4
 _SAVE = "mutation($input: ChangeArtifactsInput!) { changeArtifacts(input: $input) { refusal { message } } }"
 _SAVED = """query($tenant: ID!, $id: String!) { tenant(id: $tenant) { artifact(artifactId: $id) { content } } }"""
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
-    return a_shim(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize("seconds", [0.7, 2.6])

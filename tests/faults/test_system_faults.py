@@ -11,14 +11,9 @@ import pytest
 
 from bench import corpus
 from tests.faults.hub import Hub, a_hub
-from tests.faults.shim import Shim, a_shim
+from tests.faults.shim import Shim
 
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
-    return a_shim(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_a_command_that_is_interrupted_while_it_starts_says_nothing(environment)
 
 
 @pytest.mark.slow
-def test_a_server_that_is_told_twice_to_end_does_so_without_a_word(environment, tmp_path):
+def test_a_server_that_is_told_twice_to_end_does_so_without_a_traceback(environment, tmp_path):
     with (tmp_path / "told").open("w+b") as told, a_server(environment, stderr=told.fileno()) as (process, _):
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
