@@ -75,7 +75,8 @@ class SmtpMailer:
         self._sender = sender
 
     async def send(self, letter: Letter) -> None:
-        message = message_of(letter, self._sender)
+        # some milliseconds of Python's mail library, which nobody who is being answered should wait for
+        message = await asyncio.to_thread(message_of, letter, self._sender)
         try:
             async with asyncio.timeout(_SECONDS):
                 await self._sent(message, _address(letter.address).addr_spec)
@@ -117,17 +118,17 @@ class FolderMailer:
         self._sender = sender
 
     async def send(self, letter: Letter) -> None:
-        message = message_of(letter, self._sender)
         try:
-            await asyncio.to_thread(self._write, letter.letter_id, message.as_bytes())
+            await asyncio.to_thread(self._write, letter)
         except OSError as error:
             raise MailUnavailableError(f"The folder of mails cannot be written: {error.strerror}") from error
 
-    def _write(self, name: str, message: bytes) -> None:
+    def _write(self, letter: Letter) -> None:
+        message = message_of(letter, self._sender).as_bytes()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        begun = self._folder / f".{name}"
+        begun = self._folder / f".{letter.letter_id}"
         begun.write_bytes(message)
-        begun.replace(self._folder / f"{name}.eml")
+        begun.replace(self._folder / f"{letter.letter_id}.eml")
 
 
 def mailer_of(settings: Settings) -> SmtpMailer | FolderMailer:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 
 from domain.ports import Rung
+from storage.drivers import POSTGRES_TROUBLE
 
 CHANNEL = "installhub_bell"
 
@@ -25,7 +26,6 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 #: how the connections show in pg_stat_activity
 _SHOWN_AS = {"application_name": "installhub bell"}
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _log = logging.getLogger(__name__)
 
 
@@ -117,9 +117,9 @@ class PostgresBell(LocalBell):
                 try:
                     await use(connection)
                 finally:
-                    with suppress(*_LOST):
+                    with suppress(*POSTGRES_TROUBLE):
                         await connection.close(timeout=1)
-            except _LOST as lost:
+            except POSTGRES_TROUBLE as lost:
                 _log.warning("The bell lost its connection: %s: %s", type(lost).__name__, lost)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - keeps processes from coming back at once
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

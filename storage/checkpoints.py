@@ -29,8 +29,9 @@ from storage.engines import Engines, translated
 
 #: between two looks whether writers go on; a pause is as long
 PAUSE_SECONDS = 0.5
-#: of the looks that find them writing, each so many moves the log: a page that they change twice is moved once then
-_LOOKS_A_MOVE = 3
+#: of the looks that find them writing, the first of so many moves the log: a page that they change twice is moved once,
+#: and the disk, which is busy with what is moved for up to 40 ms, keeps fewer commits waiting
+_LOOKS_A_MOVE = 10
 #: pages (of 4 KiB): a longer log should begin anew; a very long one is moved to its end even if writers wait for that
 LONG_LOG, VERY_LONG_LOG = 4096, 16384
 #: how often a long log is moved at once, and how long is waited for a commit between
@@ -83,7 +84,7 @@ class Checkpoints:
                     await self._move_all()
                     # what was committed just now may still be in the log
                     is_pause = seen == self._count
-                elif looks % _LOOKS_A_MOVE == 0:
+                elif looks % _LOOKS_A_MOVE == 1:
                     await self._move_on()
             except UnavailableError as trouble:
                 _log.warning("The log of the database could not be moved into its file: %s", trouble)

@@ -19,6 +19,10 @@ import asyncpg
 from storage.prepared import AnyRow, Step, UnmetError
 from storage.pulse import Pulse
 
+#: what asyncpg raises where the connection is lost, or the server says no. The last one is what it also says of a
+#: connection that the server ended in the middle of an answer
+POSTGRES_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 _CHUNK = 64
 #: rows that are fetched between two looks at the clock; how long they may be fetched without a pause; how long that is
 _ROWS_AT_ONCE, _STRETCH_SECONDS, _BREATH_SECONDS = 50, 0.0005, 0.0001
@@ -101,7 +105,7 @@ class PostgresDriver:
     async def roll_back(self) -> bool:
         if self._is_cut_off:
             return False
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(*POSTGRES_TROUBLE):
             if self._connection.is_in_transaction():
                 await self._connection.execute("ROLLBACK")
             return True

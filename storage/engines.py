@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -206,14 +206,14 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (DBAPIError, *_DRIVERS_ERRORS) as error:
-        told = getattr(error, "orig", error)
+    except (DBAPIError, EmulatedDBAPIException, *_DRIVERS_ERRORS) as error:
+        told = getattr(error, "orig", None) or error
         if meaning := _broken_rule(str(told)):
             raise meaning from error
         if _is_ours(told):
             raise
         raise _not_now(told)(str(told)) from error
-    # asyncpg's last one is what it says of a connection that the server ended in the middle of an answer
+    # asyncpg's last one: see storage.drivers
     except (PoolTimeoutError, OSError, asyncpg.InternalClientError) as error:
         raise UnavailableError(str(error)) from error
 

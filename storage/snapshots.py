@@ -12,6 +12,8 @@ from collections.abc import Hashable
 
 import asyncpg
 
+from storage.drivers import POSTGRES_TROUBLE
+
 #: on a standby, a snapshot does not list what goes on there; a server that began at another time has another history
 _SNAPSHOT = """SELECT CASE WHEN NOT pg_is_in_recovery()
  THEN pg_current_snapshot()::text || ' ' || pg_postmaster_start_time()::text END"""
@@ -19,7 +21,6 @@ _SNAPSHOT = """SELECT CASE WHEN NOT pg_is_in_recovery()
 _ANSWER_SECONDS, _CONNECT_SECONDS, _REST_SECONDS = 0.5, 1.5, 1.0
 #: how the connection shows in pg_stat_activity
 _SHOWN_AS = {"application_name": "installhub snapshots"}
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Snapshots:
@@ -62,7 +63,7 @@ class Snapshots:
         self._under_way, self._next = self._next, None
         try:
             return await self._asked()
-        except (TimeoutError, *_LOST):
+        except POSTGRES_TROUBLE:
             self._rests_until = asyncio.get_running_loop().time() + _REST_SECONDS
             await self._let_go()
             return None

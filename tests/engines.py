@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,7 +30,8 @@ BUCKET = "bundles"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "hub-key", "AWS_SECRET_ACCESS_KEY": "hub-secret-of-tests"}
 #: it listens for its own parts at each port and ten thousand above; both below what Linux gives to who connects
 _ABOVE, _PORTS = 10_000, range(20_000, 22_700)
-_START_SECONDS = 30
+#: another program may take a port between the look and the start
+_STARTS, _START_SECONDS = 3, 30
 _numbers = count(1)
 
 
@@ -59,19 +60,26 @@ def an_object_store(folder: Path) -> Iterator[ObjectStore]:
     keys = {"accessKey": CREDENTIALS["AWS_ACCESS_KEY_ID"], "secretKey": CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
     allowed = {"identities": [{"name": "hub", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List"]}]}
     (folder / "s3.json").write_text(json.dumps(allowed), encoding="utf-8")
-    master, volume, filer, door = (_free_port() for _ in range(4))
-    command = [
-        *(weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"),
-        *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={door}"),
-        *(f"-s3.config={folder / 's3.json'}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *("-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
-    ]
-    with pytest.MonkeyPatch.context() as environment, _running(command, folder / "log"):
+
+    def command(attempt: int) -> tuple[int, list[str]]:
+        data = folder / f"start-{attempt}"
+        data.mkdir()
+        master, volume, filer, door = _free_ports(4)
+        return door, [
+            *(weed, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"),
+            *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={door}"),
+            *(f"-s3.config={folder / 's3.json'}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0"),
+            *("-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
+        ]
+
+    def answers(port: int) -> bool:
+        return asyncio.run(_is_answering(ObjectStore(port).blobs(folder / "scratch")))
+
+    with pytest.MonkeyPatch.context() as environment:
         for name, value in CREDENTIALS.items():
             environment.setenv(name, value)
-        store = ObjectStore(door)
-        asyncio.run(_until_it_answers(store.blobs(folder / "scratch")))
-        yield store
+        with _started(command, answers, folder / "log") as port:
+            yield ObjectStore(port)
 
 
 @contextmanager
@@ -82,41 +90,61 @@ def a_valkey(folder: Path, *settings: str, port: int = 0) -> Iterator[int]:
     except ImportError as missing:
         _do_without(f"Valkey from pip does not exist for this machine: {missing}")
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = port or _free_port()
-    command = [str(program), "--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with _running([*command, *settings], folder / "log"):
-        deadline = time.monotonic() + _START_SECONDS
-        while not _is_open(chosen) and time.monotonic() < deadline:
-            time.sleep(0.01)
+
+    def command(_attempt: int) -> tuple[int, list[str]]:
+        (chosen,) = [port] if port else _free_ports(1)
+        kept_nowhere = ["--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        return chosen, [str(program), "--port", str(chosen), *kept_nowhere, *settings]
+
+    with _started(command, _is_open, folder / "log") as chosen:
         yield chosen
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
+def _started(
+    command: Callable[[int], tuple[int, list[str]]], answers: Callable[[int], bool], log: Path
+) -> Iterator[int]:
+    """The port of a server; where it ends at once or says nothing, it is started again, at other ports."""
+    for attempt in range(_STARTS):
+        port, words = command(attempt)
+        with _running(words, log) as process:
+            if _is_up(process, lambda: answers(port)):  # noqa: B023 - asked before the next begins
+                yield port
+                return
+    pytest.fail(f"the server of {log} did not start, {_STARTS} times: {log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
         try:
-            yield
+            yield process
         finally:
             process.kill()
 
 
-async def _until_it_answers(blobs: S3Blobs) -> None:
+def _is_up(process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            return await blobs.demand_answer()
-        except UnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
+    while process.poll() is None and time.monotonic() < deadline:
+        if answers():
+            return process.poll() is None  # who answers may be another one
+        time.sleep(0.02)
+    return False
 
 
-def _free_port() -> int:
-    """Any of many: other test runs look for some at the same time."""
-    while True:
-        port = random.choice(_PORTS)
-        if not (_is_open(port) or _is_open(port + _ABOVE)):
-            return port
+async def _is_answering(blobs: S3Blobs) -> bool:
+    try:
+        await blobs.demand_answer()
+    except UnavailableError:
+        return False
+    return True
+
+
+def _free_ports(count: int) -> list[int]:
+    """Any of many, no two alike: other test runs look for some at the same time."""
+    tried = random.sample(_PORTS, len(_PORTS))
+    free = (port for port in tried if not (_is_open(port) or _is_open(port + _ABOVE)))
+    return list(islice(free, count))
 
 
 def _is_open(port: int) -> bool:

