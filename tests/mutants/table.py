@@ -508,6 +508,20 @@ _ROWS = (
         ("tests/ports/test_checkpoints.py::test_who_moves_all_of_the_log_has_his_turn_among_writers_who_never_pause",),
     ),
     Mutant(
+        "a server that hangs up on who connects is our own fault",
+        "storage/engines.py",
+        "    except (DBAPIError, EmulatedDBAPIException, *_DRIVERS_ERRORS) as error:\n",
+        "    except (DBAPIError, *_DRIVERS_ERRORS) as error:\n",
+        ("tests/ports/test_store_units.py::test_a_server_that_hangs_up_on_who_connects_is_unavailable",),
+    ),
+    Mutant(
+        "who is answered waits for letters to be put together",
+        "server/mail.py",
+        "            await asyncio.to_thread(self._write, letter)\n",
+        "            self._write(letter)\n",
+        ("tests/ports/test_mailers.py::test_who_is_answered_meanwhile_does_not_wait_for_a_letter_to_be_put_together",),
+    ),
+    Mutant(
         "who has just written goes before those who wait",
         "storage/engines.py",
         "nullcontext() if self._turns is None else",
