@@ -75,7 +75,7 @@ class SmtpMailer:
         self._sender = sender
 
     async def send(self, letter: Letter) -> None:
-        # some milliseconds of Python's mail library, which nobody who is being answered should wait for
+        # the longer part of what Python's mail library does: nobody who is being answered should wait for it
         message = await asyncio.to_thread(message_of, letter, self._sender)
         try:
             async with asyncio.timeout(_SECONDS):

@@ -19,8 +19,8 @@ import asyncpg
 from storage.prepared import AnyRow, Step, UnmetError
 from storage.pulse import Pulse
 
-#: what asyncpg raises where the connection is lost, or the server says no. The last one is what it also says of a
-#: connection that the server ended in the middle of an answer
+#: what asyncpg raises where the connection is lost, or the server says no. The last one is also for whoever uses a
+#: connection of which the server has taken leave and that it has not hung up yet
 POSTGRES_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _CHUNK = 64

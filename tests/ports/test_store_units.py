@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
+from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.model import ArtifactFilter
 from domain.ports import UnavailableError
-from storage.engines import Engines
+from storage.engines import Engines, translated
 from storage.lock import single_process_lock
 from storage.store import SqlStore
 from tests.listening import listening
 from tests.ports.rows import ACME, a_revision, an_import, queued, saved, with_tenants
+
+
+def _by_the_dialect(told):
+    return EmulatedDBAPIException(str(told), told)
+
+
+def _by_the_engine(told):
+    return DBAPIError("SELECT 1", {}, _by_the_dialect(told))
 
 
 async def _names(store):
@@ -150,6 +160,21 @@ async def test_a_server_that_hangs_up_on_who_connects_is_unavailable(bell, clock
         with pytest.raises(UnavailableError):
             await saved(store, a_revision("rule-1"))
         await store.aclose()
+
+
+@pytest.mark.parametrize("wrap", [lambda told: told, _by_the_dialect, _by_the_engine], ids=["bare", "once", "twice"])
+def test_a_connection_that_is_about_to_be_hung_up_is_unavailable_however_it_is_told(wrap):
+    with pytest.raises(UnavailableError), translated():
+        raise wrap(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
+
+
+@pytest.mark.parametrize("wrap", [lambda told: told, _by_the_dialect, _by_the_engine], ids=["bare", "once", "twice"])
+def test_a_wrong_statement_is_our_own_fault_however_it_is_told(wrap):
+    wrong = wrap(asyncpg.UndefinedTableError("there is no such table"))
+    with pytest.raises(type(wrong)) as raised, translated():
+        raise wrong
+
+    assert raised.value is wrong
 
 
 def test_only_one_process_may_hold_a_files_lock(tmp_path):
