@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import count, islice
 from pathlib import Path
@@ -108,7 +109,7 @@ def _started(
     for attempt in range(_STARTS):
         port, words = command(attempt)
         with _running(words, log) as process:
-            if _is_up(process, lambda: answers(port)):  # noqa: B023 - asked before the next begins
+            if _is_up(process, partial(answers, port)):
                 yield port
                 return
     pytest.fail(f"the server of {log} did not start, {_STARTS} times: {log.read_text(errors='replace')[-2000:]}")

@@ -26,6 +26,11 @@ def _by_the_engine(told):
     return DBAPIError("SELECT 1", {}, _by_the_dialect(told))
 
 
+_HOWEVER_TOLD = pytest.mark.parametrize(
+    "wrap", [lambda told: told, _by_the_dialect, _by_the_engine], ids=["bare", "once", "twice"]
+)
+
+
 async def _names(store):
     async with store.view(ACME) as view:
         return [head.artifact_id for head in (await view.artifacts.page(ArtifactFilter(), first=100)).items]
@@ -162,13 +167,13 @@ async def test_a_server_that_hangs_up_on_who_connects_is_unavailable(bell, clock
         await store.aclose()
 
 
-@pytest.mark.parametrize("wrap", [lambda told: told, _by_the_dialect, _by_the_engine], ids=["bare", "once", "twice"])
+@_HOWEVER_TOLD
 def test_a_connection_that_is_about_to_be_hung_up_is_unavailable_however_it_is_told(wrap):
     with pytest.raises(UnavailableError), translated():
         raise wrap(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
 
 
-@pytest.mark.parametrize("wrap", [lambda told: told, _by_the_dialect, _by_the_engine], ids=["bare", "once", "twice"])
+@_HOWEVER_TOLD
 def test_a_wrong_statement_is_our_own_fault_however_it_is_told(wrap):
     wrong = wrap(asyncpg.UndefinedTableError("there is no such table"))
     with pytest.raises(type(wrong)) as raised, translated():
